@@ -1,0 +1,1 @@
+"""doit commands of our own; each module is one command."""

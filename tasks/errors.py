@@ -1,0 +1,117 @@
+"""Every fault that a person can do something about, as one tree.
+
+    SleeperImagesError
+    ├── ConfigurationError        before anything runs: exit code 3
+    │   ├── CatalogueError            catalogue/*.yaml, with file and line
+    │   ├── SettingsError             command line, environment, instance.properties
+    │   ├── SelectionError            a task, image or stack that does not exist
+    │   └── LockedError               another run holds this checkout
+    ├── InputError                what images are made of
+    │   ├── MissingInputError         a jar or directory that the Maven build should have left
+    │   ├── UnreadableInputError      a corrupt, encrypted or bomb-like jar; a file that cannot be read
+    │   └── ChangedWhileBuildingError the inputs moved under the build
+    ├── EngineError               Docker, buildx or the builder
+    │   └── BuildError                one build failed; carries the command, the end of its output and the log
+    ├── CommandError              another command of ours failed
+    ├── RegistryError             an answer of the registry, or none
+    │   └── CredentialsError          no login, or one that was refused
+    └── ProofError                what the registry holds is not what was pushed
+
+An error's text is the thing and the reason; `next_step` is what to do about it. What is not in this tree is a bug,
+and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class SleeperImagesError(Exception):
+    """A fault with a message for people and a next step.
+
+    Args:
+        message: the thing and the reason, without a full stop at the end.
+        next_step: what to do about it; empty only where the message says so already.
+    """
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  next: {self.next_step}" if self.next_step else self.message
+
+
+class ConfigurationError(SleeperImagesError):
+    """Something in the catalogue, the settings or the command line; nothing has run."""
+
+
+class CatalogueError(ConfigurationError):
+    """A fault in the catalogue; the message begins with `file:line:`."""
+
+
+class SettingsError(ConfigurationError):
+    """A variable that is unknown, missing or malformed."""
+
+
+class SelectionError(ConfigurationError):
+    """A task, image or stack that does not exist."""
+
+
+class LockedError(ConfigurationError):
+    """Another run holds this checkout."""
+
+
+class InputError(SleeperImagesError):
+    """Something that an image is made of."""
+
+
+class MissingInputError(InputError):
+    """A jar, a directory or a file that should be below SCRIPTS_DIR is not there."""
+
+
+class UnreadableInputError(InputError):
+    """A file that is there and cannot be used: corrupt, encrypted, too large when inflated, or not readable."""
+
+
+class ChangedWhileBuildingError(InputError):
+    """The inputs were changed between the fingerprint and the tags; nothing was tagged."""
+
+
+class EngineError(SleeperImagesError):
+    """Docker, buildx or the builder does not do what is needed."""
+
+
+class BuildError(EngineError):
+    """One build failed."""
+
+
+class CommandError(SleeperImagesError):
+    """A command that we ran failed, or could not be started."""
+
+
+class RegistryError(SleeperImagesError):
+    """The registry's answer, or its silence.
+
+    Args:
+        message: as for every error.
+        next_step: as for every error.
+        status: the HTTP status, or 0 where there was no answer.
+        code: the distribution specification's error code (`MANIFEST_UNKNOWN` …), or AWS's, or empty.
+        temporary: whether the same request may well succeed later.
+    """
+
+    def __init__(
+        self, message: str, next_step: str = "", *, status: int = 0, code: str = "", temporary: bool = False
+    ) -> None:
+        super().__init__(message, next_step)
+        self.status = status
+        self.code = code
+        self.temporary = temporary
+
+
+class CredentialsError(RegistryError):
+    """No credentials for a registry or for AWS, or some that were refused."""
+
+
+class ProofError(SleeperImagesError):
+    """What the registry holds is not what was pushed, or not what this image must be."""

@@ -1,0 +1,139 @@
+"""Names of things in a registry, in go-containerregistry's words and parsed strictly: no implied host, no implied tag.
+
+The grammar is the distribution specification's (`pull.md`, "Pulling manifests") and the reference grammar of
+github.com/distribution/reference; a registry's rules may be narrower, as ECR's are.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from tasks.errors import SettingsError
+
+_HOST = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
+)
+_IPV6_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
+_PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_ECR_HOST = re.compile(
+    r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\."
+    r"(?:amazonaws\.com(?:\.cn)?|on\.aws|on\.amazonwebservices\.com\.cn|c2s\.ic\.gov|sc2s\.sgov\.gov|"
+    r"cloud\.adc-e\.uk|csp\.hci\.ic\.gov|amazonaws\.eu)"
+)
+
+_REPOSITORY_LENGTH = 255
+
+
+@dataclass(frozen=True, order=True)
+class Registry:
+    """A registry's host, with a port where it has one: `123456789012.dkr.ecr.eu-west-2.amazonaws.com`."""
+
+    host: str
+
+    def __post_init__(self) -> None:
+        if not (_HOST.fullmatch(self.host) or _IPV6_HOST.fullmatch(self.host)):
+            raise SettingsError(
+                f"{self.host!r} is not a registry host",
+                "give a host with an optional port and no scheme, as in DOCKER_REGISTRY=127.0.0.1:5000",
+            )
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the host is this machine; only then is plain http spoken."""
+        name = self.host[1:].partition("]")[0] if self.host.startswith("[") else self.host.partition(":")[0]
+        if name == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def ecr_account_and_region(self) -> tuple[str, str] | None:
+        """Return the AWS account and Region of a private ECR host, or None for any other registry."""
+        match = _ECR_HOST.fullmatch(self.host)
+        return (match["account"], match["region"]) if match else None
+
+    def __str__(self) -> str:
+        return self.host
+
+
+@dataclass(frozen=True, order=True)
+class Repository:
+    """A repository in a registry: `<registry>/<path>`."""
+
+    registry: Registry
+    path: str
+
+    def __post_init__(self) -> None:
+        if not _PATH.fullmatch(self.path) or len(self.path) > _REPOSITORY_LENGTH:
+            raise SettingsError(
+                f"{self.path!r} is not a repository name",
+                "use lower-case letters and digits, separated by '.', '_', '-' or '/', at most 255 of them",
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Repository:
+        """Parse `host[:port]/path`; SettingsError where a part is missing or malformed."""
+        host, slash, path = text.partition("/")
+        if not slash:
+            raise SettingsError(f"{text!r} names no repository in a registry", "write it as <registry>/<path>")
+        return cls(Registry(host), path)
+
+    def tag(self, name: str) -> Tag:
+        """Return the tag called `name`."""
+        return Tag(self, name)
+
+    def digest(self, digest: Digest) -> str:
+        """Return the reference by digest, `<repository>@sha256:…`."""
+        return f"{self}@{digest}"
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.path}"
+
+
+@dataclass(frozen=True, order=True)
+class Tag:
+    """A tag in a repository: `<repository>:<name>`."""
+
+    repository: Repository
+    name: str
+
+    def __post_init__(self) -> None:
+        check_tag(self.name)
+
+    def __str__(self) -> str:
+        return f"{self.repository}:{self.name}"
+
+
+@dataclass(frozen=True, order=True)
+class Digest:
+    """The sha256 of a manifest's or blob's bytes, `sha256:<64 hexadecimal digits>`."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not _DIGEST.fullmatch(self.value):
+            raise ValueError(f"{self.value!r} is not a sha256 digest")
+
+    @property
+    def short(self) -> str:
+        """The first 12 hexadecimal digits, for people."""
+        return self.value.removeprefix("sha256:")[:12]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def check_tag(name: str) -> str:
+    """Return `name` if it can be a tag; SettingsError where it cannot."""
+    if not _TAG.fullmatch(name):
+        raise SettingsError(
+            f"{name!r} cannot be a tag",
+            "use letters, digits, '.', '_' and '-', at most 128, beginning with none of '.' and '-'",
+        )
+    return name

@@ -1,0 +1,213 @@
+"""The one door to subprocesses.
+
+A command is a list of arguments and never a shell's text. Each child leads a process group of its own, so that a
+Ctrl-C at the terminal reaches only us and we decide what becomes of the children: `stop_all` interrupts them, then
+terminates, then kills.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.errors import CommandError
+
+INTERRUPT_SECONDS = 3.0
+"""How long children get to end after SIGINT; buildx uses it to cancel its builds in BuildKit."""
+
+TERMINATE_SECONDS = 2.0
+"""How long they then get after SIGTERM before they are killed."""
+
+TAIL_LINES = 40
+"""How many of the last lines of a command's output are kept for its error."""
+
+_children: set[subprocess.Popen[bytes]] = set()
+_children_lock = threading.Lock()
+_stopping = threading.Event()
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that has ended.
+
+    Attributes:
+        argv: what was run.
+        code: the exit code; negative for a signal, as in subprocess.
+        output: standard output as text; of a logged command, its last lines and those of standard error.
+        errors: standard error as text; empty for a logged command.
+        log: where the whole output is, or None.
+        seconds: how long it took.
+    """
+
+    argv: tuple[str, ...]
+    code: int
+    output: str
+    errors: str
+    log: Path | None
+    seconds: float
+
+    @property
+    def command(self) -> str:
+        """The command as one could paste it into a shell."""
+        return shlex.join(self.argv)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    stdin: str | None = None,
+    log: Path | None = None,
+    timeout: float | None = None,
+) -> Completed:
+    """Run one command to its end.
+
+    Args:
+        argv: the program and its arguments.
+        environment: the whole environment of the child; ours where None.
+        directory: where it runs; here where None.
+        stdin: what it reads; nothing where None.
+        log: a file that receives standard output and error as they come, after a line with the command.
+        timeout: seconds after which it is stopped.
+
+    Returns:
+        What came of it, whatever the exit code.
+
+    Raises:
+        CommandError: it could not be started, or ran out of time.
+    """
+    started = time.monotonic()
+    child = _start(argv, environment, directory, piped_input=stdin is not None, merged=log is not None)
+    try:
+        if log is not None:
+            output, errors = _follow(child, argv, stdin, log, timeout), ""
+        else:
+            out, err = child.communicate(None if stdin is None else stdin.encode(), timeout)
+            output, errors = out.decode(errors="replace"), err.decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        _end([child])
+        raise CommandError(
+            f"{shlex.join(argv)} did not end within {timeout:.0f} s",
+            "see whether the Docker engine and the network answer, then run again",
+        ) from None
+    except BaseException:
+        _end([child])
+        raise
+    finally:
+        with _children_lock:
+            _children.discard(child)
+    return Completed(tuple(argv), child.returncode, output, errors, log, time.monotonic() - started)
+
+
+def check(argv: Sequence[str], *, next_step: str, **options: object) -> Completed:
+    """Run a command that has to succeed; takes the options of `run`.
+
+    Raises:
+        CommandError: it could not be started, or its exit code was not 0; the text holds the end of its output.
+    """
+    done = run(argv, **options)  # type: ignore[arg-type]  # The options are run's own, passed through.
+    if done.code != 0:
+        raise CommandError(f"{done.command} failed with exit code {done.code}\n{tail(done)}", next_step)
+    return done
+
+
+def tail(done: Completed, lines: int = TAIL_LINES) -> str:
+    """Return the last lines of what a command said, indented for an error."""
+    text = (done.errors or done.output).rstrip()
+    return "\n".join("    " + line for line in text.splitlines()[-lines:])
+
+
+def stop_all() -> None:
+    """End every child that runs and let no new one start: SIGINT, then SIGTERM, then SIGKILL, to whole groups."""
+    _stopping.set()
+    with _children_lock:
+        running = list(_children)
+    _end(running)
+
+
+def _start(
+    argv: Sequence[str],
+    environment: Mapping[str, str] | None,
+    directory: Path | None,
+    *,
+    piped_input: bool,
+    merged: bool,
+) -> subprocess.Popen[bytes]:
+    if _stopping.is_set():
+        raise CommandError(f"{shlex.join(argv)} was not started: the run is being stopped")
+    try:
+        # Under the lock, so that stop_all sees either no child or one that it can end.
+        with _children_lock:
+            child = subprocess.Popen(
+                list(argv),
+                env=None if environment is None else dict(environment),
+                cwd=directory,
+                stdin=subprocess.PIPE if piped_input else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+                process_group=0,
+            )
+            _children.add(child)
+    except OSError as fault:
+        raise CommandError(
+            f"{argv[0]} could not be started: {fault.strerror}", f"install {argv[0]}, or put it on PATH"
+        ) from fault
+    return child
+
+
+def _follow(
+    child: subprocess.Popen[bytes], argv: Sequence[str], stdin: str | None, log: Path, timeout: float | None
+) -> str:
+    """Copy the child's output to its log as it comes; return the last lines."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    last: deque[str] = deque(maxlen=TAIL_LINES)
+    timer = threading.Timer(timeout, _end, ([child],)) if timeout is not None else None
+    if timer is not None:
+        timer.start()
+    try:
+        if child.stdin is not None and stdin is not None:
+            with contextlib.suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(stdin.encode())
+        assert child.stdout is not None  # noqa: S101  # Told to mypy: _start always pipes it.
+        with log.open("wb") as file, child.stdout:
+            file.write(f"$ {shlex.join(argv)}\n".encode())
+            for line in child.stdout:
+                file.write(line)
+                file.flush()
+                last.append(line.decode(errors="replace").rstrip("\r\n"))
+        child.wait()
+    finally:
+        if timer is not None:
+            timer.cancel()
+    if timer is not None and timer.finished.is_set() and child.returncode < 0 and not _stopping.is_set():
+        raise subprocess.TimeoutExpired(list(argv), timeout or 0)
+    return "\n".join(last)
+
+
+def _end(children: list[subprocess.Popen[bytes]]) -> None:
+    for step, seconds in (
+        (signal.SIGINT, INTERRUPT_SECONDS),
+        (signal.SIGTERM, TERMINATE_SECONDS),
+        (signal.SIGKILL, 1.0),
+    ):
+        alive = [child for child in children if child.poll() is None]
+        if not alive:
+            return
+        for child in alive:
+            # It may have ended since; a group that is gone needs no signal.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, step)
+        deadline = time.monotonic() + seconds
+        for child in alive:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, deadline - time.monotonic()))
