@@ -127,6 +127,43 @@ def tail(done: Completed, lines: int = TAIL_LINES) -> str:
     return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
 
+def spawn(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> int:
+    """Start a server that outlives us, in a session of its own; `stop_all` does not know it.
+
+    Args:
+        argv: the program and its arguments.
+        environment: its whole environment.
+        log: a file that its standard output and error are appended to, after a line with the command.
+
+    Returns:
+        Its process id. A server that ends while we run stays a zombie until someone waits for it.
+
+    Raises:
+        CommandError: it could not be started.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        file.write(f"$ {shlex.join(argv)}\n".encode())
+    try:
+        return os.posix_spawnp(
+            argv[0],
+            list(argv),
+            dict(environment),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
+        )
+    except OSError as fault:
+        raise CommandError(
+            f"{argv[0]} could not be started: {fault.strerror}", f"install {argv[0]}, or put it on PATH"
+        ) from fault
+
+
 def stop_all() -> None:
     """End every child that runs and let no new one start: SIGINT, then SIGTERM, then SIGKILL, to whole groups."""
     _stopping.set()
