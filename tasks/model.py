@@ -57,6 +57,23 @@ class Image:
 
 
 @dataclass(frozen=True)
+class BuilderNode:
+    """One machine of a builder that has several.
+
+    Attributes:
+        endpoint: the context or address that `docker buildx create --append` takes.
+        platforms: what this machine builds for; empty leaves it to BuildKit.
+        options: `--driver-opt` names and values, in addition to the builder's.
+        name: its name for buildx (`--node`), or empty for one that buildx chooses.
+    """
+
+    endpoint: str
+    platforms: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Builder:
     """The buildx builder that the catalogue describes.
 
@@ -67,6 +84,7 @@ class Builder:
         platforms: what it must be able to build for.
         endpoint: the context or address that `docker buildx create` takes, or empty for the current one.
         config: a buildkitd configuration file, or None.
+        nodes: its machines where there are several; empty for the one of `endpoint`.
     """
 
     name: str
@@ -75,6 +93,7 @@ class Builder:
     platforms: tuple[str, ...] = ()
     endpoint: str = ""
     config: Path | None = None
+    nodes: tuple[BuilderNode, ...] = ()
 
 
 @dataclass(frozen=True)
