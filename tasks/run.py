@@ -97,13 +97,16 @@ def run(
     except subprocess.TimeoutExpired:
         _end([child])
         raise CommandError(
-            f"{shlex.join(argv)} did not end within {timeout:.0f} s",
+            f"{shlex.join(argv)} did not end within {timeout:g} s",
             "see whether the Docker engine and the network answer, then run again",
         ) from None
     except BaseException:
         _end([child])
         raise
     finally:
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
         with _children_lock:
             _children.discard(child)
     return Completed(tuple(argv), child.returncode, output, errors, log, time.monotonic() - started)

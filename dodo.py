@@ -1,0 +1,77 @@
+"""The build graph of Sleeper's Docker images, in the order of its flow; `tasks/__init__.py` draws it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sandbox import tasks as sandbox_tasks
+from tasks import build, builder, checks, login, push, repository, stage
+from tasks.checker import Informative
+from tasks.report import Reporter
+from tasks.session import load
+
+SESSION = load()
+
+DOIT_CONFIG = {
+    "action_string_formatting": "new",
+    "backend": "ledger",
+    "check_file_uptodate": Informative,
+    "continue": True,
+    "default_tasks": [],
+    "dep_file": str(SESSION.settings.state_dir / "doit.db"),
+    "minversion": "0.37.0",
+    "num_process": SESSION.settings.parallel,
+    "par_type": "thread",
+    "reporter": Reporter,
+    "sort": "definition",
+    "verbosity": 0,
+}
+
+
+def task_push_all() -> dict[str, Any]:
+    """Build and push every selected image that changed, and only those."""
+    return {"actions": None, "task_dep": [f"push:{image.name}" for image in SESSION.selected]}
+
+
+def task_build_all() -> dict[str, Any]:
+    """Build every selected image and load it into the local engine."""
+    return {"actions": None, "task_dep": [f"build:{image.name}" for image in SESSION.selected]}
+
+
+def task_stage() -> Iterator[dict[str, Any]]:
+    """Give each image a build context of its own."""
+    yield from stage.tasks(SESSION)
+
+
+def task_repository() -> Iterator[dict[str, Any]]:
+    """Create the images' ECR repositories."""
+    yield from repository.tasks(SESSION)
+
+
+def task_builder() -> Iterator[dict[str, Any]]:
+    """Get the buildx builder ready."""
+    yield from builder.tasks(SESSION)
+
+
+def task_login() -> Iterator[dict[str, Any]]:
+    """Log in to the registry, for this run only."""
+    yield from login.tasks(SESSION)
+
+
+def task_push() -> Iterator[dict[str, Any]]:
+    """Build and push single images, whether selected or not."""
+    yield from push.tasks(SESSION)
+
+
+def task_build() -> Iterator[dict[str, Any]]:
+    """Build single images into the local engine."""
+    yield from build.tasks(SESSION)
+
+
+def task_sandbox() -> Iterator[dict[str, Any]]:
+    """Start a Docker engine, a registry and an ECR API on this machine, to try everything on."""
+    yield from sandbox_tasks.tasks(SESSION)
+
+
+def task_checks() -> Iterator[dict[str, Any]]:
+    """Test and lint the project itself."""
+    yield from checks.tasks()

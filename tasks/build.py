@@ -1,0 +1,100 @@
+"""build:<image>: the image in the local engine as `<image>:<version>`, for people who want to run it.
+
+It needs no registry and no account. A multi-platform image is loaded for the engine's own platform.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tasks import buildx, inputs, run, staging
+from tasks.actions import NO_CAPTURE, action
+from tasks.errors import SleeperImagesError
+from tasks.model import Image
+from tasks.session import Session
+from tasks.stage import prepare
+
+
+def tasks(session: Session) -> Iterator[dict[str, Any]]:
+    """Yield the task of each image."""
+    for image in session.catalogue.images:
+        yield {
+            "name": image.name,
+            "doc": f"Build {image.name} and load it into the local engine.",
+            "actions": [action(build, session, image)],
+            "file_dep": inputs.files(image, session.settings),
+            "task_dep": ["builder"],
+            "uptodate": [_loaded_check(session, image)],
+            "io": NO_CAPTURE,
+            "meta": {"verb": "build", "image": image.name},
+        }
+
+
+def build(session: Session, image: Image) -> dict[str, Any]:
+    """Build the image and load it into the engine; return its name, the engine's id of it and the fingerprint."""
+    made_of = session.decisions.gathered(image).inputs
+    # push:<image> removes its context when it is done, which may be in this same run.
+    context = prepare(session, image, session.contexts / "load")
+    argv = buildx.command(
+        session.engine,
+        context,
+        made_of,
+        buildx.Output.load(local_name(session, image)),
+        platforms=() if image.multiplatform else made_of.platforms,
+        metadata=session.metadata("build", image),
+        force=session.settings.force,
+    )
+    buildx.build(
+        argv,
+        image=image.name,
+        environment=session.docker_environment(logged_in=False),
+        metadata=session.metadata("build", image),
+        log=session.log("build", image),
+    )
+    session.decisions.check_unchanged(image)
+    staging.remove(context)
+    _loaded.cache_clear()
+    return {
+        "outcome": "built",
+        "name": local_name(session, image),
+        "id": _loaded(session).get(local_name(session, image)),
+        "fingerprint": made_of.fingerprint(),
+    }
+
+
+def _loaded_check(session: Session, image: Image) -> Callable[..., bool]:
+    # doit hands over the saved values by position and by these names (doit 0.37, dependency.py:624-631).
+    def check(task: object, values: dict[str, Any]) -> bool:  # noqa: ARG001  # As above.
+        return is_loaded(session, image, values)
+
+    return check
+
+
+def is_loaded(session: Session, image: Image, values: dict[str, Any]) -> bool:
+    """Whether the engine holds the image that we last built, and it was made of what it would be made of now."""
+    try:
+        made_of = session.decisions.gathered(image).inputs
+        name = local_name(session, image)
+    except SleeperImagesError:
+        return False  # The action meets the same fault and reports it.
+    if session.settings.force or values.get("fingerprint") != made_of.fingerprint():
+        return False
+    return values.get("name") == name and values.get("id") is not None and _loaded(session).get(name) == values["id"]
+
+
+def local_name(session: Session, image: Image) -> str:
+    """Return the image's name in the local engine."""
+    return f"{image.name}:{session.version}"
+
+
+@functools.cache
+def _loaded(session: Session) -> dict[str, str]:
+    """Return the engine's images, name to id; none where no engine answers, which the builder reports."""
+    done = run.run(
+        ["docker", "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"],
+        environment=session.docker_environment(logged_in=False),
+    )
+    lines = (line.partition(" ") for line in done.output.splitlines()) if done.code == 0 else ()
+    return {name: identity for name, _, identity in lines}

@@ -1,0 +1,43 @@
+"""builder: the buildx builder is there, booted, and as the catalogue describes it, before builds fan out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tasks import engine
+from tasks.actions import NO_CAPTURE, action
+from tasks.session import Session
+from tasks.stage import is_not_needed
+
+
+def tasks(session: Session) -> Iterator[dict[str, Any]]:
+    """Yield the task."""
+    yield {
+        "basename": "builder",
+        "doc": "Get the buildx builder ready.",
+        "actions": [action(boot, session)],
+        "task_dep": session.before,
+        "uptodate": [(nothing_is_built, [session])],
+        "clean": [(remove, [session])],
+        "io": NO_CAPTURE,
+        "meta": {"verb": "builder"},
+    }
+
+
+def nothing_is_built(session: Session) -> bool:
+    """Whether this run builds no image at all."""
+    return not session.loads and all(is_not_needed(session, image) for image in session.pushes)
+
+
+def boot(session: Session) -> dict[str, Any]:
+    """Get the builder ready, if an image has to be built; return which one builds."""
+    if nothing_is_built(session):
+        return {}
+    return {"builder": session.engine.builder, "driver": session.engine.driver, "note": session.engine.note}
+
+
+def remove(session: Session) -> None:
+    """Remove the builder from this machine, and what is remembered of it; the engine's own stays."""
+    session.builder_memory.unlink(missing_ok=True)
+    engine.remove(session.builder.name, session.docker_environment(logged_in=False))

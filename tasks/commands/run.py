@@ -1,0 +1,153 @@
+"""`doit run`, which is also `doit TASK…`: doit's own, with what a run of ours needs around it.
+
+the sandbox as the target, where it is on the command line ─▶ names checked ─▶ which images ─▶ the checkout's lock
+─▶ doit's run ─▶ children ended and the login given back, whatever happened
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import signal
+from collections.abc import Iterable, Iterator
+from types import FrameType
+from typing import Any
+
+from doit.cmd_run import Run as DoitRun
+from doit.doit_cmd import set_var
+from doit.exceptions import InvalidCommand
+
+from tasks import lock, run
+from tasks.errors import LockedError
+from tasks.session import Session, current
+from tasks.suggest import did_you_mean
+
+LOCKED = frozenset({"stage", "repository", "builder", "login", "push", "build"})
+"""The verbs that write to the checkout's state; a run of anything else needs no lock."""
+
+
+class Run(DoitRun):  # type: ignore[misc]  # doit has no types.
+    """Runs tasks."""
+
+    name = "run"
+
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Run doit's command; return its exit code, or 130 and 143 where a signal ended it."""
+        if "sandbox" in args:
+            set_var("target", "sandbox")
+        with _signals() as received:
+            try:
+                return int(super().execute(params, args) or 0)
+            except KeyboardInterrupt:
+                self.outstream.write("\ninterrupted; what was finished is kept, run again to go on\n")
+                return 128 + (received[0] if received else signal.SIGINT)
+            finally:
+                run.stop_all()
+                if current.cache_info().currsize:
+                    current().close()
+
+    def _execute(  # noqa: PLR0917  # doit hands over its options by these names (doit 0.37, cmd_base.py:548-552).
+        self,
+        outfile: Any,
+        verbosity: Any,
+        always: Any,
+        continue_: Any,
+        reporter: Any,
+        num_process: Any,
+        par_type: Any,
+        single: Any,
+        auto_delayed_regex: Any,
+        force_verbosity: Any,
+        failure_verbosity: Any,
+        pdb: Any,
+    ) -> int:
+        if self.sel_default_tasks:
+            return self._overview()
+        session = current()
+        self._check_names()
+        verbs = self._prepare(session)
+        with contextlib.ExitStack() as held:
+            if LOCKED & verbs:
+                held.enter_context(_checkout(session))
+            return int(
+                super()._execute(
+                    outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
+                    auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
+                )
+            )  # fmt: skip
+
+    def _overview(self) -> int:
+        """Say what there is to call: a bare `doit` pushes nothing."""
+        tasks = [task for task in self.task_list if not task.subtask_of and not task.name.startswith("_")]
+        width = max(len(task.name) for task in tasks) + 2
+        lines = [f"  {task.name:<{width}}{task.doc}" for task in tasks]
+        self.outstream.write("\n".join(["Name what to run:", *lines, "`doit help` lists the commands.", ""]))
+        return 0
+
+    def _check_names(self) -> None:
+        """Refuse a name or a pattern that no task has, which doit would pass over or report without a suggestion."""
+        tasks = {task.name: task for task in self.task_list}
+        for word in self.sel_tasks:
+            if word.startswith("-"):
+                return  # Options of the task before it; doit parses them.
+            if "*" in word:
+                if not fnmatch.filter(tasks, word):
+                    raise InvalidCommand(f"no task matches {word!r}{did_you_mean(word.replace('*', ''), tasks)}")
+            elif word not in tasks:
+                raise InvalidCommand(f"there is no task or command {word!r}{did_you_mean(word, tasks)}")
+            elif tasks[word].pos_arg is not None:
+                return  # It takes the rest of the line.
+
+    def _prepare(self, session: Session) -> set[str]:
+        """Tell the session which images the named tasks are about; return the verbs of all tasks that will run."""
+        tasks = {task.name: task for task in self.task_list}
+        metas = [tasks[name].meta or {} for name in _closure(tasks, self.sel_tasks)]
+        images = session.catalogue.images
+
+        def of(*verbs: str) -> list[Any]:
+            names = {meta["image"] for meta in metas if meta.get("verb") in verbs and "image" in meta}
+            return [image for image in images if image.name in names]
+
+        verbs = {str(meta["verb"]) for meta in metas if "verb" in meta}
+        # `doit builder` or `doit login` alone is about what push_all would push.
+        pushes = of("push", "stage", "repository") or (session.selected if verbs & {"builder", "login"} else ())
+        session.ask(pushes=() if verbs <= {"build", "builder", "sandbox"} else pushes, loads=of("build"))
+        return verbs
+
+
+def _closure(tasks: dict[str, Any], words: Iterable[str]) -> set[str]:
+    """Return the names of the tasks that the words of the command line run, prerequisites included."""
+    found: set[str] = set()
+    waiting = [name for word in words for name in (fnmatch.filter(tasks, word) if "*" in word else [word])]
+    while waiting:
+        name = waiting.pop()
+        if name in tasks and name not in found:
+            found.add(name)
+            waiting += tasks[name].task_dep
+    return found
+
+
+@contextlib.contextmanager
+def _checkout(session: Session) -> Iterator[None]:
+    try:
+        with lock.held(session.settings.state_dir / "lock", session.settings.wait):
+            yield
+    except LockedError as error:
+        raise InvalidCommand(str(error)) from None
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Take SIGTERM for an interrupt, as CI systems send it, and remember which signal came."""
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # A signal handler's signature.
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,106 @@
+"""What has to be done about an image: one value, from its fingerprint and from what the registry holds. Pure.
+
+    fault while gathering the inputs ───────────────▶ Blocked
+    the registry gave no answer ────────────────────▶ Unknown
+    no image under inputs-<fingerprint>, or forced ─▶ Missing   build and push
+    one, but the version tag is elsewhere ──────────▶ Retag     PUT the same bytes under the version tag
+      … and that tag is immutable ──────────────────▶ Blocked
+    both tags on one digest ────────────────────────▶ Current
+
+A tag whose manifest is of the wrong kind (an index where Lambda needs an image) counts as no tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tasks.errors import RegistryError, SleeperImagesError
+from tasks.reference import Digest
+from tasks.registry.model import Descriptor
+
+
+@dataclass(frozen=True)
+class Current:
+    """Both tags are on one digest: nothing to do."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class Retag:
+    """The image is there; only the version tag has to move to it."""
+
+    digest: Digest
+    reason: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The image has to be built and pushed."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """It must not or cannot be done, whatever the registry holds."""
+
+    error: SleeperImagesError
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The registry could not be asked."""
+
+    error: SleeperImagesError
+
+
+Decision = Current | Retag | Missing | Blocked | Unknown
+
+Answer = Descriptor | RegistryError | None
+"""What a look at one tag gave: a manifest's descriptor, nothing there, or no answer."""
+
+
+def decide(
+    inputs: Answer,
+    version: Answer,
+    *,
+    version_tag: str,
+    fits: Callable[[Descriptor], bool],
+    force: bool = False,
+) -> Decision:
+    """Decide from the answers about an image's two tags.
+
+    Args:
+        inputs: the answer about `inputs-<fingerprint>`.
+        version: the answer about the version tag.
+        version_tag: its name, for the reason.
+        fits: whether a manifest is of the kind that this image must have.
+        force: rebuild even if everything is there.
+    """
+    if isinstance(inputs, RegistryError):
+        return Unknown(inputs)
+    if isinstance(version, RegistryError):
+        return Unknown(version)
+    if inputs is None or force or not fits(inputs):
+        return Missing(_why_build(inputs, force=force))
+    return _compare(inputs, version, version_tag)
+
+
+def _why_build(inputs: Descriptor | None, *, force: bool) -> str:
+    if force:
+        return "forced"
+    if inputs is None:
+        return "these inputs are not in the registry"
+    return f"the registry's image of these inputs is of the wrong kind ({inputs.media_type})"
+
+
+def _compare(inputs: Descriptor, version: Descriptor | None, version_tag: str) -> Decision:
+    if version is None:
+        return Retag(inputs.digest, f"the registry has these inputs, but no tag {version_tag}")
+    if version.digest != inputs.digest:
+        return Retag(
+            inputs.digest, f"tag {version_tag} is on {version.digest.short}, these inputs are {inputs.digest.short}"
+        )
+    return Current(inputs.digest)

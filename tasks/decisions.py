@@ -1,0 +1,180 @@
+"""All images' decisions, made together when the first is asked for, and remembered for the run.
+
+    gather every image's inputs ─▶ look at every image's two tags at once ─▶ decide ─▶ ask once which version tags
+    that must move are immutable
+
+Asked from doit's main thread (uptodate) and from its workers (actions), so it is made under a lock. It never raises
+one of our errors: what went wrong is the decision (doit aborts the whole run when an uptodate raises).
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from tasks import presence, proof
+from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, decide
+from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
+from tasks.fingerprint import Inputs, inputs_tag
+from tasks.inputs import Gathered, Gatherer
+from tasks.model import Image
+from tasks.reference import Digest, Repository, Tag, check_tag
+from tasks.registry.oci import Client, Descriptor
+
+
+class Holdings(Protocol):
+    """What decisions need of the run: where images go and who can be asked about it."""
+
+    @property
+    def client(self) -> Client:
+        """The client to the target registry."""
+
+    @property
+    def version(self) -> str:
+        """The version tag."""
+
+    def repository(self, image: Image) -> Repository:
+        """Return the image's repository."""
+
+    def immutable(self, repositories: Iterable[Repository]) -> set[Repository]:
+        """Return those of `repositories` whose version tag cannot be moved."""
+
+
+class Decisions:
+    """One decision an image.
+
+    Args:
+        gatherer: reads what images are made of.
+        holdings: what the registry is asked through.
+        force: rebuild whatever the registry holds.
+    """
+
+    def __init__(self, gatherer: Gatherer, holdings: Holdings, *, force: bool = False) -> None:
+        self._gatherer = gatherer
+        self._holdings = holdings
+        self._force = force
+        self._lock = threading.RLock()
+        self._gathered: dict[str, Gathered | SleeperImagesError] = {}
+        self._decisions: dict[str, Decision] = {}
+        self._expected: dict[str, Image] = {}
+
+    def expect(self, images: Iterable[Image]) -> None:
+        """Say which images will be asked about, so that the first question is answered for all of them."""
+        with self._lock:
+            self._expected |= {image.name: image for image in images}
+
+    def of(self, image: Image) -> Decision:
+        """Return the image's decision."""
+        with self._lock:
+            if image.name not in self._decisions:
+                self.expect([image])
+                self._decide([one for name, one in self._expected.items() if name not in self._decisions])
+            return self._decisions[image.name]
+
+    def gathered(self, image: Image) -> Gathered:
+        """Return what the image is made of, as it was when it was decided on.
+
+        Raises:
+            SleeperImagesError: it could not be read.
+        """
+        with self._lock:
+            if image.name not in self._gathered:
+                self.expect([image])
+                self._gather_expected()
+            found = self._gathered[image.name]
+        if isinstance(found, SleeperImagesError):
+            raise found
+        return found
+
+    def settle(self, image: Image, digest: Digest) -> None:
+        """Record that both tags are now on `digest`."""
+        with self._lock:
+            self._decisions[image.name] = Current(digest)
+
+    def check_unchanged(self, image: Image) -> None:
+        """Read the inputs again.
+
+        Raises:
+            ChangedWhileBuildingError: they mean something else than when the image was decided on.
+        """
+        before = self.gathered(image).inputs
+        after = self._gather([image])[image.name]
+        if isinstance(after, InputError) or (isinstance(after, Gathered) and after.inputs != before):
+            what = after.message if isinstance(after, InputError) else _difference(before, after.inputs)
+            raise ChangedWhileBuildingError(
+                f"{image.name}: its inputs changed while building ({what}); nothing was tagged", "run again"
+            )
+        if isinstance(after, SleeperImagesError):
+            raise after
+
+    def _gather(self, images: list[Image]) -> Mapping[str, Gathered | SleeperImagesError]:
+        try:
+            return self._gatherer.gather(images)
+        except SleeperImagesError as error:  # Of all of them alike: no SCRIPTS_DIR, say.
+            return dict.fromkeys((image.name for image in images), error)
+
+    def _gather_expected(self) -> None:
+        self._gathered |= self._gather([image for name, image in self._expected.items() if name not in self._gathered])
+
+    def _decide(self, images: list[Image]) -> None:
+        self._gather_expected()
+        known: list[tuple[Image, Inputs]] = []
+        for image in images:
+            found = self._gathered[image.name]
+            if isinstance(found, Gathered):
+                known.append((image, found.inputs))
+            else:
+                self._decisions[image.name] = Blocked(found)
+        try:
+            self._decisions |= self._look(known)
+        except SleeperImagesError as error:  # No target, no credentials, no answer: the same for every image.
+            self._decisions |= {image.name: Unknown(error) for image, _ in known}
+
+    def _look(self, known: list[tuple[Image, Inputs]]) -> dict[str, Decision]:
+        if not known:
+            return {}
+        version = check_tag(self._holdings.version)
+        tags = {image.name: inputs_tag(inputs.fingerprint()) for image, inputs in known}
+        wanted = {image.name: (self._holdings.repository(image), (tags[image.name], version)) for image, _ in known}
+        answers = presence.look(self._holdings.client, wanted)
+        decisions: dict[str, Decision] = {}
+        moving: dict[str, Digest] = {}
+        for image, _ in known:
+            inputs, held = answers[image.name][tags[image.name]], answers[image.name][version]
+            fits = functools.partial(proof.kind_fits, image=image)
+            decided = decide(inputs, held, version_tag=version, fits=fits, force=self._force)
+            decisions[image.name] = decided
+            if isinstance(decided, Missing | Retag) and isinstance(held, Descriptor):
+                moving[image.name] = held.digest
+        return decisions | self._immovable(moving, {name: wanted[name][0] for name in moving}, decisions)
+
+    def _immovable(
+        self, moving: Mapping[str, Digest], repositories: Mapping[str, Repository], decisions: Mapping[str, Decision]
+    ) -> dict[str, Decision]:
+        """Return Blocked for those images whose version tag would have to move and cannot."""
+        immutable = self._holdings.immutable(repositories.values()) if moving else set()
+        return {
+            name: Blocked(_immutable(name, repositories[name].tag(self._holdings.version), held, decisions[name]))
+            for name, held in moving.items()
+            if repositories[name] in immutable
+        }
+
+
+def _immutable(name: str, tag: Tag, held: Digest, decided: Decision) -> RegistryError:
+    new = f"to these inputs' image {decided.digest}" if isinstance(decided, Retag) else "to an image yet to be built"
+    return RegistryError(
+        f"{name}: the tag {tag} is immutable and on {held}; it cannot move {new}",
+        "push under another version (version=…), or delete that tag, or make the repository's tags mutable",
+        code="ImageTagAlreadyExistsException",
+    )
+
+
+def _difference(before: Inputs, after: Inputs) -> str:
+    """Return the first thing that differs, for a person."""
+    old, new = {item.path: item for item in before.context}, {item.path: item for item in after.context}
+    for path in sorted(old.keys() | new.keys()):
+        if old.get(path) != new.get(path):
+            return path
+    return "Dockerfile" if before.dockerfile != after.dockerfile else "its settings"

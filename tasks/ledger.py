@@ -1,0 +1,81 @@
+"""doit's own state, in sqlite and written at once.
+
+doit writes its state once, when a run ends, so that a killed run forgets all it did (doit 0.37, runner.py:239-263).
+This backend commits after each task. Nothing is decided by it: the registry is the record, and what doit remembers
+are values to look up and the files that a task had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from doit.dependency import DatabaseException, SqliteDB
+
+BUSY_MILLISECONDS = 10_000
+"""How long to wait for another process that writes; each write takes well under a millisecond."""
+
+_LAST_KEY = "deps:"
+"""The key that doit sets last when it saves a task (doit 0.37, dependency.py:548)."""
+
+
+class Ledger(SqliteDB):  # type: ignore[misc]  # doit has no types.
+    """doit's sqlite3 backend, committing whenever a task's record is complete or removed.
+
+    A file that is no database, or that another version of doit wrote, is put aside and begun anew: losing it costs
+    nothing but a few reads of the registry.
+    """
+
+    desc = "sqlite3, written after each task"
+
+    def __init__(self, name: str, codec: Any, *, module_name: str | None = None) -> None:
+        import sqlite3  # noqa: PLC0415  # Only commands that read the state pay for it.
+
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._open(name, codec, module_name)
+        except (DatabaseException, sqlite3.DatabaseError) as fault:
+            if isinstance(fault, sqlite3.OperationalError):
+                raise  # Locked, read-only or full: the file itself may well be sound.
+            Path(name).replace(f"{name}.unreadable")
+            for companion in ("-wal", "-shm"):
+                Path(name + companion).unlink(missing_ok=True)
+            self._open(name, codec, module_name)
+
+    def _open(self, name: str, codec: Any, module_name: str | None) -> None:
+        super().__init__(name, codec, module_name=module_name)
+        self._conn.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
+        # Write-ahead logging lets readers go on while a run writes, and makes a commit one append.
+        self._conn.execute("pragma journal_mode = wal")
+        self._conn.execute("pragma synchronous = normal")
+
+    def set(self, task_id: str, dependency: str, value: object) -> None:
+        """Store one value of a task; the record is on disk once its last one is."""
+        super().set(task_id, dependency, value)
+        if dependency == _LAST_KEY:
+            self._write()
+
+    def remove(self, task_id: str) -> None:
+        """Forget a task, at once, so that no lock is held while other tasks run."""
+        super().remove(task_id)
+        self._conn.commit()
+
+    def remove_all(self) -> None:
+        """Forget every task."""
+        super().remove_all()
+        self._conn.commit()
+
+    def dump(self) -> None:
+        """Write what is left and close the file."""
+        self._write()
+        with contextlib.closing(self._conn):
+            pass
+
+    def _write(self) -> None:
+        for task_id in self._dirty:
+            self._conn.execute(
+                "insert or replace into doit values (?,?)", (task_id, self.codec.encode(self._cache[task_id]))
+            )
+        self._conn.commit()
+        self._dirty = set()

@@ -1,0 +1,71 @@
+"""stage:<image>: give the image a build context of its own.
+
+    sources below SCRIPTS_DIR ─▶ copied to <state>/contexts/<image>-<fingerprint>, if the image has to be built
+
+All lambdas share `docker/lambda`, so each needs a copy with its own jar; SCRIPTS_DIR is only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tasks import staging
+from tasks.actions import NO_CAPTURE, action
+from tasks.decision import Missing
+from tasks.inputs import files
+from tasks.model import Image
+from tasks.session import Session
+
+
+def tasks(session: Session) -> Iterator[dict[str, Any]]:
+    """Yield the task of each image."""
+    for image in session.catalogue.images:
+        yield {
+            "name": image.name,
+            "doc": f"Stage the build context of {image.name}.",
+            "actions": [action(stage, session, image)],
+            "file_dep": files(image, session.settings),
+            "task_dep": session.before,
+            "uptodate": [(is_not_needed, [session, image])],
+            "clean": [(remove, [session, image])],
+            "io": NO_CAPTURE,
+            "meta": {"verb": "stage", "image": image.name},
+        }
+
+
+def is_not_needed(session: Session, image: Image) -> bool:
+    """Whether the image need not be built."""
+    return not isinstance(session.decisions.of(image), Missing)
+
+
+def stage(session: Session, image: Image) -> None:
+    """Stage the context, if the image has to be built."""
+    if not is_not_needed(session, image):
+        prepare(session, image, session.contexts)
+
+
+def prepare(session: Session, image: Image, parent: Path) -> Path:
+    """Copy the image's context into a directory of its own below `parent` and return it.
+
+    Raises:
+        InputError: a file cannot be read, or changed since the image was decided on.
+    """
+    gathered = session.decisions.gathered(image)
+    destination = parent / session.context(image).name
+    for older in parent.glob(f"{image.name}-????????????"):
+        if older != destination:
+            staging.remove(older)
+    staging.stage(gathered.sources.entries, gathered.sources.dockerfile, destination, gathered.sources.stamps)
+    return destination
+
+
+def remove(session: Session, image: Image) -> None:
+    """Remove the image's contexts and logs from this machine."""
+    for folder in (session.contexts, session.contexts / "load"):
+        for path in folder.glob(f"{image.name}-????????????"):
+            staging.remove(path)
+    for verb in ("push", "build"):
+        session.log(verb, image).unlink(missing_ok=True)
+        session.metadata(verb, image).unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from tasks import run
+from tasks.errors import CommandError
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code)]
+
+
+def test_output_errors_and_code_come_back() -> None:
+    done = run.run(python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"))
+    assert (done.code, done.output, done.errors) == (3, "out\n", "err\n")
+
+
+def test_no_shell_reads_the_arguments() -> None:
+    done = run.run(["printf", "%s", "$(id); `id` && 'x' \"y\"\n"])
+    assert done.output == "$(id); `id` && 'x' \"y\"\n"
+
+
+def test_the_child_gets_the_environment_given_and_no_other() -> None:
+    done = run.run(["/usr/bin/env"], environment={"ONLY": "this"})
+    assert done.output == "ONLY=this\n"
+
+
+def test_input_is_handed_over() -> None:
+    assert run.run(["cat"], stdin="secret").output == "secret"
+
+
+def test_a_log_holds_the_command_and_both_streams_in_order(tmp_path: Path) -> None:
+    log = tmp_path / "deep" / "x.log"
+    run.run(python("import os; os.write(1, b'one\\n'); os.write(2, b'two\\n'); os.write(1, b'three')"), log=log)
+    command, *output = log.read_text().splitlines()
+    assert command.startswith(f"$ {sys.executable} -c ")
+    assert output == ["one", "two", "three"]
+
+
+def test_a_logged_command_gives_back_its_last_lines(tmp_path: Path) -> None:
+    done = run.run(python("[print(n) for n in range(1000)]"), log=tmp_path / "x.log")
+    assert done.output.splitlines() == [str(n) for n in range(1000 - run.TAIL_LINES, 1000)]
+
+
+def test_a_program_that_is_not_there_is_named_with_what_to_do() -> None:
+    with pytest.raises(CommandError, match="no-such-program could not be started") as fault:
+        run.run(["no-such-program"])
+    assert "install no-such-program" in fault.value.next_step
+
+
+def test_check_shows_the_end_of_what_a_failed_command_said() -> None:
+    with pytest.raises(CommandError, match="exit code 7\n    because") as fault:
+        run.check(python("import sys; print('because', file=sys.stderr); sys.exit(7)"), next_step="mend it")
+    assert fault.value.next_step == "mend it"
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, logged: bool) -> None:
+    with pytest.raises(CommandError, match="did not end within"):
+        run.run(["sleep", "60"], timeout=0.1, log=tmp_path / "x.log" if logged else None)
+
+
+def test_stop_all_ends_a_child_that_ignores_signals_and_its_own_children(tmp_path: Path) -> None:
+    """In a process of its own, since stop_all lets nothing start afterwards."""
+    ready = tmp_path / "grandchild"
+    os.mkfifo(ready)
+    stubborn = f"trap '' INT TERM; sleep 60 & echo $! > {ready}; wait; sleep 60"
+    outer = subprocess.Popen(
+        python(f"""
+            import os, threading
+            from tasks import run
+            run.INTERRUPT_SECONDS = run.TERMINATE_SECONDS = 0.1
+            thread = threading.Thread(target=lambda: run.run(["sh", "-c", {stubborn!r}]))
+            thread.start()
+            pid = int(open({str(ready)!r}).read())
+            run.stop_all()
+            thread.join(10)
+            print(pid, thread.is_alive())
+        """),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    output, _ = outer.communicate(timeout=30)
+    pid, alive = output.split()
+    assert alive == "False"
+    assert not _runs(int(pid))
+
+
+def test_nothing_starts_after_stop_all() -> None:
+    outer = subprocess.run(
+        python("""
+            from tasks import run
+            from tasks.errors import CommandError
+            run.stop_all()
+            try:
+                run.run(["true"])
+            except CommandError as error:
+                print(error.message)
+        """),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "is being stopped" in outer.stdout
+
+
+def test_commands_run_at_once_from_many_threads() -> None:
+    results: list[str] = []
+    threads = [threading.Thread(target=lambda n=n: results.append(run.run(["echo", str(n)]).output)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == sorted(f"{n}\n" for n in range(16))
+
+
+def test_a_child_is_in_a_process_group_of_its_own() -> None:
+    done = run.run(python("import os; print(os.getpgrp() == os.getpid())"))
+    assert done.output == "True\n"
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie that nobody has waited for has ended all the same.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
