@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -90,6 +89,8 @@ def _fault(words: list[str], found: Mapping[str, str]) -> str | None:
 
 
 def _replace(path: Path, content: str) -> None:
+    import tempfile  # noqa: PLC0415  # Every run reads the lock, next to none writes it.
+
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

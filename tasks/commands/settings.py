@@ -1,0 +1,84 @@
+"""`doit settings`: every setting's value and where it comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from doit.cmd_base import DoitCmdBase
+
+from tasks import settings
+from tasks.located import shown
+from tasks.session import current
+from tasks.variables import NO_STACKS, VARIABLES
+
+_UNSET = "-"
+
+
+class Settings(DoitCmdBase):  # type: ignore[misc]  # doit has no types.
+    """Prints the settings of a run that is given the same variables."""
+
+    name = "settings"
+    doc_purpose = "show every setting and where it comes from"
+    doc_usage = "[VARIABLE=VALUE ...]"
+    doc_description = "docs/settings.md describes the variables. What says (-) is asked of AWS or the catalogue later."
+    execute_tasks = False
+
+    cmd_options = (
+        {
+            "name": "json",
+            "short": "",
+            "long": "json",
+            "type": bool,
+            "default": False,
+            "help": "print one JSON object: {NAME: {value, origin}}",
+        },
+    )
+
+    def _execute(self, json: bool) -> int:  # noqa: FBT001  # doit hands over its options by their names.
+        found = current().settings
+        self.outstream.write(as_json(found) if json else as_table(found))
+        return 0
+
+
+def as_table(found: settings.Settings) -> str:
+    """Return a line for each variable: name, value, origin."""
+    rows = [(variable.name, _text(getattr(found, variable.field))) for variable in VARIABLES]
+    names, values = (max(len(row[column]) for row in rows) for column in (0, 1))
+    return "".join(f"{name:<{names}}  {value:<{values}}  {found.origins[name]}".rstrip() + "\n" for name, value in rows)
+
+
+def as_json(found: settings.Settings) -> str:
+    """Return an object of `{value, origin}` by name; what has no value is null."""
+    content = {
+        variable.name: {"value": _plain(getattr(found, variable.field)), "origin": found.origins[variable.name]}
+        for variable in VARIABLES
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return _UNSET
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case Path():
+            return shown(value)
+        case ():
+            return NO_STACKS
+        case tuple():
+            return ",".join("=".join(item) if isinstance(item, tuple) else item for item in value)
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Path():
+            return str(value)
+        case tuple() if value and isinstance(value[0], tuple):
+            return dict(value)
+    return value
