@@ -52,7 +52,7 @@ class Session:
     @property
     def builder(self) -> Builder:
         """The builder that the catalogue describes, with what the settings say otherwise."""
-        return settings.builder(self.settings, self.catalogue.builder)
+        return self.settings.builder_for(self.catalogue.builder)
 
     # Where things are on this machine
 
@@ -160,7 +160,7 @@ class Session:
     @property
     def before(self) -> list[str]:
         """The tasks that come before everything that builds or pushes."""
-        return ["sandbox"] if self.settings.target == "sandbox" else []
+        return ["sandbox"] if self.settings.sandbox else []
 
     # The engine
 
