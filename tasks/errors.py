@@ -9,7 +9,8 @@
     ├── InputError                what images are made of
     │   ├── MissingInputError         a jar or directory that the Maven build should have left
     │   ├── UnreadableInputError      a corrupt, encrypted or bomb-like jar; a file that cannot be read
-    │   └── ChangedWhileBuildingError the inputs moved under the build
+    │   ├── ChangedWhileBuildingError the inputs moved under the build
+    │   └── StagingError              a context cannot be written: the disk is full
     ├── EngineError               Docker, buildx or the builder
     │   └── BuildError                one build failed; carries the command, the end of its output and the log
     ├── CommandError              another command of ours failed
@@ -75,6 +76,10 @@ class UnreadableInputError(InputError):
 
 class ChangedWhileBuildingError(InputError):
     """The inputs were changed between the fingerprint and the tags; nothing was tagged."""
+
+
+class StagingError(InputError):
+    """A context cannot be written where it is staged."""
 
 
 class EngineError(SleeperImagesError):
