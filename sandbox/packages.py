@@ -1,0 +1,163 @@
+"""Missing programs from the distribution's packages, on Debian and Ubuntu as root.
+
+apt gets a configuration of its own below a temporary directory (sources, preferences, lists, cache), so that nothing is
+left in /etc/apt. Debian 12's own docker.io is 20.10 and has neither a containerd image store nor buildx; there the four
+Docker packages come from Debian 13, and everything that they depend on from Debian 12, whose C library is older.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks import run
+from tasks.errors import CommandError, EngineError
+
+LOCK_SECONDS = 120
+"""How long apt waits for another package manager that holds the machine's lock."""
+
+INSTALL_SECONDS = 900.0
+"""How long an installation may take before it counts as stuck."""
+
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_OS_RELEASE = Path("/etc/os-release")
+_SYSTEMD = Path("/run/systemd/system")
+_TOO_OLD = {"bookworm": "trixie"}
+"""Debian's releases whose Docker lacks what we need, and where theirs comes from."""
+
+_FROM_NEWER = ("docker.io", "docker-cli", "docker-buildx", "docker-registry")
+_SERVICES = ("docker.socket", "docker.service", "containerd.service", "docker-registry.service")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A Linux distribution, as os-release(5) names it.
+
+    Attributes:
+        name: its ID, `debian` or `ubuntu` where we can install.
+        codename: the release's, `bookworm`.
+    """
+
+    name: str
+    codename: str
+
+    @classmethod
+    def parse(cls, text: str) -> Distribution:
+        """Parse the text of an os-release file; what it does not say is empty."""
+        pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
+        values = {name: value.strip().strip("\"'") for name, value in pairs}
+        return cls(values.get("ID", ""), values.get("VERSION_CODENAME", ""))
+
+
+def installable() -> bool:
+    """Return whether this machine lets us install packages: Debian or Ubuntu, as root, with apt."""
+    return distribution().name in {"debian", "ubuntu"} and os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def distribution() -> Distribution:
+    """Return the distribution of this machine; empty names where it is no Linux."""
+    return Distribution.parse(_OS_RELEASE.read_text()) if _OS_RELEASE.exists() else Distribution("", "")
+
+
+def install(names: Iterable[str], *, log: Path) -> None:
+    """Install packages, their services not started.
+
+    Args:
+        names: Debian's names of them.
+        log: where apt's output goes.
+
+    Raises:
+        EngineError: apt could not do it, or this is no machine on which we may try.
+    """
+    wanted = sorted(names)
+    if not installable():
+        raise EngineError(
+            f"cannot install {', '.join(wanted)}: that needs Debian or Ubuntu, and root",
+            "install Docker Engine 24 or newer with its buildx plugin and start it, then run again",
+        )
+    here = distribution()
+    with tempfile.TemporaryDirectory(prefix="sleeper-apt-") as name, _services_held_back():
+        directory = Path(name)
+        # apt fetches as a user of its own, which has to get at its lists.
+        directory.chmod(0o755)
+        options = _options(directory, here)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+        _apt(["apt-get", *options, "update"], environment, log.with_suffix(".update.log"))
+        _apt(["apt-get", *options, "install", "--yes", "--no-install-recommends", *wanted], environment, log)
+
+
+def sources(uri: str, codename: str, newer: str) -> str:
+    """Return apt's sources, in the format of deb822: `codename` and `newer` of Debian at the mirror `uri`."""
+    signed = f"Signed-By: {_KEYRING}\n" if _KEYRING.exists() else ""
+    return f"Types: deb\nURIs: {uri}\nSuites: {codename} {newer}\nComponents: main\n{signed}"
+
+
+def preferences(newer: str) -> str:
+    """Return apt's preferences: of the suite `newer` nothing but Docker's packages."""
+    return (
+        f"Package: *\nPin: release n={newer}\nPin-Priority: -1\n\n"
+        f"Package: {' '.join(_FROM_NEWER)}\nPin: release n={newer}\nPin-Priority: 990\n"
+    )
+
+
+def _options(directory: Path, here: Distribution) -> list[str]:
+    """Write apt's temporary configuration; return the options that make it use that."""
+    for part in ("sources", "preferences", "lists/partial", "cache/archives/partial"):
+        (directory / part).mkdir(parents=True)
+    settings = {
+        "Dir::State::lists": f"{directory}/lists",
+        "Dir::Cache": f"{directory}/cache",
+        "DPkg::Lock::Timeout": str(LOCK_SECONDS),
+        "Acquire::Retries": "3",
+    }
+    newer = _TOO_OLD.get(here.codename)
+    if newer is not None:
+        (directory / "sources" / "docker.sources").write_text(sources(_mirror(here.codename), here.codename, newer))
+        (directory / "preferences" / "docker").write_text(preferences(newer))
+        settings |= {
+            "Dir::Etc::sourcelist": "/dev/null",
+            "Dir::Etc::sourceparts": f"{directory}/sources",
+            "Dir::Etc::preferencesparts": f"{directory}/preferences",
+        }
+    return [text for name, value in settings.items() for text in ("-o", f"{name}={value}")]
+
+
+def _mirror(codename: str) -> str:
+    """Return where the machine's own sources get `codename` from, so that a mirror or a proxy of theirs is kept."""
+    command = ["apt-get", "indextargets", "--format", "$(CREATED_BY) $(RELEASE) $(COMPONENT) $(REPO_URI)"]
+    for line in run.check(command, next_step="see whether /etc/apt names its sources").output.splitlines():
+        match line.split():
+            case ["Packages", release, "main", uri] if release == codename:
+                return uri
+    raise EngineError(
+        f"apt's sources have no suite {codename} with the component main",
+        "add one to /etc/apt/sources.list.d, or install Docker Engine 24 or newer with its buildx plugin",
+    )
+
+
+def _apt(argv: list[str], environment: Mapping[str, str], log: Path) -> None:
+    try:
+        run.check(argv, environment=environment, log=log, timeout=INSTALL_SECONDS, next_step=f"see {log}")
+    except CommandError as fault:
+        raise EngineError(
+            fault.message, f"see {log}, or install Docker Engine 24 or newer with its buildx plugin"
+        ) from fault
+
+
+@contextmanager
+def _services_held_back() -> Iterator[None]:
+    """Keep systemd from starting the services of packages while they are installed; the sandbox starts its own."""
+    if not _SYSTEMD.is_dir():
+        yield
+        return
+    # In /run only, so that even a machine that loses power now has none of it after its next start.
+    run.check(["systemctl", "mask", "--runtime", *_SERVICES], next_step="see systemctl status")
+    try:
+        yield
+    finally:
+        run.check(["systemctl", "unmask", "--runtime", *_SERVICES], next_step="see systemctl status")

@@ -1,0 +1,183 @@
+"""A Docker engine of the sandbox's own: containerd and dockerd, all they keep below the sandbox's directory.
+
+They use nothing of the machine's own engine: another containerd, other sockets, a bridge of their own, no firewall
+rules. So RUN in a Dockerfile works, but reaches no other machine.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+from sandbox import packages
+from sandbox.layout import Sandbox
+from sandbox.process import Server
+from tasks import run
+from tasks.errors import CommandError, EngineError
+
+ANSWER_SECONDS = 60.0
+"""How long the engine may take to start; it takes a quarter of a second to two seconds."""
+
+PING_SECONDS = 5.0
+"""How long an engine that runs may take to say so."""
+
+_PROGRAMS = {"dockerd": "docker.io", "containerd": "containerd", "docker": "docker-cli"}
+"""The programs we start, and Debian's packages of them."""
+
+_NEXT = "start Docker Engine 24 or newer (or Docker Desktop) with its buildx plugin, then run again"
+_KEPT = ("PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+"""What the engine needs of our environment; AWS's and Docker's own variables are none of its business."""
+
+
+def running(sandbox: Sandbox) -> bool:
+    """Return whether both processes run and the engine answers."""
+    return all(server.pid() is not None for server in _servers(sandbox)) and answers(sandbox.engine_socket)
+
+
+def start(sandbox: Sandbox) -> None:
+    """Start the engine, installing its programs first where they are missing and we may.
+
+    Raises:
+        EngineError: it cannot be started here; the text says what to install.
+    """
+    _check_programs(sandbox)
+    _make_private(sandbox.runtime)
+    store = sandbox.directory / "engine"
+    for name in ("containerd", "dockerd"):
+        (store / name).mkdir(parents=True, exist_ok=True)
+    (store / "containerd.toml").write_text(containerd_configuration(sandbox))
+    configured = dockerd_configuration(sandbox, bridge=_make_bridge(sandbox))
+    (store / "dockerd.json").write_text(json.dumps(configured, indent=2) + "\n")
+    # dockerd refuses to start where this file names any process that runs, even another program's.
+    (sandbox.runtime / "dockerd.pid").unlink(missing_ok=True)
+    containerd, dockerd = _servers(sandbox)
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    containerd.start(["containerd", "--config", str(store / "containerd.toml")], environment)
+    dockerd.start(["dockerd", "--config-file", str(store / "dockerd.json")], environment)
+    dockerd.await_answer(lambda: answers(sandbox.engine_socket), ANSWER_SECONDS)
+
+
+def stop(sandbox: Sandbox) -> None:
+    """End the engine; its images and caches stay.
+
+    Raises:
+        EngineError: a process belongs to another user.
+    """
+    for server in reversed(_servers(sandbox)):
+        server.stop()
+    _unmount(sandbox)
+    if _bridge_exists(sandbox):
+        run.check(["ip", "link", "delete", sandbox.bridge], next_step="see ip link")
+
+
+def containerd_configuration(sandbox: Sandbox) -> str:
+    """Return containerd's configuration; its Kubernetes side is off."""
+    return (
+        "version = 2\n"
+        f"root = {json.dumps(str(sandbox.directory / 'engine' / 'containerd'))}\n"
+        f"state = {json.dumps(str(sandbox.runtime / 'containerd'))}\n"
+        'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        "[grpc]\n"
+        f"address = {json.dumps(str(sandbox.runtime / 'containerd.sock'))}\n"
+    )
+
+
+def dockerd_configuration(sandbox: Sandbox, *, bridge: str) -> dict[str, object]:
+    """Return dockerd's configuration; `bridge` is a network interface that exists, or `none`."""
+    return {
+        "hosts": [f"unix://{sandbox.engine_socket}"],
+        "containerd": str(sandbox.runtime / "containerd.sock"),
+        "data-root": str(sandbox.directory / "engine" / "dockerd"),
+        "exec-root": str(sandbox.runtime / "exec"),
+        "pidfile": str(sandbox.runtime / "dockerd.pid"),
+        "bridge": bridge,
+        "iptables": False,
+        "ip6tables": False,
+        "ip-forward": False,
+        "features": {"containerd-snapshotter": True},
+    }
+
+
+def answers(path: Path) -> bool:
+    """Return whether an engine answers at a unix socket."""
+    connection = http.client.HTTPConnection("localhost")
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plain:
+            plain.settimeout(PING_SECONDS)
+            plain.connect(str(path))
+            connection.sock = plain
+            connection.request("GET", "/_ping")
+            with connection.getresponse() as answer:
+                return answer.status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def has_buildx() -> bool:
+    """Return whether the docker on PATH finds its buildx plugin."""
+    try:
+        return run.run(["docker", "buildx", "version"]).code == 0
+    except CommandError:
+        return False
+
+
+def _servers(sandbox: Sandbox) -> tuple[Server, Server]:
+    return Server("containerd", sandbox.state, sandbox.logs), Server("dockerd", sandbox.state, sandbox.logs)
+
+
+def _check_programs(sandbox: Sandbox) -> None:
+    if not sys.platform.startswith("linux"):
+        raise EngineError("no Docker engine answers that can build for several platforms", _NEXT)
+    if os.geteuid() != 0:
+        raise EngineError(
+            "no Docker engine answers that can build for several platforms, and only root can start one", _NEXT
+        )
+    missing = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
+    if not has_buildx():
+        missing.append("docker-buildx")
+    if missing:
+        packages.install(missing, log=sandbox.logs / "apt.log")
+    if not has_buildx():
+        raise EngineError(f"{shutil.which('docker')} finds no buildx plugin", "put the docker it belongs to on PATH")
+
+
+def _make_private(directory: Path) -> None:
+    """Make a directory that only we can enter; refuse one that somebody else made."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
+        raise EngineError(f"{directory} belongs to somebody else", "remove it, or move this checkout")
+    directory.chmod(0o700)
+
+
+def _make_bridge(sandbox: Sandbox) -> str:
+    """Return the engine's network interface, made if need be; `none` where we cannot make one."""
+    if not _bridge_exists(sandbox):
+        try:
+            made = run.run(["ip", "link", "add", sandbox.bridge, "type", "bridge"]).code == 0
+        except CommandError:
+            # No iproute2 here. Only RUN needs the interface.
+            made = False
+        return sandbox.bridge if made else "none"
+    return sandbox.bridge
+
+
+def _bridge_exists(sandbox: Sandbox) -> bool:
+    return Path("/sys/class/net", sandbox.bridge).exists()
+
+
+def _unmount(sandbox: Sandbox) -> None:
+    """Undo the mounts that an engine leaves when it is killed: its data, bound to itself, and containers' networks."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return
+    # proc_pid_mountinfo(5): blanks in a path are written as octal escapes.
+    points = [line.split()[1].encode().decode("unicode_escape") for line in mounts.read_text().splitlines()]
+    ours = (sandbox.directory / "engine", sandbox.runtime)
+    for point in reversed(points):
+        if any(Path(point).is_relative_to(directory) for directory in ours):
+            run.check(["umount", point], next_step=f"see what uses {point}")

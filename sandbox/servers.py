@@ -1,0 +1,80 @@
+"""Starting and stopping the whole sandbox, one run at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterable, Iterator
+
+from sandbox import aws, engine, registry, sample
+from sandbox.engine import Engine
+from sandbox.layout import Sandbox
+from tasks.errors import EngineError
+from tasks.model import Image
+
+
+def start(sandbox: Sandbox, images: Iterable[Image]) -> Engine:
+    """Start what does not run, and make what is missing of the sample scripts.
+
+    Args:
+        sandbox: which one.
+        images: what the sample scripts must have.
+
+    Returns:
+        The engine that is used.
+
+    Raises:
+        EngineError: the engine, the registry or the API cannot be started; the text says what to do.
+    """
+    with _alone(sandbox):
+        found = engine.start(sandbox)
+        registry.start(sandbox, found)
+        aws.start(sandbox)
+        sample.make(sandbox.scripts_dir, images, sandbox.version)
+    return found
+
+
+def running(sandbox: Sandbox) -> bool:
+    """Return whether everything answers."""
+    return engine.running(sandbox) and registry.running(sandbox) and aws.running(sandbox)
+
+
+def stop(sandbox: Sandbox) -> None:
+    """Stop what was started; what it made stays, and a later start goes on with it. Nothing happens where nothing runs.
+
+    Raises:
+        EngineError: a server belongs to another user.
+        CommandError: a container or the builder could not be removed.
+    """
+    if not sandbox.directory.exists():
+        return
+    with _alone(sandbox), contextlib.ExitStack() as stack:
+        # Last in, first out; and each even where another fails.
+        stack.callback(engine.stop, sandbox)
+        stack.callback(registry.stop, sandbox, engine.environment(sandbox))
+        stack.callback(aws.stop, sandbox)
+
+
+def remove(sandbox: Sandbox) -> None:
+    """Stop the sandbox and remove its directory: sample scripts, images, caches, logs.
+
+    Raises:
+        EngineError: as for `stop`; or its files belong to another user.
+        CommandError: as for `stop`.
+    """
+    stop(sandbox)
+    for directory in (sandbox.runtime, sandbox.directory):
+        if directory.exists():
+            try:
+                shutil.rmtree(directory)
+            except PermissionError as fault:
+                raise EngineError(f"{fault.filename} belongs to another user", f"remove {directory} as root") from fault
+
+
+@contextlib.contextmanager
+def _alone(sandbox: Sandbox) -> Iterator[None]:
+    sandbox.state.mkdir(parents=True, exist_ok=True)
+    with (sandbox.state / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

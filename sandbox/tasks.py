@@ -1,0 +1,52 @@
+"""The sandbox as doit tasks.
+
+sandbox ──▶ engine ─▶ registry ─▶ ECR and STS API ─▶ sample scripts
+sandbox:stop        a task of its own: nothing depends on it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sandbox import servers
+from sandbox.layout import Sandbox
+from tasks.actions import NO_CAPTURE, action
+from tasks.model import Image
+
+
+def tasks(sandbox: Sandbox, images: Iterable[Image]) -> Iterator[dict[str, Any]]:
+    """Yield the sandbox's tasks.
+
+    Args:
+        sandbox: which one.
+        images: what its sample scripts must have.
+    """
+    yield {
+        "basename": "sandbox",
+        "doc": "Start a Docker engine, a registry and an ECR API on this machine, to try everything on.",
+        "actions": [action(_start, sandbox, tuple(images))],
+        "clean": [action(servers.remove, sandbox)],
+        "uptodate": [False],
+        "io": NO_CAPTURE,
+        "meta": {"verb": "sandbox"},
+    }
+    yield {
+        "basename": "sandbox:stop",
+        "doc": "Stop the sandbox; what it made stays (doit clean sandbox removes it).",
+        "actions": [action(servers.stop, sandbox)],
+        "uptodate": [False],
+        "io": NO_CAPTURE,
+        "meta": {"verb": "sandbox"},
+    }
+
+
+def _start(sandbox: Sandbox, images: tuple[Image, ...]) -> dict[str, str]:
+    """Start it; the values say what the others use."""
+    engine = servers.start(sandbox, images)
+    return {
+        "engine": engine.host,
+        "registry": sandbox.docker_registry,
+        "api": sandbox.endpoint_url,
+        "scripts": str(sandbox.scripts_dir),
+    }
