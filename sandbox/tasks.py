@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sandbox import servers
 from sandbox.layout import Sandbox
 from tasks.actions import NO_CAPTURE, action
 from tasks.model import Image
@@ -26,7 +25,7 @@ def tasks(sandbox: Sandbox, images: Iterable[Image]) -> Iterator[dict[str, Any]]
         "basename": "sandbox",
         "doc": "Start a Docker engine, a registry and an ECR API on this machine, to try everything on.",
         "actions": [action(_start, sandbox, tuple(images))],
-        "clean": [action(servers.remove, sandbox)],
+        "clean": [action(_remove, sandbox)],
         "uptodate": [False],
         "io": NO_CAPTURE,
         "meta": {"verb": "sandbox"},
@@ -34,7 +33,7 @@ def tasks(sandbox: Sandbox, images: Iterable[Image]) -> Iterator[dict[str, Any]]
     yield {
         "basename": "sandbox:stop",
         "doc": "Stop the sandbox; what it made stays (doit clean sandbox removes it).",
-        "actions": [action(servers.stop, sandbox)],
+        "actions": [action(_stop, sandbox)],
         "uptodate": [False],
         "io": NO_CAPTURE,
         "meta": {"verb": "sandbox"},
@@ -43,6 +42,8 @@ def tasks(sandbox: Sandbox, images: Iterable[Image]) -> Iterator[dict[str, Any]]
 
 def _start(sandbox: Sandbox, images: tuple[Image, ...]) -> dict[str, str]:
     """Start it; the values say what the others use."""
+    from sandbox import servers  # noqa: PLC0415  # Only a run of these tasks pays for its imports.
+
     engine = servers.start(sandbox, images)
     return {
         "engine": engine.host,
@@ -50,3 +51,15 @@ def _start(sandbox: Sandbox, images: tuple[Image, ...]) -> dict[str, str]:
         "api": sandbox.endpoint_url,
         "scripts": str(sandbox.scripts_dir),
     }
+
+
+def _stop(sandbox: Sandbox) -> None:
+    from sandbox import servers  # noqa: PLC0415  # As above.
+
+    servers.stop(sandbox)
+
+
+def _remove(sandbox: Sandbox) -> None:
+    from sandbox import servers  # noqa: PLC0415  # As above.
+
+    servers.remove(sandbox)

@@ -27,10 +27,14 @@ INTERRUPT_SECONDS = 3.0
 TERMINATE_SECONDS = 2.0
 """How long they then get after SIGTERM before they are killed."""
 
+WIND_UP_SECONDS = 60.0
+"""How long a command in the foreground gets after an interrupt; a test run stops the engine it started."""
+
 TAIL_LINES = 40
 """How many of the last lines of a command's output are kept for its error."""
 
 _children: set[subprocess.Popen[bytes]] = set()
+_patient: set[subprocess.Popen[bytes]] = set()
 _children_lock = threading.Lock()
 _stopping = threading.Event()
 
@@ -130,6 +134,35 @@ def tail(done: Completed, lines: int = TAIL_LINES) -> str:
     return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
 
+def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = None, keep: Sequence[int] = ()) -> int:
+    """Run one command whose output people watch as it comes; it reads nothing.
+
+    An interrupt is passed on once, and the command gets WIND_UP_SECONDS to put away what it started.
+
+    Args:
+        argv: the program and its arguments.
+        environment: its whole environment; ours where None.
+        keep: open file descriptors that it inherits, with the locks they hold.
+
+    Returns:
+        Its exit code; negative for a signal, as in subprocess.
+
+    Raises:
+        CommandError: it could not be started.
+    """
+    child = _start(argv, environment, None, shown=True, keep=keep)
+    _patient.add(child)
+    try:
+        return child.wait()
+    except BaseException:
+        _end([child])
+        raise
+    finally:
+        with _children_lock:
+            _children.discard(child)
+            _patient.discard(child)
+
+
 def spawn(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> int:
     """Start a server that outlives us, in a session of its own; `stop_all` does not know it.
 
@@ -180,8 +213,10 @@ def _start(
     environment: Mapping[str, str] | None,
     directory: Path | None,
     *,
-    piped_input: bool,
-    merged: bool,
+    piped_input: bool = False,
+    merged: bool = False,
+    shown: bool = False,
+    keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     if _stopping.is_set():
         raise CommandError(f"{shlex.join(argv)} was not started: the run is being stopped")
@@ -193,9 +228,10 @@ def _start(
                 env=None if environment is None else dict(environment),
                 cwd=directory,
                 stdin=subprocess.PIPE if piped_input else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+                stdout=None if shown else subprocess.PIPE,
+                stderr=None if shown else subprocess.STDOUT if merged else subprocess.PIPE,
                 process_group=0,
+                pass_fds=keep,
             )
             _children.add(child)
     except OSError as fault:
@@ -247,7 +283,8 @@ def _end(children: list[subprocess.Popen[bytes]]) -> None:
             # It may have ended since; a group that is gone needs no signal.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, step)
-        deadline = time.monotonic() + seconds
+        started = time.monotonic()
         for child in alive:
+            patience = WIND_UP_SECONDS if step == signal.SIGINT and child in _patient else seconds
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(max(0.0, deadline - time.monotonic()))
+                child.wait(max(0.0, started + patience - time.monotonic()))
