@@ -155,8 +155,8 @@ def _copy(source: Path, path: Path, expected: FileStamp | None, mode: int) -> No
 def _stamp(descriptor: int) -> FileStamp:
     status = os.fstat(descriptor)
     return FileStamp(
-        dev=status.st_dev,
-        ino=status.st_ino,
+        device=status.st_dev,
+        inode=status.st_ino,
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,
         ctime_ns=status.st_ctime_ns,
