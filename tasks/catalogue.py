@@ -7,6 +7,7 @@ reads the same to a person as to every parser.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,8 @@ def _compose(content: str, path: Path) -> Node:
     """Build nodes from the parser's events; not by recursion, which a deep file would exhaust."""
     top: list[Node] = []
     open_nodes: list[tuple[int, list[Node]]] = [(0, top)]
-    for event in yaml.parse(content, Loader=_LOADER):
+    events: Iterable[Any] = yaml.parse(content, Loader=_LOADER)
+    for event in events:
         line = event.start_mark.line + 1
         refused = _refused(event, len(open_nodes))
         if refused or (isinstance(event, yaml.DocumentStartEvent) and top):
@@ -132,7 +134,7 @@ def _catalogue(root: Node, path: Path, faults: Faults) -> Catalogue:
     if "schema" in found:
         _check_schema(found["schema"], faults)
     stacks = _stacks(found.get("stacks"), faults)
-    multiple = _platforms(found.get("platforms"), "platforms", faults)
+    multiple = _platforms(found.get("platforms"), faults)
     images: dict[str, tuple[Image, int]] = {}
     for key, kind in (("deployments", Kind.DEPLOYMENT), ("lambdas", Kind.LAMBDA)):
         for entry in located.items(found[key], key, faults) if key in found else ():
@@ -224,10 +226,10 @@ def _without_index(node: Node, faults: Faults) -> Node:
     return Mapping(node.line, kept)
 
 
-def _platforms(node: Node | None, what: str, faults: Faults) -> tuple[str, ...]:
+def _platforms(node: Node | None, faults: Faults) -> tuple[str, ...]:
     if node is None:
         return ()
-    return tuple(name for name, _ in located.texts(node, f"{what}:", faults, platforms.fault))
+    return tuple(name for name, _ in located.texts(node, "the platform", faults, platforms.fault))
 
 
 def _builder(node: Node | None, multiple: tuple[str, ...], path: Path, faults: Faults) -> Builder:
@@ -242,7 +244,7 @@ def _builder(node: Node | None, multiple: tuple[str, ...], path: Path, faults: F
     if "nodes" in found and "endpoint" in found:
         faults.add(found["endpoint"].line, "the builder has both 'endpoint' and 'nodes'; write the endpoint as a node")
     described = tuple(_node(each, faults) for each in nodes)
-    able = _platforms(found.get("platforms"), "platforms", faults) or multiple
+    able = _platforms(found.get("platforms"), faults) or multiple
     if lacking := [each for each in multiple if each not in able]:
         faults.add(found["platforms"].line, f"the builder lacks {', '.join(lacking)} of the catalogue's platforms")
     config = located.text(found["config"], "the config", faults) if "config" in found else None
@@ -262,7 +264,7 @@ def _node(node: Node, faults: Faults) -> BuilderNode:
     name = None
     if "name" in found:
         name = located.text(found["name"], "the node's name", faults, rules.builder)
-    able = _platforms(found.get("platforms"), "platforms", faults)
+    able = _platforms(found.get("platforms"), faults)
     return BuilderNode(_endpoint(found, faults), able, _options(found.get("options"), faults), name or "")
 
 

@@ -59,8 +59,8 @@ def _matching(patterns: Sequence[str], names: Sequence[str], faults: list[str]) 
     for pattern in patterns:
         matches = {name for name in names if fnmatchcase(name, pattern)}
         if not matches:
-            what = "glob that matches an image is" if any(sign in pattern for sign in "*?[") else "image is called"
-            faults.append(f"no {what} {quoted(pattern)}{did_you_mean(pattern.strip('*?'), names)}")
+            verb = "matches" if any(sign in pattern for sign in "*?[") else "is called"
+            faults.append(f"no image {verb} {quoted(pattern)}{did_you_mean(pattern.strip('*?'), names)}")
         chosen |= matches
     return chosen
 

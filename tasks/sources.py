@@ -25,9 +25,10 @@ from functools import cached_property
 from pathlib import Path
 
 from tasks import properties
-from tasks.located import shown
+from tasks.errors import SettingsError
+from tasks.located import quoted, shown
 from tasks.properties import Property
-from tasks.variables import NO_STACKS, Variable
+from tasks.variables import NO_STACKS, Variable, path
 
 
 class Rank(IntEnum):
@@ -155,8 +156,11 @@ class Sources:
         text = named.get("INSTANCE_PROPERTIES", "").strip()
         if not text:
             return None
-        path = self.initial_directory / Path(text).expanduser()
-        return _File(path, properties.read(path))
+        try:
+            found = path(text, self.initial_directory)
+        except ValueError as fault:
+            raise SettingsError(f"INSTANCE_PROPERTIES={quoted(text)} {fault}", "write the whole path") from None
+        return _File(found, properties.read(found))
 
 
 def _given(texts: Mapping[str, str], name: str, origin: str) -> tuple[str, str] | None:

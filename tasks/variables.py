@@ -77,15 +77,20 @@ def _lower(rule: rules.Rule) -> Reader:
     return read
 
 
-def _path(text: str, here: Path) -> Path:
-    return here / Path(text).expanduser()
+def path(text: str, here: Path) -> Path:
+    """Return the path that a person wrote, `~` being a home directory; ValueError where there is no such home."""
+    try:
+        return here / Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("begins with the home directory of nobody here") from None
 
 
 def _file(text: str, here: Path) -> Path:
-    path = _path(text, here)
-    if not path.is_file():
-        raise ValueError(f"is no file: {path} is not there" if not path.exists() else f"is no file but {path} is there")
-    return path
+    found = path(text, here)
+    # os.path, because Path.is_file raises for a name that is too long.
+    if not os.path.isfile(found):  # noqa: PTH113
+        raise ValueError(f"is no file: there is no file {found}")
+    return found
 
 
 def _registry(text: str, _: Path) -> str:
@@ -181,7 +186,7 @@ _image_glob = rules.matching(r"[a-z0-9*?\[][a-z0-9*?\[\]!._-]*", "is no image's 
 _of_catalogue = "the catalogue's builder"
 
 VARIABLES: tuple[Variable, ...] = (
-    Variable("SCRIPTS_DIR", _path, "scripts"),
+    Variable("SCRIPTS_DIR", path, "scripts"),
     Variable("INSTANCE_ID", _text(rules.repository_prefix), properties=("sleeper.id",), destination=True),
     Variable(
         "ACCOUNT",
@@ -226,8 +231,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("BUILDER_OPTIONS", _options, unset=_of_catalogue),
     Variable("BUILDER_CONFIG", _file, unset=_of_catalogue),
     Variable("PARALLEL", _count, _parallel()),
-    Variable("STATE_DIR", _path, ".sleeper-images"),
-    Variable("SANDBOX_DIR", _path, ".sandbox"),
+    Variable("STATE_DIR", path, ".sleeper-images"),
+    Variable("SANDBOX_DIR", path, ".sandbox"),
     Variable("TARGET", _lower(rules.one_of("sandbox")), unset="the registry above", exported=False),
     Variable("FORCE", _flag, "false", exported=False),
     Variable("WAIT", _seconds, "0", exported=False),

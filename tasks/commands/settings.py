@@ -16,7 +16,7 @@ from tasks.variables import NO_STACKS, VARIABLES
 _UNSET = "-"
 
 
-class Settings(DoitCmdBase):  # type: ignore[misc]  # doit has no types.
+class Settings(DoitCmdBase):
     """Prints the settings of a run that is given the same variables."""
 
     name = "settings"
@@ -61,18 +61,20 @@ def as_json(found: settings.Settings) -> str:
 def _text(value: Any) -> str:
     match value:
         case None:
-            return _UNSET
+            text = _UNSET
         case bool():
-            return str(value).lower()
+            text = str(value).lower()
         case float():
-            return f"{value:g}"
+            text = f"{value:g}"
         case Path():
-            return shown(value)
+            text = shown(value)
         case ():
-            return NO_STACKS
+            text = NO_STACKS
         case tuple():
-            return ",".join("=".join(item) if isinstance(item, tuple) else item for item in value)
-    return str(value)
+            text = ",".join("=".join(item) if isinstance(item, tuple) else item for item in value)
+        case _:
+            text = str(value)
+    return text
 
 
 def _plain(value: Any) -> Any:
