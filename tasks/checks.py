@@ -1,0 +1,70 @@
+"""The project's own checks: `test` runs pytest, `lint` runs ruff and mypy, their output shown as it comes."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tasks import run
+from tasks.actions import NO_CAPTURE, action
+from tasks.errors import CommandError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+"""Where the tests and the configuration of the tools are."""
+
+_LINTERS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+
+
+def tasks() -> Iterator[dict[str, Any]]:
+    """Yield the tasks `test` and `lint`; what follows `test --` on the command line goes to pytest."""
+    common = {"uptodate": [False], "io": NO_CAPTURE, "verbosity": 2}
+    yield {
+        "basename": "test",
+        "doc": "Run the tests; ./doitw test -- -k NAME passes options to pytest.",
+        "actions": [_test],
+        "pos_arg": "arguments",
+        **common,
+    }
+    yield {
+        "basename": "lint",
+        "doc": "Run ruff and mypy on the project.",
+        "actions": [action(lint)],
+        **common,
+    }
+
+
+def _test(arguments: list[str]) -> Any:
+    # doit hands over what it parsed by the parameter's name, so it has to see it.
+    function, given = action(test, arguments)
+    return function(*given)
+
+
+def test(arguments: list[str]) -> None:
+    """Run pytest with these arguments.
+
+    Raises:
+        CommandError: a test failed, or none ran.
+    """
+    _all([_module("pytest", *arguments)])
+
+
+def lint() -> None:
+    """Run every linter, also after one that found something.
+
+    Raises:
+        CommandError: one found something.
+    """
+    _all([_module(*linter) for linter in _LINTERS])
+
+
+def _module(*words: str) -> list[str]:
+    return [sys.executable, "-m", *words]
+
+
+def _all(commands: list[list[str]]) -> None:
+    failed = [command for command in commands if run.foreground(command) != 0]
+    if failed:
+        raise CommandError("; ".join(f"{shlex.join(command)} failed" for command in failed), "see its output above")

@@ -1,0 +1,131 @@
+"""Makes the virtual environment that `doitw` runs doit in: `python -m tasks.venv CHECKOUT`. Standard library only.
+
+    lock ─▶ made by another run meanwhile? ─▶ old one removed ─▶ uv, or venv and pip ─▶ stamp
+
+The lock is one of the kernel's on an open file, which pip and uv inherit: it ends with the last process that writes to
+the environment, however that ended. The stamp holds all that the environment depends on and is written last, so one
+that was killed halfway is made anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks import run
+from tasks.errors import CommandError, SleeperImagesError
+
+EXTRA = "dev"
+"""The extra of pyproject.toml that is installed with the project."""
+
+_FAILED = 3
+
+
+def stamp(checkout: Path) -> bytes:
+    """Return what an environment must have been made for: this path, which its scripts name, and these dependencies."""
+    return os.fsencode(checkout) + b"\n" + (checkout / "pyproject.toml").read_bytes()
+
+
+def current(checkout: Path) -> bool:
+    """Return whether the checkout has an environment that is complete and fits."""
+    environment = checkout / ".venv"
+    try:
+        return os.access(environment / "bin" / "python", os.X_OK) and (
+            (environment / "stamp").read_bytes() == stamp(checkout)
+        )
+    except FileNotFoundError:
+        return False
+
+
+def ensure(checkout: Path, tell: Callable[[str], None]) -> None:
+    """Make the checkout's environment unless it is current; a run that is making it is waited for.
+
+    Args:
+        checkout: the directory of pyproject.toml.
+        tell: is given a line for people when something takes long.
+
+    Raises:
+        CommandError: a part of Python is missing, or the installation failed.
+    """
+    with (checkout / ".venv.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell("doitw: waiting for another run that is making .venv")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if current(checkout):
+            return
+        # Before anything is installed: a change of pyproject.toml in the meantime must be seen by the next run.
+        wanted = stamp(checkout)
+        tell("doitw: making .venv (once, and when pyproject.toml changes)")
+        environment = checkout / ".venv"
+        (environment / "stamp").unlink(missing_ok=True)
+        _make(checkout, environment, lock.fileno(), tell)
+        partial = environment / "stamp.partial"
+        partial.write_bytes(wanted)
+        partial.replace(environment / "stamp")
+
+
+def _make(checkout: Path, environment: Path, lock: int, tell: Callable[[str], None]) -> None:
+    project = f"{checkout}[{EXTRA}]"
+    if shutil.which("uv"):
+        _remove(environment)
+        made = _try(["uv", "venv", "--quiet", "--python", sys.executable, str(environment)], lock)
+        target = ["--python", str(environment / "bin" / "python")]
+        if made and _try(["uv", "pip", "install", "--quiet", *target, "--editable", project], lock):
+            return
+        tell("doitw: uv could not do it; trying pip, which has a configuration of its own")
+    _check_venv()
+    _remove(environment)
+    pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # The interpreter itself and not a shim or link to it, which may become another version's.
+    interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+    for argv in ([interpreter, "-m", "venv", str(environment)], [*pip, "--editable", project]):
+        if not _try(argv, lock):
+            raise CommandError(
+                f"{' '.join(argv)} failed", "see its output above; behind a mirror, set PIP_INDEX_URL, then run again"
+            )
+
+
+def _try(argv: list[str], lock: int) -> bool:
+    return run.foreground(argv, keep=[lock]) == 0
+
+
+def _check_venv() -> None:
+    """Refuse a Python without venv or ensurepip; Debian has both in a package of their own."""
+    missing = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
+    if missing:
+        package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+        raise CommandError(
+            f"{sys.executable} has no {' and no '.join(missing)}",
+            f"install it (Debian, Ubuntu: apt-get install {package}), or install uv",
+        )
+
+
+def _remove(directory: Path) -> None:
+    if directory.exists():
+        shutil.rmtree(directory)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def main(arguments: list[str]) -> int:
+    """Make the environment of the checkout that is named; return the exit code."""
+    (checkout,) = arguments
+    try:
+        ensure(Path(checkout), _tell)
+    except SleeperImagesError as error:
+        sys.stderr.write(f"doitw: {error}\n")
+        return _FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
