@@ -35,6 +35,9 @@ _PREFIX = "sleeper-images-login-"
 _KEPT = ("currentContext", "proxies", "cliPluginsExtraDirs", "plugins", "features", "credsStore", "credHelpers")
 """What docker's clients need of the user's config.json; `auths` holds secrets and is answered by the helper instead."""
 
+_LONGEST_PARENT = 50
+"""The path of a socket may have 103 bytes on macOS and 107 on Linux; the directory's own name takes up to 45."""
+
 Resolve = Callable[[str], Credential | None]
 """From a server's name, as docker asks for it, to its credential."""
 
@@ -64,10 +67,14 @@ class CredentialHelper:
     def __init__(self, host: str, resolve: Resolve, environment: Mapping[str, str]) -> None:
         self._resolve = resolve
         remove_abandoned()
-        self._directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self._directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_parent()))
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(self._directory / "socket"))
-        self._socket.listen(16)
+        try:
+            self._socket.bind(str(self._directory / "socket"))
+            self._socket.listen(16)
+        except BaseException:
+            self.close()
+            raise
         user = user_config_directory(environment)
         self._write_config(user, host)
         self._write_helper()
@@ -145,10 +152,16 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def remove_abandoned() -> None:
     """Remove the directories of runs that were killed; there is no secret in them."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for path in _parent().glob(f"{_PREFIX}*"):
         pid = path.name.removeprefix(_PREFIX).partition("-")[0]
         if pid.isdecimal() and not _alive(int(pid)) and path.stat().st_uid == os.getuid():
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _parent() -> Path:
+    """Return where private directories are made: TMPDIR, unless a socket's path in it would be too long."""
+    usual = Path(tempfile.gettempdir())
+    return usual if len(os.fsencode(usual)) <= _LONGEST_PARENT else Path("/tmp")  # noqa: S108  # mkdtemp makes it private.
 
 
 def _alive(pid: int) -> bool:

@@ -79,8 +79,8 @@ class Inputs:
 
     @property
     def unpinned(self) -> tuple[str, ...]:
-        """The base images of which only the name counts, since the lock file has no digest for them."""
-        return tuple(reference for reference, digest in self.bases if not digest)
+        """The base images of which only the name counts: neither the lock nor the name itself holds a digest."""
+        return tuple(reference for reference, digest in self.bases if not digest and "@" not in reference)
 
 
 def inputs_tag(fingerprint: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks import context, dockerfile
 from tasks.digests import Digests, FileStamp, stamp
-from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError
+from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.fingerprint import Inputs, Item
 from tasks.model import Image
 from tasks.settings import Settings
@@ -60,7 +60,7 @@ class Gatherer:
         self._settings = settings
         self._bases = bases
         self._digests = digests
-        self._base_names: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[str, ...]] = {}
+        self._base_names: dict[object, tuple[str, ...]] = {}
 
     def gather(self, images: Iterable[Image]) -> dict[str, Gathered | InputError]:
         """Return each image's inputs by its name, or why it has none."""
@@ -83,9 +83,7 @@ class Gatherer:
         directory = build_directory(image, self._settings)
         if not directory.is_dir():
             raise MissingInputError(f"{image.name}: the build directory {directory} is not there", _REMEDY)
-        recipe = directory / "Dockerfile"
-        if not recipe.is_file():
-            raise MissingInputError(f"{image.name}: {recipe} is not there", _REMEDY)
+        recipe = context.dockerfile(directory)
         jar = jar_path(image, self._settings)
         if jar is not None and not jar.is_file():
             raise MissingInputError(f"{image.name}: the jar {jar} is not there", _REMEDY)
@@ -117,11 +115,18 @@ class Gatherer:
             bases=tuple((name, self._bases.get(name, "")) for name in self._bases_of(image, sources.dockerfile)),
         )
 
+    def bases(self, images: Iterable[Image]) -> set[str]:
+        """Return the references of all base images that the images' Dockerfiles name; InputError as `gather` has it."""
+        return {name for image in images for name in self._bases_of(image, self._locate(image).dockerfile)}
+
     def _bases_of(self, image: Image, recipe: Path) -> tuple[str, ...]:
-        text = recipe.read_text(encoding="utf-8", errors="replace")
-        key = (text, image.build_args)
+        key = (recipe, image.build_args, platforms(image, self._settings))
         if key not in self._base_names:
-            self._base_names[key] = dockerfile.bases(text, dict(image.build_args))
+            text = recipe.read_text(encoding="utf-8", errors="replace")
+            try:
+                self._base_names[key] = dockerfile.bases(text, dict(image.build_args), key[2])
+            except UnreadableInputError as error:
+                raise UnreadableInputError(f"{image.name}: {recipe}: {error.message}", error.next_step) from error
         return self._base_names[key]
 
 

@@ -6,13 +6,20 @@ Everything that costs time or can fail is made when it is first needed, so that 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import doit
+from doit import doit_cmd
+from doit.exceptions import InvalidDodoFile
+
+from sandbox import layout
+from sandbox.layout import Sandbox
 from tasks import buildx, catalogue, engine, selection, settings, target
 from tasks.digests import Digests
+from tasks.errors import ConfigurationError
 from tasks.inputs import Gatherer
 from tasks.model import Builder, Catalogue, Image
 from tasks.once import once
@@ -28,17 +35,26 @@ if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.settings import Settings
 
 
+PROJECT = Path(__file__).resolve().parent.parent
+
+
 class Session:
     """The state of one run.
 
     Args:
         settings: where every setting came from and what it is.
         catalogue: the images and the builder.
+        sandbox: the one of this checkout, whether it is the target or not.
+        environment: the user's, or what stands for it where the sandbox is the target.
     """
 
-    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+    def __init__(
+        self, settings: Settings, catalogue: Catalogue, sandbox: Sandbox, environment: Mapping[str, str]
+    ) -> None:
         self.settings = settings
         self.catalogue = catalogue
+        self.sandbox = sandbox
+        self.environment = environment
         self._asked: tuple[tuple[Image, ...], tuple[Image, ...]] | None = None
         self._closing = contextlib.ExitStack()
 
@@ -91,15 +107,15 @@ class Session:
         """AWS's side of the registry."""
         from tasks.registry.ecr import Ecr  # noqa: PLC0415  # boto3 costs more than all the rest.
 
-        return Ecr(self.settings.region, environment=self.settings.aws_environment)
+        return Ecr(self.settings.region, environment=self.environment)
 
     @once
     def target(self) -> target.Target:
         """Where images go; SettingsError where nothing says so."""
-        return target.resolve(self.settings, self._account)
+        return target.resolve(self.settings, self._account_registry)
 
-    def _account(self) -> target.Account:
-        return self.ecr.token()
+    def _account_registry(self) -> Registry:
+        return self.ecr.token().registry
 
     def credential(self, registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: FBT001, FBT002  # A Keychain.
         """Return what we log in to a registry with: ECR's token, or the user's own Docker credentials."""
@@ -131,15 +147,34 @@ class Session:
             return set()
         return self.ecr.immutable(repositories, self.version)
 
+    def refresh_bases(self) -> dict[str, str]:
+        """Lock the selected images' base images to the digests that they have now; return those.
+
+        Raises:
+            SleeperImagesError: a Dockerfile cannot be read, or a registry did not say a digest.
+        """
+        from tasks.refresh import refresh  # noqa: PLC0415  # As above.
+        from tasks.registry.auth import docker_credential  # noqa: PLC0415
+
+        found = refresh(self._gatherer.bases(self.selected), lambda registry, _: docker_credential(registry))
+        kept = {} if self.selected == self.catalogue.images else self.catalogue.bases
+        catalogue.write_lock(self.catalogue.path, {**kept, **found})
+        self.catalogue = replace(self.catalogue, bases={**kept, **found})
+        del self._gatherer  # It knew the former digests.
+        return found
+
     # What has to be done
+
+    @once
+    def _gatherer(self) -> Gatherer:
+        return Gatherer(self.settings, self.catalogue.bases, Digests(self.settings.state_dir / "digests"))
 
     @once
     def decisions(self) -> Decisions:
         """One decision an image."""
         from tasks.decisions import Decisions  # noqa: PLC0415  # As above.
 
-        gatherer = Gatherer(self.settings, self.catalogue.bases, Digests(self.settings.state_dir / "digests"))
-        decisions = Decisions(gatherer, self, force=self.settings.force)
+        decisions = Decisions(self._gatherer, self, force=self.settings.force)
         decisions.expect((*self.pushes, *self.loads))
         return decisions
 
@@ -176,11 +211,19 @@ class Session:
             self._closing.callback(login.close)
             return login
 
+    def _answer(self, server: str) -> Credential | None:
+        """Return the credential for a server as docker's clients name it: a host, or Docker Hub's URL."""
+        host = server.partition("://")[2].partition("/")[0] or server
+        return self.credential(Registry(host))
+
     def docker_environment(self, *, logged_in: bool) -> dict[str, str]:
         """Return the environment of docker's commands; with the login's, it can push."""
-        return buildx.environment(
-            os.environ | dict(self.settings.docker_environment), self.login.environment if logged_in else {}
-        )
+        ours = dict(self.environment)
+        if self.settings.sandbox:
+            from sandbox import engine as sandbox_engine  # noqa: PLC0415  # Only a run against the sandbox needs it.
+
+            ours |= sandbox_engine.environment(self.sandbox)
+        return buildx.environment(ours, self.login.environment if logged_in else {})
 
     @once
     def engine(self) -> buildx.Engine:
@@ -193,14 +236,50 @@ class Session:
         self._closing.close()
 
 
-@functools.cache
-def current() -> Session:
-    """Return this process's session, from the command line, the environment and the catalogue.
+_loaded: list[Session] = []
+
+
+def load() -> Session:
+    """Compose this process's session from doit's command line, the environment and the catalogue.
 
     Raises:
-        ConfigurationError: a setting or the catalogue is at fault.
+        InvalidDodoFile: a setting, the catalogue or the selection is at fault; doit prints the text without a
+            traceback (doit 0.37, doit_cmd.py:232-241).
     """
-    from doit.doit_cmd import _CMDLINE_VARS  # noqa: PLC0415
+    try:
+        session = _compose(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001  # get_var tells one that is known by name.
+        _ = session.selected
+    except ConfigurationError as error:
+        raise InvalidDodoFile(str(error)) from None
+    _loaded[:] = [session]
+    return session
 
-    found = settings.load(_CMDLINE_VARS or {}, os.environ, Path(__file__).parent.parent)
-    return Session(found, catalogue.load(found.catalogue))
+
+def current() -> Session:
+    """Return the session that dodo.py loaded."""
+    return _loaded[0]
+
+
+def close() -> None:
+    """Give back what the session holds, if there is one."""
+    for session in _loaded:
+        session.close()
+
+
+def _compose(variables: Mapping[str, str]) -> Session:
+    initial = Path(doit.get_initial_workdir())
+    ports = (layout.REGISTRY_PORT_VARIABLE, layout.API_PORT_VARIABLE)
+    found = settings.load(variables, os.environ, PROJECT, initial_directory=initial, known_extra=ports)
+    given = {
+        name: text
+        for name in ports
+        if (text := variables.get(name) or variables.get(name.lower()) or os.environ.get(name))
+    }
+    sandbox = layout.defaults(found.sandbox_dir, given)
+    environment = dict(os.environ)
+    if found.sandbox:
+        environment = sandbox.environment(os.environ)
+        found = settings.load(
+            variables, environment, PROJECT, initial_directory=initial, known_extra=ports, defaults=sandbox.settings()
+        )
+    return Session(found, catalogue.load(found.catalogue), sandbox, environment)

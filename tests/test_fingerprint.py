@@ -66,5 +66,5 @@ def test_the_inputs_tag_is_a_tag() -> None:
 
 
 def test_a_base_without_a_digest_is_unpinned() -> None:
-    inputs = Inputs("d", (), (), (), attestations=False, revision="", bases=(("a", "sha256:1"), ("b", "")))
+    inputs = Inputs("d", (), (), (), attestations=False, revision="", bases=(("a", "sha256:1"), ("b", ""), ("c@sha256:2", "")))
     assert inputs.unpinned == ("b",)

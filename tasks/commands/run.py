@@ -18,8 +18,8 @@ from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import lock, run
-from tasks.errors import LockedError
-from tasks.session import Session, current
+from tasks.errors import LockedError, SleeperImagesError
+from tasks.session import Session, close, current
 from tasks.suggest import did_you_mean
 
 LOCKED = frozenset({"stage", "repository", "builder", "login", "push", "build"})
@@ -43,8 +43,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types.
                 return 128 + (received[0] if received else signal.SIGINT)
             finally:
                 run.stop_all()
-                if current.cache_info().currsize:
-                    current().close()
+                close()
 
     def _execute(  # noqa: PLR0917  # doit hands over its options by these names (doit 0.37, cmd_base.py:548-552).
         self,
@@ -61,9 +60,10 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types.
         failure_verbosity: Any,
         pdb: Any,
     ) -> int:
-        if self.sel_default_tasks:
-            return self._overview()
         session = current()
+        refreshed = self._refresh(session)
+        if self.sel_default_tasks:
+            return 0 if refreshed else self._overview()
         self._check_names()
         verbs = self._prepare(session)
         with contextlib.ExitStack() as held:
@@ -75,6 +75,17 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types.
                     auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
                 )
             )  # fmt: skip
+
+    def _refresh(self, session: Session) -> bool:
+        """Lock base images to today's digests, if that was asked for; return whether it was."""
+        if session.settings.base != "refresh":
+            return False
+        try:
+            found = session.refresh_bases()
+        except SleeperImagesError as error:
+            raise InvalidCommand(str(error)) from None
+        self.outstream.writelines(f"locked {reference} {digest}\n" for reference, digest in found.items())
+        return True
 
     def _overview(self) -> int:
         """Say what there is to call: a bare `doit` pushes nothing."""
@@ -112,6 +123,11 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types.
         # `doit builder` or `doit login` alone is about what push_all would push.
         pushes = of("push", "stage", "repository") or (session.selected if verbs & {"builder", "login"} else ())
         session.ask(pushes=() if verbs <= {"build", "builder", "sandbox"} else pushes, loads=of("build"))
+        if session.pushes and not session.settings.sandbox:
+            try:
+                session.settings.require_destination()
+            except SleeperImagesError as error:
+                raise InvalidCommand(str(error)) from None
         return verbs
 
 
