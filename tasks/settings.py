@@ -59,8 +59,6 @@ class Settings:
         wait: seconds to wait for another run of this checkout.
         base: `refresh`, or None.
         origins: where each value comes from, by the variable's name.
-        aws_environment: the environment that AWS clients are to see, whole.
-        docker_environment: what docker's commands get besides our own environment.
     """
 
     scripts_dir: Path
@@ -91,8 +89,11 @@ class Settings:
     wait: float
     base: str | None
     origins: Mapping[str, str] = field(compare=False)
-    aws_environment: Mapping[str, str] = field(compare=False, repr=False)
-    docker_environment: Mapping[str, str] = field(compare=False, repr=False)
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether the sandbox is the target."""
+        return self.target == "sandbox"
 
     @property
     def registry_host(self) -> Registry | None:
@@ -111,17 +112,12 @@ class Settings:
         return self.aws_endpoint_url_ecr or self.aws_endpoint_url
 
     @property
-    def aws_endpoint_set(self) -> bool:
-        """Whether AWS's services are somewhere that boto3 does not look by itself."""
-        return self.ecr_endpoint is not None
-
-    @property
     def registry_kind(self) -> str:
         """`ecr` or `oci`; `auto` is ECR for no host, an ECR host, or where an AWS endpoint is set."""
         if self.registry != "auto":
             return self.registry
         host = self.registry_host
-        is_ecr = host is None or host.ecr_account_and_region is not None or self.aws_endpoint_set
+        is_ecr = host is None or host.ecr_account_and_region is not None or self.ecr_endpoint is not None
         return "ecr" if is_ecr else "oci"
 
     def require_scripts_dir(self) -> Path:
@@ -170,6 +166,26 @@ class Settings:
                 f"{steps}\n    - or, {_SANDBOX}\n  doit settings shows every value and where it comes from",
             )
 
+    def builder_for(self, described: Builder) -> Builder:
+        """Return the catalogue's builder with what the BUILDER variables say otherwise.
+
+        Options are added to the catalogue's, in place of those of the same name. Another driver knows nothing of the
+        catalogue's options, endpoint, nodes and configuration, so it starts without them.
+        """
+        if self.builder_driver is not None and self.builder_driver != described.driver:
+            described = Builder(described.name, self.builder_driver, platforms=described.platforms)
+        return replace(
+            described,
+            name=self.builder or described.name,
+            options=tuple(sorted({**dict(described.options), **dict(self.builder_options or ())}.items())),
+            config=self.builder_config or described.config,
+        )
+
+    def aws_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return `environment` for an AWS client, with the endpoints that the settings say."""
+        endpoints = {"AWS_ENDPOINT_URL": self.aws_endpoint_url, "AWS_ENDPOINT_URL_ECR": self.aws_endpoint_url_ecr}
+        return {**environment, **{name: url for name, url in endpoints.items() if url}}
+
 
 def load(
     variables: Mapping[str, str],
@@ -189,7 +205,6 @@ def load(
         initial_directory: where the caller is, which relative paths start from; `directory` where None.
         defaults: what a target supplies, each with where that comes from. With `target=sandbox` they win over
             everything but the command line, and nothing else that says where images go is taken from the environment.
-            AWS_ and DOCKER_ names that are no variable of ours are for AWS clients and for docker's commands.
         known_extra: variables of the command line that others read.
 
     Raises:
@@ -197,8 +212,7 @@ def load(
             properties file that cannot be read.
     """
     given = _command_line(variables, known_extra)
-    supplied = defaults or {}
-    sources = Sources(given, environment, directory, initial_directory or directory, supplied)
+    sources = Sources(given, environment, directory, initial_directory or directory, defaults or {})
     found = {variable.name: sources.find(variable) for variable in VARIABLES}
     values, faults = _read_all(found)
     if not faults:
@@ -210,28 +224,7 @@ def load(
         values[name.lower()], origins[name] = value, origin
     if values["version"] is None:
         _from_version_file(values, origins)
-    return Settings(
-        **values,
-        origins=origins,
-        aws_environment=_aws(values, environment, supplied),
-        docker_environment=_docker(supplied),
-    )
-
-
-def builder(settings: Settings, described: Builder) -> Builder:
-    """Return the catalogue's builder with what the BUILDER variables say otherwise.
-
-    Options are added to the catalogue's, in place of those of the same name. Another driver knows nothing of the
-    catalogue's options, endpoint, nodes and configuration, so it starts without them.
-    """
-    if settings.builder_driver is not None and settings.builder_driver != described.driver:
-        described = Builder(described.name, settings.builder_driver, platforms=described.platforms)
-    return replace(
-        described,
-        name=settings.builder or described.name,
-        options=tuple(sorted({**dict(described.options), **dict(settings.builder_options or ())}.items())),
-        config=settings.builder_config or described.config,
-    )
+    return Settings(**values, origins=origins)
 
 
 def read_version(scripts_dir: Path) -> str | None:
@@ -305,17 +298,3 @@ def _from_version_file(values: dict[str, Any], origins: dict[str, str]) -> None:
         origins["VERSION"] = fault.message.replace("\n", " ")
     else:
         origins["VERSION"] = str(path) if values["version"] else f"not set; {path} is not there"
-
-
-def _aws(values: Mapping[str, Any], environment: Mapping[str, str], supplied: Mapping[str, tuple[str, str]]) -> Any:
-    """Return the environment for AWS clients; in a sandbox no credential, profile or endpoint of a real account."""
-    own = {name: text for name, text in environment.items() if not (values["target"] and name.startswith("AWS_"))}
-    own |= {name: text for name, (text, _) in supplied.items() if name.startswith("AWS_")}
-    endpoints = {name: values[name.lower()] for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR")}
-    return own | {name: url for name, url in endpoints.items() if url}
-
-
-def _docker(supplied: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-    """Return what docker's commands get besides our own environment."""
-    names = {variable.name for variable in VARIABLES}
-    return {name: text for name, (text, _) in supplied.items() if name.startswith("DOCKER_") and name not in names}

@@ -225,7 +225,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("PLATFORM", _platform, "linux/amd64"),
     Variable("IMAGES", _list(_image_glob), unset="every image"),
-    Variable("CATALOGUE", _file, "catalogue/sleeper.yaml"),
+    Variable("CATALOGUE", path, "catalogue/sleeper.yaml"),
     Variable("BUILDER", _text(rules.builder), unset=_of_catalogue),
     Variable("BUILDER_DRIVER", _lower(rules.driver), unset=_of_catalogue),
     Variable("BUILDER_OPTIONS", _options, unset=_of_catalogue),
