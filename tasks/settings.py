@@ -149,10 +149,24 @@ class Settings:
             )
         return self.repository_prefix
 
+    def require_registry(self) -> None:
+        """Return where the registry is set, or AWS can tell it; else SettingsError."""
+        if self.registry_host is None and self.registry_kind == "oci":
+            raise SettingsError(
+                f"DOCKER_REGISTRY is not set, and REGISTRY is oci ({self.origins['REGISTRY']})",
+                "set DOCKER_REGISTRY to the registry's host",
+            )
+
     def require_destination(self) -> None:
         """Return where all is there that a push needs to be told; else SettingsError with everything that is not."""
         faults = []
-        for require in (self.require_repository_prefix, self.require_scripts_dir, self.require_version):
+        checks = (
+            self.require_repository_prefix,
+            self.require_registry,
+            self.require_scripts_dir,
+            self.require_version,
+        )
+        for require in checks:
             try:
                 require()
             except SettingsError as fault:

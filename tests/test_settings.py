@@ -361,6 +361,12 @@ def test_a_push_with_everything_set_is_let_through(project: Path) -> None:
     load(project, {"instance_id": "mine"}).require_destination()
 
 
+def test_a_plain_registry_must_be_named(project: Path) -> None:
+    build(project)
+    with pytest.raises(SettingsError, match="DOCKER_REGISTRY is not set, and REGISTRY is oci"):
+        load(project, {"instance_id": "mine", "registry": "oci"}).require_destination()
+
+
 def test_a_scripts_directory_that_was_not_built_is_named_with_what_to_do(project: Path) -> None:
     (project / "scripts").mkdir()
     with pytest.raises(SettingsError, match="scripts/docker is not there") as caught:
