@@ -6,7 +6,7 @@ BuildKit tells by size and time what it need not read again.
 
 BuildKit reads a staged context as any other, so that its Dockerfile and its ignore file must be right:
 
-- The Dockerfile is there even where `COPY . /` must not see it.
+- The Dockerfile is there even where `COPY . /` must not see it; `dockerfile` keeps its name, as buildx finds it too.
 - The ignore file that a listing honoured may be in the listing itself. Applied again it leaves out nothing more, as a
   pattern looks at a path and what is above it, never at another file. But with the ignore file gone (it may name
   itself), another that did not count before would.
@@ -33,8 +33,6 @@ _FILE = 0o644
 _EXECUTABLE = 0o755
 _DIRECTORY = 0o755
 
-_IGNORE = f"{DOCKERFILE}.dockerignore"
-
 _NOT_IN_KERNEL = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF}
 """What `copy_file_range` answers where a pair of file systems or a kernel cannot do it."""
 
@@ -54,7 +52,7 @@ def stage(
 
     Args:
         entries: a listing.
-        dockerfile: staged as `Dockerfile`, if no entry is it already.
+        dockerfile: staged as `Dockerfile`, or as `dockerfile` if that is its name, if no entry is it already.
         destination: the directory; it may exist.
         stamps: what files were like when they were read; a file that has none is taken as it is.
 
@@ -114,17 +112,19 @@ def _write(entry: Entry, path: Path, stamps: Mapping[Path, FileStamp]) -> None:
 
 def _complete(paths: set[str], dockerfile: Path, partial: Path, stamps: Mapping[Path, FileStamp]) -> None:
     """Add the Dockerfile and the ignore file that BuildKit needs and `COPY . /` does not see."""
-    if DOCKERFILE not in paths:
-        _copy(dockerfile, partial / DOCKERFILE, stamps.get(dockerfile), _FILE)
-    elif not _leads_to_file(partial, partial / DOCKERFILE):
+    name = dockerfile.name if dockerfile.name == DOCKERFILE.lower() else DOCKERFILE
+    ignore = f"{name}.dockerignore"
+    if name not in paths:
+        _copy(dockerfile, partial / name, stamps.get(dockerfile), _FILE)
+    elif not _leads_to_file(partial, partial / name):
         raise UnreadableInputError(
             f"{dockerfile} is a link to a file that the ignore file leaves out",
             "put the Dockerfile itself there, or do not ignore the file",
         )
-    if _IGNORE in paths or (DOCKERFILE in paths and ".dockerignore" not in paths):
+    if ignore in paths or (name in paths and ".dockerignore" not in paths):
         return
-    with _writing(partial / _IGNORE):
-        (partial / _IGNORE).write_text(_IGNORE + "\n" + ("" if DOCKERFILE in paths else DOCKERFILE + "\n"))
+    with _writing(partial / ignore):
+        (partial / ignore).write_text(ignore + "\n" + ("" if name in paths else name + "\n"))
 
 
 def _leads_to_file(root: Path, path: Path) -> bool:

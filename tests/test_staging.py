@@ -153,7 +153,7 @@ def test_whatever_the_ignore_files_say_a_staged_context_is_seen_as_its_source_is
     staged = stage(directory, tmp_path / "staged")
 
     assert seen(directory) == seen(staged)
-    assert (staged / "Dockerfile").read_text() == dockerfile_name
+    assert context.dockerfile(staged).read_text() == dockerfile_name
 
 
 PATTERNS = st.lists(
@@ -182,6 +182,17 @@ def test_staging_what_was_staged_changes_nothing(own: str | None, common: str | 
 
         assert [entry.path for entry in entries] == [entry.path for entry in context.listing(Path(name) / "one")]
         assert seen(Path(name) / "one") == seen(Path(name) / "two")
+
+
+def test_an_ignore_file_that_did_not_count_does_not_count_when_staged(tmp_path: Path) -> None:
+    directory = tmp_path / "build"
+    directory.mkdir()
+    for name, content in (("a", ""), ("b", ""), ("dockerfile", ""), ("Dockerfile.dockerignore", "a")):
+        (directory / name).write_text(content)
+    (directory / "dockerfile.dockerignore").write_text("b\ndockerfile*")
+    (directory / ".dockerignore").write_text("*")
+
+    assert seen(directory) == seen(stage(directory, tmp_path / "staged"))
 
 
 def test_a_dockerfile_that_is_a_link_to_an_ignored_file_is_refused(source: Path, tmp_path: Path) -> None:

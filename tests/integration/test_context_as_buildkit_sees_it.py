@@ -1,0 +1,310 @@
+"""What a listing says and what BuildKit's `COPY . /` puts in an image, compared on a real engine."""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tasks import context, run, staging
+from tasks.errors import CommandError, UnreadableInputError
+
+pytestmark = pytest.mark.integration
+
+
+class Engine(Protocol):
+    """What of the `engine` fixture is used here."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment in which `docker` reaches the engine."""
+
+
+Seen = dict[str, tuple[str, bool, str | None, bytes | None]]
+
+FILES = (
+    *("a", "b", "ab", "abc", "^a", "!a", "#a", "a b", "[a]", "a]", "a-b", "x.y", "é", "a|b", "a{2}"),
+    *("x/a", "x/b", "x/y/a", "x/y/b.txt", "x/y/z/a", "foo/bar", "foo/baz/a", "foo.txt", "empty/", "x/empty/"),
+)
+
+
+def build(engine: Engine, directory: Path, work: Path) -> Seen:
+    """Build a directory and return what is in the image; CommandError where BuildKit refuses."""
+    archive = work / "image.tar"
+    run.check(
+        [
+            "docker",
+            "buildx",
+            "build",
+            "--builder=default",
+            "--quiet",
+            f"--output=type=tar,dest={archive}",
+            directory.name,
+        ],
+        next_step="see above",
+        environment=engine.environment,
+        directory=directory.parent,
+        timeout=60,
+    )
+    kinds = {tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "symlink", tarfile.REGTYPE: "file"}
+    with tarfile.open(archive) as image:
+        return {
+            member.name.rstrip("/"): (
+                kinds[member.type],
+                member.isreg() and bool(member.mode & 0o111),
+                member.linkname if member.issym() else None,
+                content.read() if member.isreg() and (content := image.extractfile(member)) else None,
+            )
+            for member in image
+        }
+
+
+def listed(directory: Path, extra: Mapping[str, Path] | None = None) -> Seen:
+    return {
+        entry.path: (
+            entry.kind,
+            entry.executable,
+            entry.target,
+            entry.source.read_bytes() if entry.source else None,
+        )
+        for entry in context.listing(directory, extra or {})
+    }
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("contexts") / "build"
+    for name in FILES:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith("/"):
+            path.mkdir()
+        else:
+            path.write_text(name)
+    (directory / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (directory / "run.sh").write_text("true")
+    (directory / "run.sh").chmod(0o654)
+    for name, target in (
+        ("inside", "x/y"),
+        ("outside", "../.."),
+        ("absolute", "/etc/passwd"),
+        ("broken", "x//nowhere/"),
+    ):
+        (directory / name).symlink_to(target)
+    return directory
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(
+            b"",
+            b"\n\n",
+            b"a",
+            b"/a",
+            b"//a",
+            b"./a/",
+            b"x/",
+            b"x/.",
+            b"x/..",
+            b"../a",
+            b".",
+            b"/",
+            b" a \t",
+            b"a\r\nb\r",
+        ),
+        *(b"#a\n #a", b"\xef\xbb\xbfa", b"\xef\xbb\xbf#a", b"\xc2\xa0a\xe3\x80\x80", b"\xc3\xa9", b"/ a", b"\x0ba"),
+        *(b"*", b"**", b"**/", b"*/*", b"*/a", b"**/a", b"**a", b"x/**", b"x**", b"x/**/a", b"**/*.txt", b"f?o.txt"),
+        *(
+            b"*\n!a",
+            b"*\n! a",
+            b"*\n!/a",
+            b"*\n/!a",
+            b"*\n!x",
+            b"*\n!x/y",
+            b"*\n!**/a",
+            b"x\n!x/y/*",
+            b"x\n!x/y\nx/y/a",
+        ),
+        *(
+            b"!!a",
+            b"a\n!!a",
+            b"!a\na",
+            b"inside\nbroken",
+            b"inside/*",
+            b"Dockerfile",
+            b".dockerignore",
+            b"empty",
+            b"x/e*",
+        ),
+        *(
+            b"[ab]",
+            b"[a-c]*",
+            b"[^a]",
+            b"[!a]",
+            b"\\[a\\]",
+            b"a]",
+            b"\\#a",
+            b"^a",
+            b"^a*",
+            b"*^a",
+            b"**^a",
+            b"a|b",
+            b"a{2}",
+        ),
+        *(b"*\n!x/empty", b"x/*\n!x/empty", b"*\n!*/y/z", b"**\n!foo", b"*.{txt,y}", b"x/y/../b", b"a b", b"*b*"),
+    ],
+)
+def test_copy_puts_in_the_image_what_the_listing_gives(
+    engine: Engine, tree: Path, tmp_path: Path, content: bytes
+) -> None:
+    (tree / ".dockerignore").write_bytes(content)
+
+    assert build(engine, tree, tmp_path) == listed(tree)
+
+
+PIECES = (
+    *(
+        "a",
+        "b",
+        "x",
+        "y",
+        "z",
+        "foo",
+        "bar",
+        "txt",
+        "empty",
+        ".",
+        "..",
+        "/",
+        "x/",
+        "/y",
+        "é",
+        " ",
+        "^",
+        "-",
+        "{",
+        "$",
+        "+",
+    ),
+    *("*", "?", "**", "**/", "*/", "[ab]", "[^a]", "[a-y]", "\\*", "("),
+)
+
+PATTERN = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["", "", "", "!", "!", "/", "! "]),
+        st.lists(
+            st.sampled_from(PIECES),
+            min_size=1,
+            max_size=5,
+        ).map("".join),
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PATTERN, min_size=1, max_size=4).map("\n".join))
+@example("*\n!x/**/a\nx/y")
+@example("**/y\n!x/y/z\n**/a")
+def test_copy_and_the_listing_agree_on_patterns_that_nobody_thought_of(
+    engine: Engine, tree: Path, tmp_path: Path, content: str
+) -> None:
+    (tree / ".dockerignore").write_text(content)
+    try:
+        expected = listed(tree)
+    except UnreadableInputError:
+        # Refused by BuildKit too, or by us for a meaning that nobody has in mind; nothing is built either way.
+        return
+
+    assert build(engine, tree, tmp_path) == expected
+
+
+@pytest.mark.parametrize("content", [b"!", b"!/", b"[", b"[]a]", b"[a-]", b"[b-a]", b"a\\", b"a\tb", b"x" * 65536])
+def test_what_buildkit_refuses_is_refused(engine: Engine, tree: Path, tmp_path: Path, content: bytes) -> None:
+    (tree / ".dockerignore").write_bytes(content)
+
+    with pytest.raises(CommandError):
+        build(engine, tree, tmp_path)
+    with pytest.raises(UnreadableInputError):
+        context.listing(tree)
+
+
+def made(directory: Path, files: Mapping[str, str], links: Mapping[str, str]) -> Path:
+    for name, content in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(content)
+    for name, target in links.items():
+        (directory / name).symlink_to(target)
+    return directory
+
+
+COPY = "FROM scratch\nCOPY . /\n"
+
+IGNORING = [
+    ({"Dockerfile": COPY, "Dockerfile.dockerignore": "b", ".dockerignore": "a"}, {}),
+    ({"Dockerfile": COPY, "Dockerfile.dockerignore": "", ".dockerignore": "a"}, {}),
+    ({"Dockerfile": COPY, "Dockerfile.dockerignore": "Dockerfile*\nb", ".dockerignore": "a"}, {}),
+    ({"Dockerfile": COPY, "Dockerfile.dockerignore": "*\n!a", ".dockerignore": "a"}, {}),
+    ({"Dockerfile": COPY, "Dockerfile.dockerignore/x": "b", ".dockerignore": "a"}, {}),
+    ({"Dockerfile": COPY, ".dockerignore/x": "a"}, {}),
+    ({"Dockerfile": COPY, "patterns": "a"}, {".dockerignore": "patterns"}),
+    ({"Dockerfile": COPY, "patterns": "a\nDockerfile"}, {"Dockerfile.dockerignore": "patterns"}),
+    ({"dockerfile": COPY, "dockerfile.dockerignore": "a", "Dockerfile.dockerignore": "b"}, {}),
+    ({"dockerfile": COPY, ".dockerignore": ".dockerignore\ndockerfile\nb"}, {}),
+    ({"Dockerfile": COPY, ".dockerignore": "*\n!.dockerignore\n!lambda.jar"}, {}),
+    ({"common": COPY, ".dockerignore": "a"}, {"Dockerfile": "common"}),
+]
+
+
+@pytest.mark.parametrize(("files", "links"), IGNORING)
+def test_the_same_ignore_file_counts(
+    engine: Engine, tmp_path: Path, files: Mapping[str, str], links: Mapping[str, str]
+) -> None:
+    directory = made(tmp_path / "build", {"a": "a", "b": "b", **files}, links)
+
+    assert build(engine, directory, tmp_path) == listed(directory)
+
+
+@pytest.mark.parametrize(("files", "links"), IGNORING)
+def test_a_staged_context_builds_what_its_listing_says(
+    engine: Engine, tmp_path: Path, files: Mapping[str, str], links: Mapping[str, str]
+) -> None:
+    directory = made(tmp_path / "build", {"a": "a", "b": "b", **files}, links)
+    (tmp_path / "query.jar").write_text("jar")
+    entries = context.listing(directory, {"lambda.jar": tmp_path / "query.jar"})
+    staging.stage(entries, context.dockerfile(directory), tmp_path / "staged")
+
+    assert build(engine, tmp_path / "staged", tmp_path) == listed(directory, {"lambda.jar": tmp_path / "query.jar"})
+
+
+def test_a_staged_context_gives_an_image_that_does_not_depend_on_modes(
+    engine: Engine, tree: Path, tmp_path: Path
+) -> None:
+    (tree / ".dockerignore").write_bytes(b"a")
+    staging.stage(context.listing(tree), tree / "Dockerfile", tmp_path / "staged")
+
+    assert build(engine, tmp_path / "staged", tmp_path) == listed(tree)
+    with tarfile.open(tmp_path / "image.tar") as image:
+        modes = {stat.S_IMODE(member.mode) for member in image if not member.issym()}
+    assert modes == {0o644, 0o755}
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
+def test_buildkit_follows_no_link_out_of_the_context(engine: Engine, tmp_path: Path, name: str) -> None:
+    """The reason for refusing such links, rather than reading what they lead to."""
+    files = {"a": "a", "b": "b"} if name == "Dockerfile" else {"a": "a", "Dockerfile": COPY}
+    directory = made(tmp_path / "build", files, {name: "../elsewhere"})
+    (tmp_path / "elsewhere").write_text(COPY if name == "Dockerfile" else "a")
+
+    if name == "Dockerfile":
+        with pytest.raises(CommandError, match="failed to read dockerfile"):
+            build(engine, directory, tmp_path)
+    else:
+        assert "a" in build(engine, directory, tmp_path)
