@@ -108,7 +108,9 @@ def _check_venv() -> None:
 
 
 def _remove(directory: Path) -> None:
-    if directory.exists():
+    if directory.is_symlink():
+        directory.unlink()
+    elif directory.exists():
         shutil.rmtree(directory)
 
 

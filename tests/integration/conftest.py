@@ -1,0 +1,76 @@
+"""A sandbox of the test session's own: engine, registry and ECR API, started once and stopped at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from sandbox import servers
+from sandbox.engine import Engine
+from sandbox.layout import Sandbox, defaults
+from sandbox.loopback import taken
+from tasks import catalogue
+from tasks.errors import EngineError
+
+CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml"
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox that runs; its ports and its directory are no other's."""
+    box = new_sandbox()
+    # pytest winds up after an interrupt, but not after a SIGTERM.
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        start(box)
+        yield box
+    finally:
+        servers.remove(box)
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def engine(sandbox: Sandbox) -> Engine:
+    """The sandbox's engine; its `environment` makes docker's commands use it."""
+    return servers.start(sandbox, ())
+
+
+@pytest.fixture(scope="session")
+def docker_environment(sandbox: Sandbox, engine: Engine) -> dict[str, str]:
+    """The whole environment of a command that uses the sandbox's engine and its ECR API, and nothing of the user's."""
+    return sandbox.environment(os.environ) | dict(engine.environment)
+
+
+@pytest.fixture(scope="session")
+def registry_disk(sandbox: Sandbox) -> Path:
+    """Where the sandbox's registry keeps its repositories: `docker/registry/v2/repositories/<name>/…` below it."""
+    return sandbox.registry_disk
+
+
+def new_sandbox() -> Sandbox:
+    """Return a sandbox that does not run, in a new directory with a short path, with ports that nobody listens at."""
+    while True:
+        box = defaults(Path(tempfile.mkdtemp(prefix="sbx-")))
+        if not taken(box.registry_port) and not taken(box.api_port):
+            return box
+        box.directory.rmdir()
+
+
+def start(box: Sandbox) -> Engine:
+    """Start a sandbox with all of Sleeper's images; without an engine that is a failure in CI, and else a skip."""
+    try:
+        return servers.start(box, catalogue.load(CATALOGUE).images)
+    except EngineError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # A signal handler's signature.
+    raise KeyboardInterrupt
