@@ -398,3 +398,21 @@ def test_the_parser_in_python_refuses_with_a_line(
 ) -> None:
     monkeypatch.setattr(catalogue, "_LOADER", yaml.SafeLoader)
     assert EXPECTED.fullmatch(outcome(tmp_path, content))
+
+
+def test_every_key_has_a_row_in_the_document() -> None:
+    documented = (SLEEPER.parent.parent / "docs" / "catalogue.md").read_text()
+    keys = {*catalogue._TOP, *catalogue._DEPLOYMENT, *catalogue._LAMBDA, *catalogue._BUILDER_KEYS}
+    assert keys == set(re.findall(r"^\| `([a-z_]+)` \|", documented, re.MULTILINE))
+
+
+def test_the_documents_examples_of_entries_are_read(tmp_path: Path) -> None:
+    documented = (SLEEPER.parent.parent / "docs" / "catalogue.md").read_text()
+    deployment, a_lambda, again, builder = re.findall(r"```yaml\n(.*?)```", documented, re.DOTALL)
+    found = loaded(
+        tmp_path,
+        f"schema: 1\nstacks: [BulkExportStack, IngestStack]\nplatforms: [linux/amd64, linux/arm64]\n{builder}"
+        f"deployments:\n{deployment}{again}lambdas:\n{a_lambda}",
+    )
+    assert [image.name for image in found.images] == ["table-exporter", "ingest", "table-exporter-lambda"]
+    assert len(found.builder.nodes) == 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from tasks import platforms, settings
 from tasks.errors import SettingsError
 from tasks.settings import Settings
+from tasks.variables import VARIABLES
 
 
 def load(
@@ -96,3 +98,17 @@ def test_a_file_that_is_named_and_not_there_is_refused(tmp_path: Path, name: str
 
 def test_native_is_this_machines_platform(tmp_path: Path) -> None:
     assert load(tmp_path, {"platform": "native"}).platform == platforms.native()
+
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "settings.md"
+
+
+def test_every_variable_has_a_row_in_the_document() -> None:
+    documented = re.findall(r"^\| `([A-Z_]+)` \|", DOCUMENT.read_text(), re.MULTILINE)
+    ports = {"SANDBOX_REGISTRY_PORT", "SANDBOX_API_PORT"}
+    assert sorted({variable.name for variable in VARIABLES} | ports) == sorted(documented)
+
+
+def test_every_property_that_is_read_is_in_the_document() -> None:
+    documented = set(re.findall(r"`(sleeper\.[a-z.]+)`", DOCUMENT.read_text())) - {"sleeper.version"}
+    assert {key for variable in VARIABLES for key in variable.properties} == documented
