@@ -16,7 +16,7 @@ from tasks.located import Faults, quoted, shown
 
 _HEADER = """\
 # The digest at which each base image is held, by its name as in FROM. Commit this file.
-# Written by `doit base=refresh`; a base without a line here is used as its registry has it that day.
+# Written with `base=refresh`; a base without a line here is used as its registry has it that day.
 """
 
 _LARGEST_FILE = 1024 * 1024
@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, str]:
     Raises:
         CatalogueError: it is there and cannot be read, or has faults; each is a line `file:line: …`.
     """
-    next_step = "correct it, or delete it and run `doit base=refresh`"
+    next_step = "correct it, or delete it and run with base=refresh"
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
