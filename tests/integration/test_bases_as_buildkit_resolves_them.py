@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
+from sandbox.engine import Engine
 from tasks import dockerfile, run
 from tasks.errors import CommandError, UnreadableInputError
 
@@ -17,14 +17,6 @@ NOWHERE = "127.0.0.1:1"
 """A registry that refuses every connection at once, wherever the tests run."""
 
 A, B, C = (f"{NOWHERE}/{name}:1" for name in "abc")
-
-
-class Engine(Protocol):
-    """What of the `engine` fixture is used here."""
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """The environment in which `docker` reaches the engine."""
 
 
 def build(engine: Engine, text: str, build_args: Mapping[str, str], given: Sequence[str], work: Path) -> None:

@@ -6,24 +6,16 @@ import stat
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from sandbox.engine import Engine
 from tasks import context, run, staging
 from tasks.errors import CommandError, UnreadableInputError
 
 pytestmark = pytest.mark.integration
-
-
-class Engine(Protocol):
-    """What of the `engine` fixture is used here."""
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """The environment in which `docker` reaches the engine."""
 
 
 Seen = dict[str, tuple[str, bool, str | None, bytes | None]]
