@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sandbox import tasks as sandbox_tasks
-from tasks import build, builder, login, push, repository, stage
+from tasks import build, builder, checks, login, push, repository, stage
 from tasks.checker import Informative
 from tasks.report import Reporter
 from tasks.session import load
@@ -70,3 +70,8 @@ def task_build() -> Iterator[dict[str, Any]]:
 def task_sandbox() -> Iterator[dict[str, Any]]:
     """Start a Docker engine, a registry and an ECR API on this machine, to try everything on."""
     yield from sandbox_tasks.tasks(SESSION.sandbox, SESSION.catalogue.images)
+
+
+def task_checks() -> Iterator[dict[str, Any]]:
+    """Test and lint the project itself."""
+    yield from checks.tasks()

@@ -114,6 +114,7 @@ class Sandbox:
             "REGION": REGION,
             "DOCKER_REGISTRY": self.docker_registry,
             "REGISTRY": "ecr",
+            "AWS_ENDPOINT_URL": self.endpoint_url,
             "VERSION": self.version,
             "BUILDER": BUILDER,
         }

@@ -16,6 +16,9 @@ from tasks.model import Image
 from tasks.session import Session
 from tasks.stage import prepare
 
+LOADED = "loaded"
+"""What became of an image that was built into the engine."""
+
 
 def tasks(session: Session) -> Iterator[dict[str, Any]]:
     """Yield the task of each image."""
@@ -57,7 +60,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
     staging.remove(context)
     _loaded.cache_clear()
     return {
-        "outcome": "built",
+        "outcome": LOADED,
         "name": local_name(session, image),
         "id": _loaded(session).get(local_name(session, image)),
         "fingerprint": made_of.fingerprint(),

@@ -187,9 +187,9 @@ def _boot(wanted: Builder, environment: Mapping[str, str]) -> str:
 
 
 def _reason(done: run.Completed) -> str:
-    """Return the last line of what a failed command said."""
+    """Return what a failed command came down to: the innermost of the causes that its last line strings together."""
     lines = (done.errors or done.output).strip().splitlines()
-    return lines[-1].removeprefix("ERROR: ").strip() if lines else f"exit code {done.code}"
+    return lines[-1].rpartition(": ")[2].strip() if lines else f"exit code {done.code}"
 
 
 def _lock_path(name: str) -> Path:

@@ -107,7 +107,7 @@ class Session:
         """AWS's side of the registry."""
         from tasks.registry.ecr import Ecr  # noqa: PLC0415  # boto3 costs more than all the rest.
 
-        return Ecr(self.settings.region, environment=self.environment)
+        return Ecr(self.settings.region, environment=self.settings.aws_environment(self.environment))
 
     @once
     def target(self) -> target.Target:
@@ -204,12 +204,9 @@ class Session:
         """The credential helper that docker's commands ask."""
         from tasks.credential_helper import CredentialHelper  # noqa: PLC0415  # As above.
 
-        with self._lock:
-            login = CredentialHelper(
-                str(self.target.registry), lambda server: self.credential(Registry(server)), os.environ
-            )
-            self._closing.callback(login.close)
-            return login
+        helper = CredentialHelper(str(self.target.registry), self._answer, self.docker_environment(logged_in=False))
+        self._closing.callback(helper.close)
+        return helper
 
     def _answer(self, server: str) -> Credential | None:
         """Return the credential for a server as docker's clients name it: a host, or Docker Hub's URL."""
@@ -267,7 +264,8 @@ def close() -> None:
 
 
 def _compose(variables: Mapping[str, str]) -> Session:
-    initial = Path(doit.get_initial_workdir())
+    # doitw runs doit in the checkout and says where it was called from.
+    initial = Path(os.environ.get("DOITW_CWD") or doit.get_initial_workdir())
     ports = (layout.REGISTRY_PORT_VARIABLE, layout.API_PORT_VARIABLE)
     found = settings.load(variables, os.environ, PROJECT, initial_directory=initial, known_extra=ports)
     given = {
