@@ -29,6 +29,7 @@ BOOT_SECONDS = 120.0
 """How long a docker-container builder may take to boot, the pull of BuildKit's image included."""
 
 _CONTAINERD_STORE = "io.containerd.snapshotter"
+_UNIX = "unix://"
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,13 @@ class Engine:
         private: whether it is the sandbox's own, and not the user's.
         host: where it listens, `unix:///…`, or whatever the user's context says.
         environment: the variables that make docker's commands use it, over the user's own.
+        choice: what the user's variables said about which engine to use when it was chosen.
     """
 
     private: bool
     host: str
     environment: Mapping[str, str]
+    choice: tuple[str, ...]
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
@@ -52,19 +55,27 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
     buildx keeps its builders below the sandbox's directory, so that the user's list of them stays as it is.
     """
     found = _recorded(sandbox)
-    return dict(found.environment) if found else _environment(sandbox, private=True)
+    return dict(found.environment) if found else _environment(sandbox, f"unix://{sandbox.engine_socket}")
+
+
+def reachable(sandbox: Sandbox) -> Engine | None:
+    """Return the engine that was started last if it still answers, whatever the user would choose now."""
+    found = _recorded(sandbox)
+    if found is None:
+        return None
+    if found.private:
+        there = private.running(sandbox)
+    elif found.host.startswith(_UNIX):
+        there = answers(Path(found.host.removeprefix(_UNIX)))
+    else:
+        there = _asked(found.environment, "version", "--format", "{{.Server.Version}}") is not None
+    return found if there else None
 
 
 def running(sandbox: Sandbox) -> bool:
-    """Return whether the engine that was started last still answers, and would be chosen again."""
-    found = _recorded(sandbox)
-    if found is None:
-        return False
-    if found.private:
-        return private.running(sandbox)
-    if found.host.startswith("unix://"):
-        return answers(Path(found.host.removeprefix("unix://")))
-    return _asked("version", "--format", "{{.Server.Version}}") is not None
+    """Return whether the engine that was started last still answers, and the user did not choose another since."""
+    found = reachable(sandbox)
+    return found is not None and (found.private or found.choice == _choice(os.environ))
 
 
 def start(sandbox: Sandbox) -> Engine:
@@ -93,11 +104,8 @@ def stop(sandbox: Sandbox) -> None:
         EngineError: a server belongs to another user.
         CommandError: the builder could not be removed.
     """
-    found = _recorded(sandbox)
     try:
-        # A private engine that does not run has no builder that runs.
-        if found is None or not found.private or running(sandbox):
-            _remove_builder(sandbox)
+        _remove_builder(sandbox)
     finally:
         private.stop(sandbox)
         _record_path(sandbox).unlink(missing_ok=True)
@@ -108,32 +116,34 @@ def stop(sandbox: Sandbox) -> None:
 
 def _users_engine(sandbox: Sandbox) -> str | None:
     """Return where the user's engine listens, or None where there is none that can do what is needed."""
-    info = _asked("info", "--format", "{{json .}}")
-    if info is None or not json.loads(info).get("ServerVersion"):
+    info = json.loads(_asked({}, "info", "--format", "{{json .}}") or "{}")
+    # Without an engine, docker info still describes the client, and older ones exit with 0.
+    if not info.get("ServerVersion"):
         return None
     if not private.has_buildx():
         packages.install(["docker-buildx"], log=sandbox.logs / "apt.log")
-    if _CONTAINERD_STORE not in json.dumps(json.loads(info).get("DriverStatus")) and not _boots(sandbox):
-        return None
-    return (_asked("context", "inspect", "--format", "{{.Endpoints.docker.Host}}") or "").strip()
+    host = (_asked({}, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}") or "").strip()
+    if _CONTAINERD_STORE in json.dumps(info.get("DriverStatus")) or _boots(sandbox, host):
+        return host
+    return None
 
 
-def _asked(*words: str) -> str | None:
-    """Return what a docker command of the user's says, or None where it fails."""
+def _asked(variables: Mapping[str, str], *words: str) -> str | None:
+    """Return what a docker command says, or None where it fails."""
     try:
-        done = run.run(["docker", *words], timeout=ASK_SECONDS)
+        done = run.run(["docker", *words], environment={**os.environ, **variables}, timeout=ASK_SECONDS)
     except CommandError:
         # No docker command, or an engine that never answers.
         return None
     return done.output if done.code == 0 else None
 
 
-def _boots(sandbox: Sandbox) -> bool:
+def _boots(sandbox: Sandbox, host: str) -> bool:
     """Return whether a docker-container builder boots on the user's engine; it is kept for the builds."""
     create = ["docker", "buildx", "create", "--name", BUILDER, "--driver", "docker-container", "--bootstrap"]
     for name, value in BUILDER_OPTIONS:
         create += ["--driver-opt", f"{name}={value}"]
-    surroundings = {**os.environ, **_environment(sandbox, private=False)}
+    surroundings = {**os.environ, **_environment(sandbox, host)}
     try:
         booted = run.run(create, environment=surroundings, timeout=BOOT_SECONDS).code == 0
     except CommandError:
@@ -144,12 +154,13 @@ def _boots(sandbox: Sandbox) -> bool:
 
 
 def _remove_builder(sandbox: Sandbox) -> None:
-    # Where buildx keeps what it knows of a builder.
-    if not (sandbox.directory / "buildx" / "instances" / BUILDER).exists():
+    found = reachable(sandbox)
+    # Where buildx keeps what it knows of a builder. On an engine that is gone, the builder is gone, too.
+    if found is None or not (sandbox.directory / "buildx" / "instances" / BUILDER).exists():
         return
     run.check(
         ["docker", "buildx", "rm", "--force", BUILDER],
-        environment={**os.environ, **environment(sandbox)},
+        environment={**os.environ, **found.environment},
         timeout=ASK_SECONDS,
         next_step="remove it yourself: docker buildx ls",
     )
@@ -162,9 +173,8 @@ def _record_path(sandbox: Sandbox) -> Path:
     return sandbox.state / "engine.json"
 
 
-def _choice(variables: Mapping[str, str]) -> list[str]:
-    """Return what the user says about which engine to use; another answer is another choice."""
-    return [variables.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")]
+def _choice(variables: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(variables.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"))
 
 
 def _record(sandbox: Sandbox, *, private: bool, host: str) -> None:
@@ -178,15 +188,15 @@ def _recorded(sandbox: Sandbox) -> Engine | None:
         saved = json.loads(_record_path(sandbox).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    if not saved["private"] and saved["choice"] != _choice(os.environ):
-        return None
-    return Engine(saved["private"], saved["host"], _environment(sandbox, private=saved["private"]))
+    choice = tuple(saved["choice"])
+    return Engine(saved["private"], saved["host"], _environment(sandbox, saved["host"], choice), choice)
 
 
-def _environment(sandbox: Sandbox, *, private: bool) -> dict[str, str]:
+def _environment(sandbox: Sandbox, host: str, choice: tuple[str, ...] = ()) -> dict[str, str]:
     chosen = {"BUILDX_CONFIG": str(sandbox.directory / "buildx")}
-    if private:
-        # A context named in the environment would win over DOCKER_HOST, except for this one, which stands for it.
-        chosen |= {"DOCKER_HOST": f"unix://{sandbox.engine_socket}", "DOCKER_CONTEXT": "default"}
-        chosen |= {"DOCKER_TLS_VERIFY": "", "DOCKER_CERT_PATH": ""}
-    return chosen
+    if host.startswith((_UNIX, "ssh://")):
+        # The context `default` stands for DOCKER_HOST; one named elsewhere would win over it. With both, another
+        # DOCKER_CONFIG may hold the login.
+        return chosen | {"DOCKER_HOST": host, "DOCKER_CONTEXT": "default", "DOCKER_TLS_VERIFY": ""}
+    # An engine behind TLS is known by the user's own variables and contexts only.
+    return chosen | dict(zip(("DOCKER_HOST", "DOCKER_CONTEXT"), choice, strict=False))

@@ -54,7 +54,7 @@ def start(sandbox: Sandbox, engine: Engine) -> None:
     """
     if running(sandbox):
         return
-    stop(sandbox, engine.environment)
+    stop(sandbox, engine)
     check_free(sandbox.registry_port, "the sandbox's registry", REGISTRY_PORT_VARIABLE)
     sandbox.registry_disk.mkdir(parents=True, exist_ok=True)
     (sandbox.directory / "registry.htpasswd").write_text(f"{USER}:{_bcrypt(PASSWORD)}\n")
@@ -62,12 +62,12 @@ def start(sandbox: Sandbox, engine: Engine) -> None:
         _start_program(sandbox)
 
 
-def stop(sandbox: Sandbox, environment: Mapping[str, str]) -> None:
+def stop(sandbox: Sandbox, engine: Engine | None) -> None:
     """Stop the registry; what it holds stays.
 
     Args:
         sandbox: whose registry.
-        environment: what makes docker's commands use the sandbox's engine.
+        engine: the one that a container of it runs on, or None where that does not answer: nothing runs there then.
 
     Raises:
         EngineError: it belongs to another user.
@@ -75,11 +75,12 @@ def stop(sandbox: Sandbox, environment: Mapping[str, str]) -> None:
     """
     _server(sandbox).stop()
     if _container_record(sandbox).exists():
-        run.check(
-            ["docker", "rm", "--force", "--volumes", sandbox.registry_container],
-            environment={**os.environ, **environment},
-            next_step="see docker ps",
-        )
+        if engine is not None:
+            run.check(
+                ["docker", "rm", "--force", "--volumes", sandbox.registry_container],
+                environment={**os.environ, **engine.environment},
+                next_step="see docker ps",
+            )
         _container_record(sandbox).unlink()
 
 
@@ -164,6 +165,8 @@ def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
     sandbox.state.mkdir(parents=True, exist_ok=True)
     # Before it starts, so that a stop after a kill finds it.
     _container_record(sandbox).touch()
+    # One of this name may have been left on an engine that did not answer when the sandbox was stopped.
+    run.run(["docker", "rm", "--force", sandbox.registry_container], environment=environment)
     run.check(
         [
             *("docker", "run", "--detach", "--name", sandbox.registry_container),

@@ -28,6 +28,9 @@ def start(sandbox: Sandbox, images: Iterable[Image]) -> Engine:
         EngineError: the engine, the registry or the API cannot be started; the text says what to do.
     """
     with _alone(sandbox):
+        if not engine.running(sandbox):
+            # Its container must not stay behind on an engine that is given up.
+            registry.stop(sandbox, engine.reachable(sandbox))
         found = engine.start(sandbox)
         registry.start(sandbox, found)
         aws.start(sandbox)
@@ -52,7 +55,7 @@ def stop(sandbox: Sandbox) -> None:
     with _alone(sandbox), contextlib.ExitStack() as stack:
         # Last in, first out; and each even where another fails.
         stack.callback(engine.stop, sandbox)
-        stack.callback(registry.stop, sandbox, engine.environment(sandbox))
+        stack.callback(registry.stop, sandbox, engine.reachable(sandbox))
         stack.callback(aws.stop, sandbox)
 
 

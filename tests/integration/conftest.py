@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -37,20 +38,19 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def engine(sandbox: Sandbox) -> Engine:
-    """The sandbox's engine; its `environment` makes docker's commands use it."""
-    return servers.start(sandbox, ())
-
-
-@pytest.fixture(scope="session")
-def docker_environment(sandbox: Sandbox, engine: Engine) -> dict[str, str]:
-    """The whole environment of a command that uses the sandbox's engine and its ECR API, and nothing of the user's."""
-    return sandbox.environment(os.environ) | dict(engine.environment)
+    """The sandbox's engine; its `environment` is the whole one of a command, with nothing of the user's AWS in it."""
+    return usable(sandbox, servers.start(sandbox, ()))
 
 
 @pytest.fixture(scope="session")
 def registry_disk(sandbox: Sandbox) -> Path:
     """Where the sandbox's registry keeps its repositories: `docker/registry/v2/repositories/<name>/…` below it."""
     return sandbox.registry_disk
+
+
+def usable(box: Sandbox, found: Engine) -> Engine:
+    """Return an engine with the whole environment of a command that uses it and the sandbox's ECR API."""
+    return replace(found, environment=box.environment(os.environ) | dict(found.environment))
 
 
 def new_sandbox() -> Sandbox:
