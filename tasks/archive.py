@@ -220,7 +220,8 @@ def open_archive(source: Source, label: str) -> Archive | None:
         raise unreadable(label, None, "its directory is said to be where it cannot be: it is truncated or damaged")
     if shift and source.at(stated, 4) == _CENTRAL_SIGNATURE:
         regular = False
-    entries = _read_directory(source.at(directory, size), shift, label)
+    entries, whole = _read_directory(source.at(directory, size), shift, label)
+    regular = regular and whole
     if len(entries) != count:
         if long is not None or len(entries) & _MAX_16 != count:
             raise unreadable(label, None, f"its directory has {len(entries)} entries and should have {count}")
@@ -258,8 +259,10 @@ def _read_end_64(source: Source, end: int) -> tuple[int, int, int, int, bool] | 
     return None
 
 
-def _read_directory(directory: bytes, shift: int, label: str) -> list[Entry]:
+def _read_directory(directory: bytes, shift: int, label: str) -> tuple[list[Entry], bool]:
+    """Return the entries in the directory's order, and whether their extra fields are whole."""
     entries: list[Entry] = []
+    whole = True
     at, end = 0, len(directory)
     while at < end:
         if end - at < _CENTRAL.size or not directory.startswith(_CENTRAL_SIGNATURE, at):
@@ -273,18 +276,20 @@ def _read_directory(directory: bytes, shift: int, label: str) -> list[Entry]:
         if at > end or len(entries) == MAX_ENTRIES:
             limit = f"it has more than {MAX_ENTRIES:,} entries" if at <= end else "its directory is cut short"
             raise unreadable(label, None, limit)
-        offset, extra, note = fields[16], directory[name_end:extra_end], b""
-        if _MAX_32 in (packed, size, offset):
-            size, packed, offset = _long_values(extra, (size, packed, offset), label, name)
-        if at > extra_end or _UNICODE_PATH in extra:
-            note = _note(directory[extra_end:at], _extra_field(extra, _UNICODE_PATH))
+        offset, comment, path = fields[16], directory[extra_end:at], b""
+        if extra_length:
+            extra = _extra_fields(directory[name_end:extra_end])
+            whole = whole and extra is not None
+            path = (extra or {}).get(_UNICODE_PATH, b"")
+            if _MAX_32 in (packed, size, offset):
+                size, packed, offset = _long_values(extra or {}, (size, packed, offset), label, name)
         if flags & (_ENCRYPTED | _PATCHED) or method not in (STORED, DEFLATED):
             raise _unsupported(label, name, flags, method)
-        kept = flags & _SEEN_FLAGS
-        entries.append(
-            Entry(name, offset + shift, packed, size, crc, method, kept, fields[15] >> 16, made_by >> 8, note)
-        )
-    return entries
+        flags, mode, host, note = flags & _SEEN_FLAGS, fields[15] >> 16, made_by >> 8, b""
+        if comment or path:
+            note = len(comment).to_bytes(2, "little") + comment + path
+        entries.append(Entry(name, offset + shift, packed, size, crc, method, flags, mode, host, note))
+    return entries, whole
 
 
 def _unsupported(label: str, name: bytes, flags: int, method: int) -> UnreadableInputError:
@@ -294,24 +299,26 @@ def _unsupported(label: str, name: bytes, flags: int, method: int) -> Unreadable
     return unreadable(label, name, reason, "pack the jar again, its entries stored or deflated")
 
 
-def _note(comment: bytes, path: bytes | None) -> bytes:
-    return len(comment).to_bytes(2, "little") + comment + (path or b"") if comment or path else b""
-
-
-def _extra_field(extra: bytes, wanted: bytes) -> bytes | None:
+def _extra_fields(extra: bytes) -> dict[bytes, bytes] | None:
+    """Return an entry's extra fields by their kind, or None where readers may take them for different ones."""
+    fields: dict[bytes, bytes] = {}
     at = 0
-    while at + _EXTRA.size <= len(extra):
+    while at < len(extra):
+        if at + _EXTRA.size > len(extra):
+            return None
         kind, length = _EXTRA.unpack_from(extra, at)
-        at += _EXTRA.size
-        if kind == wanted:
-            return extra[at : at + length]
-        at += length
-    return None
+        at += _EXTRA.size + length
+        if at > len(extra) or kind in fields:
+            return None
+        fields[kind] = extra[at - length : at]
+    return fields
 
 
-def _long_values(extra: bytes, short: tuple[int, int, int], label: str, name: bytes) -> tuple[int, int, int]:
+def _long_values(
+    extra: dict[bytes, bytes], short: tuple[int, int, int], label: str, name: bytes
+) -> tuple[int, int, int]:
     """Return size, packed size and offset, each from the zip64 extra field where its 32 bits are not enough."""
-    field = _extra_field(extra, _ZIP64) or b""
+    field = extra.get(_ZIP64, b"")
     values, at = [], 0
     for value in short:
         if value == _MAX_32:
@@ -333,14 +340,14 @@ def _agrees(entry: Entry, local: tuple[Any, ...], extra: bytes, following: bytes
         extra: its extra fields.
         following: what stands between the entry's compressed bytes and the next entry.
     """
-    path, long = _extra_field(extra, _UNICODE_PATH), _extra_field(extra, _ZIP64)
-    if path is not None and not entry.note.endswith(path):
+    fields = _extra_fields(extra)
+    if fields is None or not entry.note.endswith(fields.get(_UNICODE_PATH, b"")):
         return False
     crc, packed, size = local[6:9]
     if local[2] & _DESCRIPTOR:
         sizes = crc in (0, entry.crc) and packed in (0, entry.packed, _MAX_32) and size in (0, entry.size, _MAX_32)
         return sizes and _is_descriptor(following, entry)
-    if packed == size == _MAX_32 and long is not None:
+    if packed == size == _MAX_32 and (long := fields.get(_ZIP64)) is not None:
         size, packed = (int.from_bytes(long[at : at + 8], "little") for at in (0, 8))
     return not following and (crc, packed, size) == (entry.crc, entry.packed, entry.size)
 

@@ -154,7 +154,7 @@ class _Reader:
     """
 
     known: dict[bytes, bytes]
-    left: int = field(default=MAX_TOTAL_BYTES)
+    left: int = field(default_factory=lambda: MAX_TOTAL_BYTES)
 
     def digest(self, source: Source, label: str, depth: int = 0) -> tuple[bool, bytes]:
         """Return whether it is a zip archive, and its meaning or the sha256 of its bytes."""
