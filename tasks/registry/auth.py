@@ -1,0 +1,361 @@
+"""Logging in to a registry: Basic, and the token of the Bearer challenge.
+
+    request ─▶ what does the registry ask for? (GET /v2/, once) ─▶ Authorization ─▶ answer
+                                     401: once more, with a fresh credential ──────┘
+
+Sources: RFC 9110, section 11 (challenges); the distribution project's `spec/auth/token.md` and `oauth.md` (Bearer).
+Credentials come from a keychain, are kept in memory only and are shown by nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from tasks.errors import CredentialsError, RegistryError
+from tasks.reference import Registry, Repository
+from tasks.registry.flight import Flights
+from tasks.registry.http import Http, Request, Response, clean, refused, shown, trusted
+
+IDENTITY_TOKEN_USER = "<token>"  # noqa: S105  # A user name.
+"""Docker's name for the user whose password is an identity token."""
+
+TOKEN_LIMIT = 1024 * 1024
+"""The largest answer of a token server that is read."""
+
+_TOKEN_SECONDS = 60.0
+"""How long a token lasts where its server does not say; token.md gives this number."""
+
+_TOKEN_MARGIN = 10.0
+"""How long before its end a token is used no more."""
+
+_UNAUTHORIZED, _FORBIDDEN, _OK = 401, 403, 200
+_CLIENT = "sleeper-images"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A user name and a password, which is never shown."""
+
+    username: str
+    password: str = field(repr=False)
+
+    @property
+    def basic(self) -> str:
+        """The value of an Authorization header."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
+
+Keychain = Callable[[Registry, bool], Credential | None]
+"""Finds the credential for a registry; with True, one that is not from memory. None where there is none."""
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What a registry asks a client to log in by.
+
+    Attributes:
+        scheme: `basic`, `bearer`, or empty where no login is asked for.
+        parameters: `realm`, `service`, `scope` …
+    """
+
+    scheme: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A bearer token; `dies` is on the clock that it was fetched by."""
+
+    header: str = field(repr=False)
+    dies: float
+
+
+def pull_scope(repository: Repository) -> str:
+    """Return the scope that reads from `repository`."""
+    return f"repository:{repository.path}:pull"
+
+
+def push_scope(repository: Repository) -> str:
+    """Return the scope that reads from and writes to `repository`."""
+    return f"repository:{repository.path}:pull,push"
+
+
+class Authenticator:
+    """Sends requests to one registry, logged in. Threads may share it.
+
+    Args:
+        http: the way to the registry.
+        keychain: where credentials come from; it is asked when the registry first asks for a login.
+        clock: tells the time that tokens die by.
+    """
+
+    def __init__(self, http: Http, keychain: Keychain, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._http = http
+        self._keychain = keychain
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._flights = Flights()
+        # ECR always asks for Basic, so that asking it what it asks for would only cost a round trip.
+        self._challenge = Challenge("basic") if http.registry.ecr_account_and_region else None
+        self._credential: Credential | None = None
+        self._resolved = False
+        self._tokens: dict[str, _Token] = {}
+
+    def send(self, request: Request, scope: str) -> Response:
+        """Send `request` with what opens `scope`; where that is refused, once more with something fresh.
+
+        Raises:
+            CredentialsError: there is no credential, or the registry refused it twice.
+            RegistryError: there was no answer.
+        """
+        header = self._header(scope)
+        response = self._http.send(_with(request, header))
+        if not _asks_again(response):
+            return response
+        if response.status == _UNAUTHORIZED:
+            self._learn(response)
+        self._forget(scope, header)
+        fresh = self._header(scope)
+        if fresh is not None and fresh != header:
+            response = self._http.send(_with(request, fresh))
+        if response.status == _UNAUTHORIZED:
+            raise self._turned_away(response)
+        return response
+
+    def _header(self, scope: str) -> str | None:
+        challenge = self._challenge or self._flights.share("challenge", self._ask)
+        if challenge.scheme == "basic":
+            credential = self._find()
+            return None if credential is None else credential.basic
+        if challenge.scheme == "bearer":
+            return self._token(challenge, scope)
+        return None
+
+    def _ask(self) -> Challenge:
+        response = self._http.send(Request("GET", "/v2/"))
+        if response.status == _UNAUTHORIZED:
+            return self._learn(response)
+        self._challenge = Challenge()
+        return self._challenge
+
+    def _learn(self, response: Response) -> Challenge:
+        offered = challenges(response.headers.get("WWW-Authenticate", ""))
+        if offered or self._challenge is None:
+            self._challenge = _choose(offered, response)
+        return self._challenge
+
+    def _find(self) -> Credential | None:
+        with self._lock:
+            if self._resolved:
+                return self._credential
+        return self._flights.share("credential", lambda: self._resolve(fresh=False))
+
+    def _renew(self, stale: Credential) -> Credential | None:
+        """Return another credential than `stale`, where there is one by now."""
+
+        def ask() -> Credential | None:
+            with self._lock:
+                if self._credential != stale:  # Another thread has been here.
+                    return self._credential
+            return self._resolve(fresh=True)
+
+        return self._flights.share("fresh credential", ask)
+
+    def _resolve(self, *, fresh: bool) -> Credential | None:
+        found = self._keychain(self._http.registry, fresh)
+        with self._lock:
+            self._credential, self._resolved = found, True
+        return found
+
+    def _forget(self, scope: str, header: str | None) -> None:
+        """Drop what was refused, unless another thread has replaced it meanwhile."""
+        with self._lock:
+            token = self._tokens.get(scope)
+            if token is not None and token.header == header:
+                # It may only have died of age: its credential is as good as ever.
+                del self._tokens[scope]
+            credential = self._credential
+        if credential is not None and credential.basic == header:
+            self._renew(credential)
+
+    def _token(self, challenge: Challenge, scope: str) -> str:
+        with self._lock:
+            token = self._tokens.get(scope)
+        if token is None or token.dies <= self._clock():
+            token = self._flights.share(f"token {scope}", lambda: self._fetch_token(challenge, scope))
+        return token.header
+
+    def _fetch_token(self, challenge: Challenge, scope: str) -> _Token:
+        credential = self._find()
+        response = self._fetch(challenge, scope, credential)
+        if response.status in {_UNAUTHORIZED, _FORBIDDEN} and credential is not None:
+            fresh = self._renew(credential)
+            if fresh is not None and fresh != credential:
+                response = self._fetch(challenge, scope, fresh)
+        if response.status in {_UNAUTHORIZED, _FORBIDDEN}:
+            raise self._turned_away(response)
+        if response.status != _OK:
+            raise refused(response)
+        token = _parse_token(response, self._clock())
+        with self._lock:
+            self._tokens[scope] = token
+        return token
+
+    def _fetch(self, challenge: Challenge, scope: str, credential: Credential | None) -> Response:
+        realm = self._realm(challenge)
+        values = {"service": challenge.parameters.get("service", ""), "scope": scope}
+        if credential is not None and credential.username == IDENTITY_TOKEN_USER:
+            values |= {"grant_type": "refresh_token", "refresh_token": credential.password, "client_id": _CLIENT}
+            return self._http.send(
+                Request(
+                    "POST",
+                    realm,
+                    {"Content-Type": "application/x-www-form-urlencoded"},
+                    urlencode(values).encode(),
+                    limit=TOKEN_LIMIT,
+                )
+            )
+        url = realm + ("&" if urlsplit(realm).query else "?") + urlencode(values)
+        return self._http.send(
+            _with(Request("GET", url, limit=TOKEN_LIMIT), None if credential is None else credential.basic)
+        )
+
+    def _realm(self, challenge: Challenge) -> str:
+        realm = challenge.parameters.get("realm", "")
+        try:
+            good = trusted(realm, self._http.registry)
+        except ValueError:
+            good = False
+        if not good:
+            raise CredentialsError(
+                f"{self._http.registry} names {shown(realm)!r} as its token server, which is no https address",
+                "tell the registry's operator; no login was sent there",
+            )
+        return realm
+
+    def _turned_away(self, response: Response) -> CredentialsError:
+        registry = self._http.registry
+        with self._lock:
+            credential = self._credential
+        if credential is None:
+            message = f"{response.asked}: {registry} asks for a login, and there is none for it"
+        else:
+            said = refused(response).message.partition(": ")[2]
+            message = f"{response.asked}: {registry} refused the login of {clean(credential.username)!r}: {said}"
+        return CredentialsError(message, how_to_log_in(registry), status=response.status, code="UNAUTHORIZED")
+
+
+def challenges(header: str) -> tuple[Challenge, ...]:
+    """Parse a WWW-Authenticate header, which may hold several challenges; what is not understood is left out."""
+    found: list[tuple[str, dict[str, str]]] = []
+    for match in _CHALLENGE_PART.finditer(header):
+        if match["scheme"]:
+            found.append((match["scheme"].lower(), {}))
+        elif found:
+            value = match["quoted"]
+            text = match["plain"] if value is None else re.sub(r"\\(.)", r"\1", value)
+            found[-1][1].setdefault(match["name"].lower(), text)
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+
+
+_CHALLENGE_PART = re.compile(
+    r"""[\s,]*(?:
+        (?P<name>[A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]+))
+        | (?P<scheme>[A-Za-z0-9!#$%&'*+.^_`|~-]+)(?=\s|,|$)
+    )""",
+    re.VERBOSE,
+)
+
+
+def how_to_log_in(registry: Registry) -> str:
+    """Return the next step of a person without a login for `registry`."""
+    if registry.ecr_account_and_region:
+        return "set AWS credentials that may call ecr:GetAuthorizationToken and use this registry, and REGISTRY=ecr"
+    return f"run: docker login {registry}"
+
+
+def docker_credential(registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: ARG001, FBT001, FBT002  # A Keychain.
+    """Find the credential that Docker's own commands would use for a registry.
+
+    Args:
+        registry: the registry.
+        fresh: makes no difference: Docker's configuration and its helpers are asked each time.
+
+    Returns:
+        The user and password, or IDENTITY_TOKEN_USER and the token; None where Docker has none.
+
+    Raises:
+        CredentialsError: the configuration or a credential helper is at fault.
+    """
+    import warnings  # noqa: PLC0415  # As docker's.
+
+    import docker.auth  # noqa: PLC0415  # Slow, and only plain registries need it.
+    import docker.errors  # noqa: PLC0415  # As above.
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # docker-py warns of a missing helper, and then raises.
+            entry = docker.auth.load_config().resolve_authconfig(registry.host)
+    except (docker.errors.DockerException, ValueError, KeyError, TypeError) as fault:
+        raise CredentialsError(
+            f"Docker's configuration has no usable login for {registry} ({type(fault).__name__}: {clean(str(fault))})",
+            f"see config.json in DOCKER_CONFIG or ~/.docker, and the helpers that it names; {how_to_log_in(registry)}",
+        ) from None
+    return _from_docker(entry)
+
+
+def _from_docker(entry: Mapping[str, Any] | None) -> Credential | None:
+    # The file's entries and the helpers' answers spell the same keys differently.
+    found = {str(key).lower(): value for key, value in (entry or {}).items()}
+    if found.get("identitytoken"):
+        return Credential(IDENTITY_TOKEN_USER, str(found["identitytoken"]))
+    if found.get("username") and found.get("password"):
+        return Credential(str(found["username"]), str(found["password"]))
+    return None
+
+
+def _with(request: Request, header: str | None) -> Request:
+    return request if header is None else replace(request, headers={**request.headers, "Authorization": header})
+
+
+def _asks_again(response: Response) -> bool:
+    """Whether a fresh login may help. ECR answers 403, not 401, to a token that has expired."""
+    return response.status == _UNAUTHORIZED or (response.status == _FORBIDDEN and b"token has expired" in response.body)
+
+
+def _choose(offered: tuple[Challenge, ...], response: Response) -> Challenge:
+    for scheme in ("bearer", "basic"):
+        for challenge in offered:
+            if challenge.scheme == scheme:
+                return challenge
+    schemes = ", ".join(clean(one.scheme) for one in offered) or "no scheme at all"
+    raise CredentialsError(
+        f"{response.asked}: the registry asks for a login by {schemes}; we can do Basic and Bearer",
+        "see whether DOCKER_REGISTRY is a registry's address",
+        status=response.status,
+    )
+
+
+def _parse_token(response: Response, now: float) -> _Token:
+    try:
+        answer = json.loads(response.body)
+        token = answer.get("token") or answer.get("access_token")
+        lasts = answer.get("expires_in", _TOKEN_SECONDS)
+    except (ValueError, RecursionError, AttributeError):
+        token, lasts = None, _TOKEN_SECONDS
+    if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise RegistryError(
+            f"{response.asked}: the token server's answer holds no token",
+            "see whether DOCKER_REGISTRY is a registry's address, then run again",
+            status=response.status,
+        )
+    seconds = float(lasts) if isinstance(lasts, int | float) and lasts > 0 else _TOKEN_SECONDS
+    return _Token(f"Bearer {token}", now + max(seconds - _TOKEN_MARGIN, seconds / 2))

@@ -1,0 +1,409 @@
+"""The one door to HTTP: pooled connections, bounded answers, and patience with what is temporary.
+
+Nothing here knows of images or logins. A request ends in a response, whatever its status, or in a RegistryError where
+there was none. A secret is only ever in a header that we send: neither headers nor the query of a URL get into a text.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import random
+import re
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+import urllib3
+from urllib3.exceptions import (
+    HTTPError,
+    IncompleteRead,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    SSLError,
+)
+from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
+
+from tasks.errors import CredentialsError, RegistryError
+from tasks.reference import Registry
+from tasks.registry.model import MANIFEST_LIMIT
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+"""How long a registry may be silent before a request counts as unanswered."""
+
+BODY_SECONDS = 120.0
+"""How long one answer may take to arrive, however steadily it drips."""
+
+TEMPORARY = frozenset({429, 500, 502, 503, 504})
+"""The statuses that the same request may well not meet again."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_PIECE = 64 * 1024
+_HOSTS = 8
+"""How many hosts keep their pools: the registry, its token server, its storage."""
+
+_ERROR_TEXT = 300
+"""How much of a registry's own words an error repeats."""
+
+_SIZE = re.compile(r"[0-9]{1,19}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much patience a request has with faults that are temporary.
+
+    Attributes:
+        attempts: how often it is sent at most.
+        seconds: after how long no further attempt is begun, waits included.
+        first_wait: the longest wait before the second attempt; it doubles with each.
+        longest_wait: where the doubling ends. A registry's own Retry-After may ask for more.
+    """
+
+    attempts: int = 6
+    seconds: float = 60.0
+    first_wait: float = 0.2
+    longest_wait: float = 8.0
+
+    def wait(self, attempt: int, jitter: float) -> float:
+        """Return how long to wait after the attempt of this number (from 1); `jitter` is from 0 to 1."""
+        ceiling = min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1))
+        return ceiling * (0.5 + jitter / 2)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request.
+
+    Attributes:
+        method: GET, HEAD, PUT or POST. All that we send may be sent twice.
+        url: a path on the registry (`/v2/…`), or a whole URL.
+        headers: not shown, as a login may be among them.
+        body: what is sent.
+        limit: the most bytes that the answer may have.
+        follow: whether a redirect is followed, as registries keep blobs elsewhere. A login is never taken along.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    limit: int = MANIFEST_LIMIT
+    follow: bool = False
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: their names match in any case.
+        body: all of it; none of HEAD.
+        asked: the method and URL, for people.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    asked: str
+
+
+class Http:
+    """The connections of one run to one registry, and to where it sends us.
+
+    Plain http is spoken with a loopback registry and with nothing else; certificates are the system's to judge.
+    HTTPS_PROXY, ALL_PROXY and NO_PROXY count, but not for loopback.
+
+    Args:
+        registry: where paths are.
+        connections: how many may be open to one host at once; further requests wait for one of them.
+        budget: the patience of each request.
+        sleep: waits; for tests.
+        clock: tells the time that budgets are counted in.
+        jitter: gives numbers from 0 to 1, so that forty requests do not come back at the same moment.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        connections: int = 40,
+        budget: Budget | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.registry = registry
+        self._origin = f"{'http' if registry.loopback else 'https'}://{registry.host}"
+        self._budget = budget or Budget()
+        self._sleep, self._clock, self._jitter = sleep, clock, jitter
+        # One context for all connections: each would read the system's certificates again.
+        context = None if registry.loopback else ssl.create_default_context()
+        options: dict[str, Any] = {
+            "num_pools": _HOSTS,
+            "maxsize": connections,
+            "block": True,
+            "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            "ssl_context": context,
+        }
+        self._direct = urllib3.PoolManager(**options)
+        self._proxy = None if registry.loopback else _proxy(options)
+
+    def send(self, request: Request) -> Response:
+        """Send a request and read the whole answer, again and again while the fault is temporary.
+
+        Raises:
+            RegistryError: there was no answer, or none that may be read.
+        """
+        started = self._clock()
+        for attempt in range(1, self._budget.attempts + 1):
+            try:
+                answer: Response | RegistryError = self._follow(request)
+            except RegistryError as error:
+                if not error.temporary:
+                    raise
+                answer = error
+            if isinstance(answer, Response) and answer.status not in TEMPORARY:
+                return answer
+            wait = self._budget.wait(attempt, self._jitter())
+            if isinstance(answer, Response):
+                wait = max(wait, _retry_after(answer))
+            if attempt == self._budget.attempts or self._clock() - started + wait > self._budget.seconds:
+                break
+            self._sleep(wait)
+        if isinstance(answer, RegistryError):
+            raise answer
+        return answer
+
+    def _follow(self, request: Request) -> Response:
+        url = self._absolute(request.url)
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = self._once(request, url)
+            location = response.headers.get("Location")
+            if not request.follow or response.status not in _REDIRECTS or not location:
+                return response
+            before, url = url, self._redirected(url, location)
+            if _origin(before) != _origin(url):
+                kept = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
+                request = replace(request, headers=kept)
+        raise RegistryError(f"{response.asked} was redirected too often", _LOOK_AT_THE_HOST, status=response.status)
+
+    def _redirected(self, url: str, location: str) -> str:
+        try:
+            return self._absolute(urljoin(url, location))
+        except ValueError:
+            raise RegistryError(f"{shown(url)} redirects to what is no URL", _LOOK_AT_THE_HOST) from None
+
+    def _absolute(self, url: str) -> str:
+        if url.startswith("/"):
+            return self._origin + url
+        if not trusted(url, self.registry):
+            raise RegistryError(
+                f"{self.registry} sends us to {shown(url)}, which is not https",
+                "tell the registry's operator; nothing was sent there",
+            )
+        return url
+
+    def _once(self, request: Request, url: str) -> Response:
+        asked = f"{request.method} {shown(url)}"
+        started = self._clock()
+        try:
+            response = self._pools(url).urlopen(
+                request.method,
+                url,
+                body=request.body,
+                headers=dict(request.headers),
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            whole = False
+            try:
+                body = self._read(response, request, asked, started)
+                whole = True
+            finally:
+                # A connection with an unread rest is of no use to the next request.
+                if not whole:
+                    response.close()
+                response.release_conn()
+        except HTTPError as fault:
+            raise no_answer(asked, fault) from fault
+        return Response(response.status, response.headers, body, asked)
+
+    def _read(self, response: urllib3.BaseHTTPResponse, request: Request, asked: str, started: float) -> bytes:
+        if request.method == "HEAD":
+            return b""
+        announced = response.headers.get("Content-Length", "")
+        size = int(announced) if _SIZE.fullmatch(announced) else 0
+        pieces: list[bytes] = []
+        while size <= request.limit:
+            piece = response.read1(_PIECE)
+            if not piece:
+                return b"".join(pieces)
+            pieces.append(piece)
+            size = sum(map(len, pieces))
+            if self._clock() - started > BODY_SECONDS:
+                raise RegistryError(f"{asked}: the answer took longer than {BODY_SECONDS:.0f} s", _TRY_AGAIN)
+        raise RegistryError(
+            f"{asked}: the answer is larger than the {request.limit} bytes that it may have",
+            _LOOK_AT_THE_HOST,
+            status=response.status,
+        )
+
+    def _pools(self, url: str) -> urllib3.PoolManager:
+        if self._proxy is None or proxy_bypass(urlsplit(url).netloc):
+            return self._direct
+        return self._proxy
+
+
+def refused(response: Response, next_step: str = "") -> RegistryError:
+    """Return the error for an answer that is not what was asked for.
+
+    Args:
+        response: the answer.
+        next_step: what to do; found from the status where empty.
+    """
+    code, words = _own_words(response)
+    said = ": ".join(text for text in (code, words) if text)
+    message = f"{response.asked}: the registry answered {response.status}" + (f" ({said})" if said else "")
+    kind = CredentialsError if response.status == 401 else RegistryError  # noqa: PLR2004  # HTTP's "unauthorized".
+    return kind(
+        message,
+        next_step or _next_step(response.status, code),
+        status=response.status,
+        code=code,
+        temporary=response.status in TEMPORARY,
+    )
+
+
+def no_answer(asked: str, fault: HTTPError) -> RegistryError:
+    """Return the error for a request that got no answer.
+
+    Args:
+        asked: the method and URL.
+        fault: what urllib3 says.
+    """
+    if isinstance(fault, ProxyError) and isinstance(fault.original_error, HTTPError):
+        return no_answer(f"{asked} through the proxy", fault.original_error)
+    match fault:
+        case SSLError():
+            return RegistryError(
+                f"{asked}: no secure connection ({clean(str(fault))})",
+                "add the registry's certificate authority to this machine's, or name it in SSL_CERT_FILE",
+            )
+        case NameResolutionError():
+            return RegistryError(
+                f"{asked}: there is no host of that name", "check DOCKER_REGISTRY and the network's DNS"
+            )
+        case NewConnectionError():
+            reason = "the connection was refused"
+        case IncompleteRead():
+            reason = "the answer broke off"
+        case NoAnswerInTimeError():
+            reason = "no answer in time"
+        case ProtocolError():
+            reason = f"the connection broke ({clean(str(fault.args[-1] if fault.args else fault))})"
+        case _:
+            return RegistryError(f"{asked}: {type(fault).__name__} ({clean(str(fault))})", _LOOK_AT_THE_HOST)
+    return RegistryError(f"{asked}: {reason}", _TRY_AGAIN, temporary=True)
+
+
+def trusted(url: str, registry: Registry) -> bool:
+    """Whether we may go where `registry` sends us: by https, or from this machine to this machine.
+
+    Raises:
+        ValueError: `url` is none.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or "@" in parts.netloc:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and registry.loopback and _is_loopback(parts.hostname))
+
+
+def shown(url: str) -> str:
+    """Return `url` as an error may show it: without user, query and fragment, where secrets travel."""
+    return clean(re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0]))
+
+
+def clean(text: str) -> str:
+    """Return a stranger's text fit for a terminal: one line, not too long, no control characters."""
+    text = _CONTROL.sub(" ", text).strip()
+    return text if len(text) <= _ERROR_TEXT else text[:_ERROR_TEXT] + " …"
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _proxy(options: Mapping[str, Any]) -> urllib3.ProxyManager | None:
+    found = getproxies_environment()
+    url = found.get("https") or found.get("all")
+    if not url:
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise RegistryError(
+            f"the proxy {shown(url)} is none that we can use", "set HTTPS_PROXY to http://<host>:<port>, or unset it"
+        )
+    login = f"{parts.username}:{parts.password or ''}" if parts.username else None
+    return urllib3.ProxyManager(
+        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+        proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if login else None,
+        **options,
+    )
+
+
+def _retry_after(response: Response) -> float:
+    """Return the seconds that a registry asks us to wait (RFC 9110, 10.2.3); a date in it counts as no wish."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0.0
+
+
+def _own_words(response: Response) -> tuple[str, str]:
+    """Return the first error's code and message (distribution specification, "Error Codes"); empty for none."""
+    try:
+        first = json.loads(response.body)["errors"][0]
+        code, words = first.get("code", ""), first.get("message", "")
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return "", ""
+    return (clean(code) if isinstance(code, str) else ""), (clean(words) if isinstance(words, str) else "")
+
+
+def _next_step(status: int, code: str) -> str:
+    if status in TEMPORARY:
+        return _TRY_AGAIN
+    if code == "NAME_UNKNOWN":
+        return "create the repository: run the task repository:<image>"
+    match status:
+        case 401:
+            return "log in again: docker login, or AWS credentials that have not expired"
+        case 403:
+            return "give these credentials the permission that the registry's answer names, to pull and to push"
+        case 404:
+            return "see whether DOCKER_REGISTRY is a registry's address, and whether the repository exists"
+        case _:
+            return _LOOK_AT_THE_HOST
+
+
+_TRY_AGAIN = "see whether the registry is up and the network reaches it, then run again"
+_LOOK_AT_THE_HOST = "see whether DOCKER_REGISTRY is a registry's address, and what the registry's log says"

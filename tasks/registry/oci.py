@@ -1,0 +1,187 @@
+"""The distribution API: manifests and blobs of one registry, checked before they are believed.
+
+Source: the OCI distribution specification (`spec.md`, "Endpoints"). What a registry answers is a claim: a digest is
+compared with the bytes, a size is never trusted, and everything that is read has a limit.
+"""
+
+from __future__ import annotations
+
+from tasks.errors import RegistryError
+from tasks.reference import Digest, Registry, Repository, check_tag
+from tasks.registry.auth import Authenticator, Keychain, pull_scope, push_scope
+from tasks.registry.http import Http, Request, Response, refused
+from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, Descriptor, Manifest, media_type, sha256
+
+__all__ = ["Client", "Descriptor", "Manifest"]
+
+# In one header: registry 2.8 looks at the first Accept line only, answers 404 for an OCI index that it does not name,
+# and for a Docker list the digest of one of its images.
+_ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
+
+_OK, _CREATED, _NOT_FOUND, _FIRST_SERVER_FAULT = 200, 201, 404, 500
+
+_LIES = "do not trust this registry or what stands between; run again, and tell its operator if it stays so"
+
+
+class Client:
+    """Reads and writes one registry. Threads may share it.
+
+    Args:
+        registry: the registry.
+        keychain: where the login comes from.
+        http: the way there; one with its own pool where None.
+    """
+
+    def __init__(self, registry: Registry, keychain: Keychain, *, http: Http | None = None) -> None:
+        self.registry = registry
+        self._authenticator = Authenticator(http or Http(registry), keychain)
+
+    def head(self, repository: Repository, reference: str | Digest) -> Descriptor | None:
+        """Ask what a tag or digest is on.
+
+        Args:
+            repository: one of this registry's.
+            reference: a tag's name, or a digest.
+
+        Returns:
+            The manifest's descriptor, by what the registry says; None where the tag or the repository is not there.
+
+        Raises:
+            RegistryError: there was no answer, or another one than the two.
+        """
+        request = Request("HEAD", _manifest_path(repository, reference), _ACCEPT)
+        response = self._authenticator.send(request, pull_scope(repository))
+        if response.status == _NOT_FOUND:
+            return None
+        if response.status == _OK:
+            found = _described(response, reference)
+            if found is not None:
+                return found
+        elif response.status >= _FIRST_SERVER_FAULT:
+            raise refused(response)
+        # HEAD says neither why it was refused nor, in some registries, the digest; GET does.
+        manifest = self.manifest(repository, reference)
+        return None if manifest is None else manifest.descriptor
+
+    def manifest(self, repository: Repository, reference: str | Digest) -> Manifest | None:
+        """Read a manifest.
+
+        Args:
+            repository: one of this registry's.
+            reference: a tag's name, or a digest.
+
+        Returns:
+            The manifest, its bytes being those of the digest; None where the tag or the repository is not there.
+
+        Raises:
+            RegistryError: there was no answer, or one that is no manifest, or not the one asked for.
+        """
+        request = Request("GET", _manifest_path(repository, reference), _ACCEPT, limit=MANIFEST_LIMIT)
+        response = self._authenticator.send(request, pull_scope(repository))
+        if response.status == _NOT_FOUND:
+            return None
+        if response.status != _OK:
+            raise refused(response)
+        name = media_type(response.headers.get("Content-Type", ""))
+        if name not in MANIFEST_TYPES:
+            raise RegistryError(
+                f"{response.asked}: the answer is no image's manifest ({name or 'no media type'})",
+                "see whether DOCKER_REGISTRY is a registry's address; if so, delete that tag and push again",
+                status=response.status,
+            )
+        manifest = Manifest(name, response.body)
+        asked = _digest(reference)
+        for expected in (asked, _digest(response.headers.get("Docker-Content-Digest"))):
+            if expected is not None and expected != manifest.digest:
+                raise _other_bytes(response, expected, manifest.digest)
+        manifest.json()
+        return manifest
+
+    def put(self, repository: Repository, reference: str | Digest, manifest: Manifest) -> Digest:
+        """Put a manifest's bytes under a tag, or under their own digest.
+
+        Args:
+            repository: one of this registry's; it has to hold what the manifest refers to.
+            reference: a tag's name, or the manifest's digest.
+            manifest: its bytes stay as they are.
+
+        Returns:
+            The manifest's digest, which the tag is on now.
+
+        Raises:
+            RegistryError: the registry did not take it.
+        """
+        request = Request(
+            "PUT", _manifest_path(repository, reference), {"Content-Type": manifest.media_type}, manifest.content
+        )
+        response = self._authenticator.send(request, push_scope(repository))
+        if response.status not in {_OK, _CREATED}:
+            immutable = b"immutable" in response.body.lower()
+            raise refused(response, _IMMUTABLE if immutable else "")
+        taken = _digest(response.headers.get("Docker-Content-Digest"))
+        if taken is not None and taken != manifest.digest:
+            raise _other_bytes(response, manifest.digest, taken)
+        return manifest.digest
+
+    def blob(self, repository: Repository, digest: Digest, limit: int) -> bytes:
+        """Read a blob, wherever the registry keeps it.
+
+        Args:
+            repository: one of this registry's.
+            digest: what the bytes must have.
+            limit: how many there may be.
+
+        Raises:
+            RegistryError: there was no answer, or not those bytes.
+        """
+        path = f"/v2/{repository.path}/blobs/{digest}"
+        response = self._authenticator.send(Request("GET", path, limit=limit, follow=True), pull_scope(repository))
+        if response.status != _OK:
+            raise refused(response)
+        found = sha256(response.body)
+        if found != digest:
+            raise _other_bytes(response, digest, found)
+        return response.body
+
+
+def _manifest_path(repository: Repository, reference: str | Digest) -> str:
+    name = str(reference)
+    # Both are checked, so that nothing can climb out of the path.
+    return f"/v2/{repository.path}/manifests/{Digest(name) if ':' in name else check_tag(name)}"
+
+
+def _described(response: Response, reference: str | Digest) -> Descriptor | None:
+    """Return what a HEAD's headers say, or None where they do not say all of it."""
+    digest = _digest(response.headers.get("Docker-Content-Digest"))
+    name = media_type(response.headers.get("Content-Type", ""))
+    size = response.headers.get("Content-Length", "")
+    if digest is None or name is None or not (size.isascii() and size.isdecimal()):
+        return None
+    asked = _digest(reference)
+    if asked is not None and asked != digest:
+        raise _other_bytes(response, asked, digest)
+    return Descriptor(name, digest, int(size))
+
+
+def _digest(text: str | Digest | None) -> Digest | None:
+    """Return a digest that can be compared; a tag, another algorithm's digest or none cannot."""
+    if isinstance(text, Digest):
+        return text
+    try:
+        return Digest(text or "")
+    except ValueError:
+        return None
+
+
+def _other_bytes(response: Response, expected: Digest, found: Digest) -> RegistryError:
+    return RegistryError(
+        f"{response.asked}: the registry has {found} where {expected} should be",
+        _LIES,
+        status=response.status,
+        code="DIGEST_INVALID",
+    )
+
+
+_IMMUTABLE = (
+    "push under another version (version=…), or delete that tag in the registry, or make the repository's tags mutable"
+)
