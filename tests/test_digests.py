@@ -310,7 +310,9 @@ def test_a_worker_ends_with_its_parent(files: Path, end: str, code: int) -> None
     os.mkfifo(files / "endless")
     script = f"""
 import json, os, signal, subprocess, sys
-worker = subprocess.Popen([sys.executable, "-m", "tasks.hashing"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, process_group=0)
+quiet = {{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}}
+argv = [sys.executable, "-m", "tasks.hashing"]
+worker = subprocess.Popen(argv, stdin=subprocess.PIPE, process_group=0, **quiet)
 request = {{"parent": os.getpid(), "memory": None, "paths": [[sys.argv[1], 1]]}}
 worker.stdin.write(json.dumps(request).encode())
 worker.stdin.close()
