@@ -80,15 +80,24 @@ def install(names: Iterable[str], *, log: Path) -> None:
             f"cannot install {', '.join(wanted)}: that needs Debian or Ubuntu, and root",
             "install Docker Engine 24 or newer with its buildx plugin and start it, then run again",
         )
-    here = distribution()
-    with tempfile.TemporaryDirectory(prefix="sleeper-apt-") as name, _services_held_back():
-        directory = Path(name)
-        # apt fetches as a user of its own, which has to get at its lists.
-        directory.chmod(0o755)
-        options = _options(directory, here)
+    with configured(distribution()) as options, _services_held_back():
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
         _apt(["apt-get", *options, "update"], environment, log.with_suffix(".update.log"))
         _apt(["apt-get", *options, "install", "--yes", "--no-install-recommends", *wanted], environment, log)
+
+
+@contextmanager
+def configured(here: Distribution) -> Iterator[list[str]]:
+    """Yield the options that make apt use a configuration of its own, which is removed afterwards.
+
+    Raises:
+        EngineError: the machine's own configuration does not say where its packages come from.
+    """
+    with tempfile.TemporaryDirectory(prefix="sleeper-apt-") as name:
+        directory = Path(name)
+        # apt fetches as a user of its own, which has to get at its lists.
+        directory.chmod(0o755)
+        yield _options(directory, here)
 
 
 def sources(uri: str, codename: str, newer: str) -> str:

@@ -26,8 +26,14 @@ ANSWER_SECONDS = 60.0
 PING_SECONDS = 5.0
 """How long an engine that runs may take to say so."""
 
-_PROGRAMS = {"dockerd": "docker.io", "containerd": "containerd", "docker": "docker-cli"}
-"""The programs we start, and Debian's packages of them."""
+_PROGRAMS = {
+    "dockerd": "docker.io",
+    "containerd": "containerd",
+    "docker": "docker-cli",
+    # Not the engine's, but needed beside a private one, and two installations take twice as long.
+    "docker-registry": "docker-registry",
+}
+"""The programs that are started, and Debian's packages of them."""
 
 _NEXT = "start Docker Engine 24 or newer (or Docker Desktop) with its buildx plugin, then run again"
 _KEPT = ("PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")

@@ -1,0 +1,207 @@
+"""doitw as people run it, in a checkout of a small project whose `doit` prints what it was given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.process import wait_until
+from tasks import run, venv
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+MAKING = "doitw: making .venv"
+PYPROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "small"
+version = "1"
+dynamic = ["scripts"]
+
+[project.optional-dependencies]
+dev = []
+"""
+BACKEND = '''\
+"""Builds an editable wheel without any dependency, so that pip needs no network."""
+
+from pathlib import Path
+import zipfile
+
+HERE = Path(__file__).resolve().parent
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    name = "small-1-py3-none-any.whl"
+    files = {
+        "small.pth": str(HERE),
+        "small-1.dist-info/METADATA": "Metadata-Version: 2.1\\nName: small\\nVersion: 1\\nProvides-Extra: dev\\n",
+        "small-1.dist-info/WHEEL": "Wheel-Version: 1.0\\nGenerator: us\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        "small-1.dist-info/entry_points.txt": "[console_scripts]\\ndoit = small_doit:main\\n",
+    }
+    record = "".join(f"{path},,\\n" for path in [*files, "small-1.dist-info/RECORD"])
+    with zipfile.ZipFile(Path(wheel_directory) / name, "w") as wheel:
+        for path, text in {**files, "small-1.dist-info/RECORD": record}.items():
+            wheel.writestr(path, text)
+    return name
+'''
+DOIT = "import os, sys\n\n\ndef main():\n    print(os.getcwd(), os.environ['DOITW_CWD'], sys.argv[1:])\n"
+
+
+def write_checkout(directory: Path) -> Path:
+    (directory / "tasks").mkdir(parents=True)
+    for name in ("__init__.py", "venv.py", "run.py", "errors.py"):
+        shutil.copy(ROOT / "tasks" / name, directory / "tasks" / name)
+    shutil.copy(ROOT / "doitw", directory / "doitw")
+    (directory / "pyproject.toml").write_text(PYPROJECT)
+    (directory / "backend.py").write_text(BACKEND)
+    (directory / "small_doit.py").write_text(DOIT)
+    return directory
+
+
+def doitw(checkout: Path, *words: str, directory: Path | None = None, path: str | None = None) -> run.Completed:
+    environment = {**os.environ, "PATH": path or os.environ["PATH"]}
+    return run.run([str(checkout / "doitw"), *words], directory=directory or checkout, environment=environment)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose environment was made; tests leave it complete."""
+    checkout = write_checkout(tmp_path_factory.mktemp("doitw") / "made")
+    done = doitw(checkout, "list")
+    assert done.code == 0, done.errors
+    assert MAKING in done.errors
+    return checkout
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> str:
+    """A PATH with what a small machine has, but no Python and no uv."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sh", "cat", "cmp", "readlink", "pwd"):
+        found = shutil.which(name)
+        if found:
+            (folder / name).symlink_to(found)
+    return str(folder)
+
+
+def test_an_environment_that_fits_is_used_as_it_is(made: Path) -> None:
+    done = doitw(made, "list", "--all")
+
+    assert done.output == f"{made} {made} ['list', '--all']\n"
+    assert not done.errors
+
+
+def test_neither_python_nor_a_network_is_looked_for_then(made: Path, programs: str) -> None:
+    assert doitw(made, "list", path=programs).code == 0
+
+
+def test_doit_runs_in_the_checkout_and_knows_where_it_was_called(made: Path, tmp_path: Path) -> None:
+    done = doitw(made, "list", directory=tmp_path)
+
+    assert done.output == f"{made} {tmp_path} ['list']\n"
+
+
+def test_a_link_to_it_works(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(made / "doitw")
+
+    done = run.run([str(tmp_path / "link"), "list"], directory=tmp_path)
+
+    assert done.output.startswith(f"{made} ")
+
+
+def test_changed_dependencies_are_noticed(made: Path) -> None:
+    path = made / "pyproject.toml"
+    path.write_text(path.read_text() + "\n# Something else.\n")
+
+    assert MAKING in doitw(made, "list").errors
+    assert MAKING not in doitw(made, "list").errors
+
+
+def test_two_at_once_make_it_once(made: Path) -> None:
+    (made / ".venv" / "stamp").unlink()
+    logs = [made / "one.log", made / "two.log"]
+    pids = [run.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log) for log in logs]
+
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+    said = [log.read_text() for log in logs]
+    assert codes == [0, 0]
+    assert all("['list']" in text for text in said)
+    assert sum(MAKING in text for text in said) == 1
+
+
+def test_a_run_that_was_killed_while_it_made_the_environment_is_in_nobodys_way(made: Path) -> None:
+    (made / ".venv" / "stamp").unlink()
+    log = made / "killed.log"
+    pid = run.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
+    assert wait_until(lambda: MAKING in log.read_text(), 30)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+    done = doitw(made, "list")
+
+    assert (done.code, MAKING in done.errors) == (0, True)
+
+
+def test_a_checkout_that_was_moved_gets_another_environment(made: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(made, moved, symlinks=True)
+
+    done = doitw(moved, "list")
+
+    assert MAKING in done.errors
+    assert done.output.startswith(f"{moved} ")
+
+
+def test_without_a_python_it_says_what_to_install(programs: str, tmp_path: Path) -> None:
+    done = doitw(write_checkout(tmp_path / "checkout"), "list", path=programs)
+
+    assert done.code == 3
+    assert "apt-get install python3" in done.errors
+
+
+def test_an_older_python_is_passed_over(programs: str, tmp_path: Path) -> None:
+    old = Path(programs) / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+
+    done = doitw(write_checkout(tmp_path / "checkout"), "list", path=programs)
+
+    assert "needs Python 3.11" in done.errors
+
+
+def test_a_python_without_ensurepip_is_told_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkout = write_checkout(tmp_path / "checkout")
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ensurepip" else name)
+
+    code = venv.main([str(checkout)])
+
+    assert code == 3
+    said = capsys.readouterr().err
+    assert "has no ensurepip" in said
+    assert f"python{sys.version_info.major}.{sys.version_info.minor}-venv" in said
+
+
+def test_an_installation_that_fails_leaves_no_stamp(made: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(made, broken, symlinks=True)
+    (broken / "backend.py").write_text("raise SystemExit('no backend today')\n")
+
+    done = doitw(broken, "list")
+
+    assert done.code == 3
+    assert not (broken / ".venv" / "stamp").exists()
