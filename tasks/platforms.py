@@ -45,6 +45,12 @@ def fault(text: str) -> str | None:
     return None
 
 
+def written(system: str, architecture: str, variant: str = "") -> str:
+    """Return a platform's one spelling, from what a manifest or an image's config says of it."""
+    machine = f"{architecture}/{variant}" if variant else architecture
+    return f"{system}/{_WRITTEN.get(machine, machine)}"
+
+
 def native() -> str:
     """Return the platform of a Linux container that runs on this machine's own processor."""
     machine = os.uname().machine.lower()

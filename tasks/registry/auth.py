@@ -21,8 +21,10 @@ from urllib.parse import urlencode, urlsplit
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry, Repository
+from tasks.registry.challenge import Challenge, challenges, choose
 from tasks.registry.flight import Flights
-from tasks.registry.http import Http, Request, Response, clean, refused, shown, trusted
+from tasks.registry.http import Http, trusted
+from tasks.registry.message import Request, Response, clean, refused, shown
 
 IDENTITY_TOKEN_USER = "<token>"  # noqa: S105  # A user name.
 """Docker's name for the user whose password is an identity token."""
@@ -55,19 +57,6 @@ class Credential:
 
 Keychain = Callable[[Registry, bool], Credential | None]
 """Finds the credential for a registry; with True, one that is not from memory. None where there is none."""
-
-
-@dataclass(frozen=True)
-class Challenge:
-    """What a registry asks a client to log in by.
-
-    Attributes:
-        scheme: `basic`, `bearer`, or empty where no login is asked for.
-        parameters: `realm`, `service`, `scope` …
-    """
-
-    scheme: str = ""
-    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,7 +138,7 @@ class Authenticator:
     def _learn(self, response: Response) -> Challenge:
         offered = challenges(response.headers.get("WWW-Authenticate", ""))
         if offered or self._challenge is None:
-            self._challenge = _choose(offered, response)
+            self._challenge = choose(offered, response)
         return self._challenge
 
     def _find(self) -> Credential | None:
@@ -253,28 +242,6 @@ class Authenticator:
         return CredentialsError(message, how_to_log_in(registry), status=response.status, code="UNAUTHORIZED")
 
 
-def challenges(header: str) -> tuple[Challenge, ...]:
-    """Parse a WWW-Authenticate header, which may hold several challenges; what is not understood is left out."""
-    found: list[tuple[str, dict[str, str]]] = []
-    for match in _CHALLENGE_PART.finditer(header):
-        if match["scheme"]:
-            found.append((match["scheme"].lower(), {}))
-        elif found:
-            value = match["quoted"]
-            text = match["plain"] if value is None else re.sub(r"\\(.)", r"\1", value)
-            found[-1][1].setdefault(match["name"].lower(), text)
-    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
-
-
-_CHALLENGE_PART = re.compile(
-    r"""[\s,]*(?:
-        (?P<name>[A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]+))
-        | (?P<scheme>[A-Za-z0-9!#$%&'*+.^_`|~-]+)(?=\s|,|$)
-    )""",
-    re.VERBOSE,
-)
-
-
 def how_to_log_in(registry: Registry) -> str:
     """Return the next step of a person without a login for `registry`."""
     if registry.ecr_account_and_region:
@@ -303,7 +270,9 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # docker-py warns of a missing helper, and then raises.
-            entry = docker.auth.load_config().resolve_authconfig(registry.host)
+            # Docker keeps the login for Docker Hub under another name than its API's.
+            host = "docker.io" if registry.host == "registry-1.docker.io" else registry.host
+            entry = docker.auth.load_config().resolve_authconfig(host)
     except (docker.errors.DockerException, ValueError, KeyError, TypeError) as fault:
         raise CredentialsError(
             f"Docker's configuration has no usable login for {registry} ({type(fault).__name__}: {clean(str(fault))})",
@@ -329,19 +298,6 @@ def _with(request: Request, header: str | None) -> Request:
 def _asks_again(response: Response) -> bool:
     """Whether a fresh login may help. ECR answers 403, not 401, to a token that has expired."""
     return response.status == _UNAUTHORIZED or (response.status == _FORBIDDEN and b"token has expired" in response.body)
-
-
-def _choose(offered: tuple[Challenge, ...], response: Response) -> Challenge:
-    for scheme in ("bearer", "basic"):
-        for challenge in offered:
-            if challenge.scheme == scheme:
-                return challenge
-    schemes = ", ".join(clean(one.scheme) for one in offered) or "no scheme at all"
-    raise CredentialsError(
-        f"{response.asked}: the registry asks for a login by {schemes}; we can do Basic and Bearer",
-        "see whether DOCKER_REGISTRY is a registry's address",
-        status=response.status,
-    )
 
 
 def _parse_token(response: Response, now: float) -> _Token:

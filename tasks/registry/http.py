@@ -7,15 +7,14 @@ there was none. A secret is only ever in a header that we send: neither headers 
 from __future__ import annotations
 
 import ipaddress
-import json
 import random
 import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 import urllib3
@@ -30,9 +29,9 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 
-from tasks.errors import CredentialsError, RegistryError
+from tasks.errors import RegistryError
 from tasks.reference import Registry
-from tasks.registry.model import MANIFEST_LIMIT
+from tasks.registry.message import LOOK_AT_THE_HOST, TEMPORARY, TRY_AGAIN, Request, Response, clean, shown
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -41,20 +40,13 @@ READ_SECONDS = 30.0
 BODY_SECONDS = 120.0
 """How long one answer may take to arrive, however steadily it drips."""
 
-TEMPORARY = frozenset({429, 500, 502, 503, 504})
-"""The statuses that the same request may well not meet again."""
-
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _PIECE = 64 * 1024
 _HOSTS = 8
 """How many hosts keep their pools: the registry, its token server, its storage."""
 
-_ERROR_TEXT = 300
-"""How much of a registry's own words an error repeats."""
-
 _SIZE = re.compile(r"[0-9]{1,19}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True)
@@ -77,44 +69,6 @@ class Budget:
         """Return how long to wait after the attempt of this number (from 1); `jitter` is from 0 to 1."""
         ceiling = min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1))
         return ceiling * (0.5 + jitter / 2)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request.
-
-    Attributes:
-        method: GET, HEAD, PUT or POST. All that we send may be sent twice.
-        url: a path on the registry (`/v2/…`), or a whole URL.
-        headers: not shown, as a login may be among them.
-        body: what is sent.
-        limit: the most bytes that the answer may have.
-        follow: whether a redirect is followed, as registries keep blobs elsewhere. A login is never taken along.
-    """
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    limit: int = MANIFEST_LIMIT
-    follow: bool = False
-
-
-@dataclass(frozen=True)
-class Response:
-    """One answer.
-
-    Attributes:
-        status: the HTTP status.
-        headers: their names match in any case.
-        body: all of it; none of HEAD.
-        asked: the method and URL, for people.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    asked: str
 
 
 class Http:
@@ -195,13 +149,13 @@ class Http:
             if _origin(before) != _origin(url):
                 kept = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
                 request = replace(request, headers=kept)
-        raise RegistryError(f"{response.asked} was redirected too often", _LOOK_AT_THE_HOST, status=response.status)
+        raise RegistryError(f"{response.asked} was redirected too often", LOOK_AT_THE_HOST, status=response.status)
 
     def _redirected(self, url: str, location: str) -> str:
         try:
             return self._absolute(urljoin(url, location))
         except ValueError:
-            raise RegistryError(f"{shown(url)} redirects to what is no URL", _LOOK_AT_THE_HOST) from None
+            raise RegistryError(f"{shown(url)} redirects to what is no URL", LOOK_AT_THE_HOST) from None
 
     def _absolute(self, url: str) -> str:
         if url.startswith("/"):
@@ -244,19 +198,18 @@ class Http:
         if request.method == "HEAD":
             return b""
         announced = response.headers.get("Content-Length", "")
-        size = int(announced) if _SIZE.fullmatch(announced) else 0
-        pieces: list[bytes] = []
-        while size <= request.limit:
+        promised = int(announced) if _SIZE.fullmatch(announced) else 0
+        body = bytearray()
+        while max(len(body), promised) <= request.limit:
             piece = response.read1(_PIECE)
             if not piece:
-                return b"".join(pieces)
-            pieces.append(piece)
-            size = sum(map(len, pieces))
+                return bytes(body)
+            body += piece
             if self._clock() - started > BODY_SECONDS:
-                raise RegistryError(f"{asked}: the answer took longer than {BODY_SECONDS:.0f} s", _TRY_AGAIN)
+                raise RegistryError(f"{asked}: the answer took longer than {BODY_SECONDS:.0f} s", TRY_AGAIN)
         raise RegistryError(
             f"{asked}: the answer is larger than the {request.limit} bytes that it may have",
-            _LOOK_AT_THE_HOST,
+            LOOK_AT_THE_HOST,
             status=response.status,
         )
 
@@ -264,26 +217,6 @@ class Http:
         if self._proxy is None or proxy_bypass(urlsplit(url).netloc):
             return self._direct
         return self._proxy
-
-
-def refused(response: Response, next_step: str = "") -> RegistryError:
-    """Return the error for an answer that is not what was asked for.
-
-    Args:
-        response: the answer.
-        next_step: what to do; found from the status where empty.
-    """
-    code, words = _own_words(response)
-    said = ": ".join(text for text in (code, words) if text)
-    message = f"{response.asked}: the registry answered {response.status}" + (f" ({said})" if said else "")
-    kind = CredentialsError if response.status == 401 else RegistryError  # noqa: PLR2004  # HTTP's "unauthorized".
-    return kind(
-        message,
-        next_step or _next_step(response.status, code),
-        status=response.status,
-        code=code,
-        temporary=response.status in TEMPORARY,
-    )
 
 
 def no_answer(asked: str, fault: HTTPError) -> RegistryError:
@@ -314,8 +247,8 @@ def no_answer(asked: str, fault: HTTPError) -> RegistryError:
         case ProtocolError():
             reason = f"the connection broke ({clean(str(fault.args[-1] if fault.args else fault))})"
         case _:
-            return RegistryError(f"{asked}: {type(fault).__name__} ({clean(str(fault))})", _LOOK_AT_THE_HOST)
-    return RegistryError(f"{asked}: {reason}", _TRY_AGAIN, temporary=True)
+            return RegistryError(f"{asked}: {type(fault).__name__} ({clean(str(fault))})", LOOK_AT_THE_HOST)
+    return RegistryError(f"{asked}: {reason}", TRY_AGAIN, temporary=True)
 
 
 def trusted(url: str, registry: Registry) -> bool:
@@ -328,17 +261,6 @@ def trusted(url: str, registry: Registry) -> bool:
     if not parts.hostname or "@" in parts.netloc:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and registry.loopback and _is_loopback(parts.hostname))
-
-
-def shown(url: str) -> str:
-    """Return `url` as an error may show it: without user, query and fragment, where secrets travel."""
-    return clean(re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0]))
-
-
-def clean(text: str) -> str:
-    """Return a stranger's text fit for a terminal: one line, not too long, no control characters."""
-    text = _CONTROL.sub(" ", text).strip()
-    return text if len(text) <= _ERROR_TEXT else text[:_ERROR_TEXT] + " …"
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -365,7 +287,7 @@ def _proxy(options: Mapping[str, Any]) -> urllib3.ProxyManager | None:
         raise RegistryError(
             f"the proxy {shown(url)} is none that we can use", "set HTTPS_PROXY to http://<host>:<port>, or unset it"
         )
-    login = f"{parts.username}:{parts.password or ''}" if parts.username else None
+    login = unquote(f"{parts.username}:{parts.password or ''}") if parts.username else None
     return urllib3.ProxyManager(
         f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
         proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if login else None,
@@ -377,33 +299,3 @@ def _retry_after(response: Response) -> float:
     """Return the seconds that a registry asks us to wait (RFC 9110, 10.2.3); a date in it counts as no wish."""
     value = response.headers.get("Retry-After", "")
     return float(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0.0
-
-
-def _own_words(response: Response) -> tuple[str, str]:
-    """Return the first error's code and message (distribution specification, "Error Codes"); empty for none."""
-    try:
-        first = json.loads(response.body)["errors"][0]
-        code, words = first.get("code", ""), first.get("message", "")
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        return "", ""
-    return (clean(code) if isinstance(code, str) else ""), (clean(words) if isinstance(words, str) else "")
-
-
-def _next_step(status: int, code: str) -> str:
-    if status in TEMPORARY:
-        return _TRY_AGAIN
-    if code == "NAME_UNKNOWN":
-        return "create the repository: run the task repository:<image>"
-    match status:
-        case 401:
-            return "log in again: docker login, or AWS credentials that have not expired"
-        case 403:
-            return "give these credentials the permission that the registry's answer names, to pull and to push"
-        case 404:
-            return "see whether DOCKER_REGISTRY is a registry's address, and whether the repository exists"
-        case _:
-            return _LOOK_AT_THE_HOST
-
-
-_TRY_AGAIN = "see whether the registry is up and the network reaches it, then run again"
-_LOOK_AT_THE_HOST = "see whether DOCKER_REGISTRY is a registry's address, and what the registry's log says"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Registry, Repository, check_tag
 from tasks.registry.auth import Authenticator, Keychain, pull_scope, push_scope
-from tasks.registry.http import Http, Request, Response, refused
+from tasks.registry.http import Http
+from tasks.registry.message import Request, Response, refused
 from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, Descriptor, Manifest, media_type, sha256
 
 __all__ = ["Client", "Descriptor", "Manifest"]

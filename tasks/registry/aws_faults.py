@@ -1,0 +1,106 @@
+"""What AWS and botocore say went wrong, as our errors with their next step; botocore's exceptions by name only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.errors import CredentialsError, RegistryError
+from tasks.registry.message import clean, shown
+
+_LOG_IN = "log in to AWS (aws configure, aws sso login), or set AWS_PROFILE to a profile that is"
+_CLOCK = "check AWS_SECRET_ACCESS_KEY, and that this machine's clock is right"
+_REACH_AWS = "see whether REGION is right, whether AWS_ENDPOINT_URL is meant, and whether the network reaches it"
+
+_THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
+_SERVER_FAULTS = frozenset({500, 502, 503, 504})
+
+_LOGIN_REFUSED = {
+    "ExpiredToken": _LOG_IN,
+    "ExpiredTokenException": _LOG_IN,
+    "IncompleteSignature": _LOG_IN,
+    "InvalidClientTokenId": _LOG_IN,
+    "InvalidSignatureException": _CLOCK,
+    "RequestExpired": _CLOCK,
+    "SignatureDoesNotMatch": _CLOCK,
+    "UnrecognizedClientException": _LOG_IN,
+}
+"""By AWS's error code, what to do about a login that it refused ("Common Errors" in the API references)."""
+
+_LOGIN_UNUSABLE = {
+    "NoCredentialsError": _LOG_IN,
+    "PartialCredentialsError": _LOG_IN,
+    "CredentialRetrievalError": _LOG_IN,
+    "SSOError": _LOG_IN,
+    "LoginError": _LOG_IN,
+    "TokenRetrievalError": _LOG_IN,
+    "NoAuthTokenError": _LOG_IN,
+    "ProfileNotFound": "set AWS_PROFILE to one of those that `aws configure list-profiles` shows",
+}
+"""By the name of botocore's exception, what to do where it finds no login that could be used."""
+
+_NOT_SENT = {
+    "NoRegionError": "set REGION, AWS_REGION or AWS_DEFAULT_REGION",
+    "InvalidRegionError": "set REGION to the name of a Region, such as eu-west-2",
+    "SSLError": "name the certificate authority in AWS_CA_BUNDLE",
+}
+"""As above, where the call could not even be sent."""
+
+
+def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryError:
+    """Return the error for a call that AWS answered with one.
+
+    Args:
+        what: the call and what it is about, for the text.
+        operation: its name in the API, and so in a policy.
+        response: what botocore's ClientError carries.
+    """
+    error = response.get("Error", {})
+    code, words = clean(str(error.get("Code", ""))), clean(str(error.get("Message", "")))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    temporary = code in _THROTTLED or status in _SERVER_FAULTS
+    kind = CredentialsError if code in _LOGIN_REFUSED else RegistryError
+    return kind(
+        f"{what}: AWS answered {code} ({words})",
+        _LOGIN_REFUSED.get(code) or _next_step(code, operation, temporary=temporary),
+        status=status,
+        code=code,
+        temporary=temporary,
+    )
+
+
+def failed(what: str, fault: Exception) -> RegistryError:
+    """Return the error for a call that was not answered, or not sent.
+
+    Args:
+        what: the call and what it is about, for the text.
+        fault: botocore's exception.
+    """
+    names = [kind.__name__ for kind in type(fault).__mro__]
+    said = clean(str(fault))
+    for name in names:
+        if name in _LOGIN_UNUSABLE:
+            return CredentialsError(f"{what}: there is no AWS login to use ({said})", _LOGIN_UNUSABLE[name], code=name)
+        if name in _NOT_SENT:
+            return RegistryError(f"{what}: {said}", _NOT_SENT[name], code=name)
+    if "HTTPClientError" in names:
+        url = getattr(fault, "kwargs", {}).get("endpoint_url")
+        where = f"{shown(str(url))} does not answer" if url else f"AWS does not answer ({said})"
+        return RegistryError(f"{what}: {where}", _REACH_AWS, code=names[0], temporary=True)
+    return RegistryError(f"{what}: {names[0]} ({said})", _REACH_AWS, code=names[0])
+
+
+def _next_step(code: str, operation: str, *, temporary: bool) -> str:
+    if temporary:
+        return "AWS is busy or throttles this account; run again in a while"
+    match code:
+        case "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation":
+            return f"allow ecr:{operation} to this AWS login, or use another (AWS_PROFILE)"
+        case "RepositoryNotFoundException":
+            return "create the repository: run the task repository:<image>"
+        case "LimitExceededException":
+            return "delete repositories that nobody needs, or have AWS raise the account's quota of them"
+        case "InvalidParameterException":
+            return "check INSTANCE_ID and the image's name against ECR's rules for repository names"
+        case _:
+            return "see what AWS's API reference says of this error, and whether REGION and AWS_ENDPOINT_URL are right"

@@ -1,0 +1,264 @@
+"""Amazon ECR's own side: its token, its repositories, whether their tags can move. The only module that uses boto3.
+
+Source: the ECR API reference (GetAuthorizationToken, CreateRepository, DescribeRepositories). AWS endpoints, profiles
+and logins are boto3's to find; images are read and written by the distribution API, as in any other registry.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from tasks.errors import RegistryError, SettingsError
+from tasks.once import once
+from tasks.reference import Registry, Repository
+from tasks.registry.auth import Credential
+from tasks.registry.aws_faults import failed, refused
+from tasks.registry.message import clean
+
+ATTEMPTS = 6
+"""How often a call is made at most while AWS throttles it or does not answer; botocore waits in between."""
+
+TOKEN_MARGIN = timedelta(minutes=15)
+"""How long before its end a token is replaced: a push that begins with it should end with it."""
+
+NAMES_AT_ONCE = 100
+"""How many repositories DescribeRepositories takes by name."""
+
+CONNECTIONS = 20
+"""How many calls may be under way at once: one for each of Sleeper's images."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """What ECR gives a client to log in with.
+
+    Attributes:
+        credential: the user and password for the registry.
+        registry: the account's own registry, from `proxyEndpoint`.
+        expires_at: until when it lasts, by AWS's clock.
+    """
+
+    credential: Credential
+    registry: Registry
+    expires_at: datetime
+
+    @property
+    def account(self) -> str:
+        """The AWS account of the registry, or empty where its host does not say."""
+        found = self.registry.ecr_account_and_region
+        return found[0] if found else ""
+
+
+@dataclass(frozen=True)
+class TagMutability:
+    """A repository's setting for moving tags.
+
+    Attributes:
+        setting: `MUTABLE`, `IMMUTABLE`, or one of them `_WITH_EXCLUSION`.
+        exclusions: patterns of tags for which the contrary holds; `*` stands for any characters.
+    """
+
+    setting: str
+    exclusions: tuple[str, ...] = ()
+
+    def immutable(self, tag: str) -> bool:
+        """Whether `tag`, once there, cannot be put on another image."""
+        excluded = self.setting.endswith("_WITH_EXCLUSION") and any(
+            re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), tag) for pattern in self.exclusions
+        )
+        return self.setting.startswith("IMMUTABLE") is not excluded
+
+
+class Ecr:
+    """ECR in one Region, with one login. Threads may share it; nothing is asked before it is needed.
+
+    Args:
+        region: the Region; boto3 finds it where None or empty.
+        environment: the variables that say how AWS is reached and logged in to; this process's own where None.
+        now: tells the time that tokens expire by.
+    """
+
+    def __init__(
+        self,
+        region: str | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._region = region or None
+        self._environment = environment
+        self._now = now
+        self._token_lock = threading.Lock()
+        self._token: Token | None = None
+        self._renew_at: datetime | None = None
+
+    def token(self, *, fresh: bool = False) -> Token:
+        """Return the token, which is fetched once and again before it ends.
+
+        Args:
+            fresh: fetch another one, as the registry refused this.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: AWS did not answer as it should.
+        """
+        with self._token_lock:
+            due = self._renew_at is not None and self._now() >= self._renew_at
+            if self._token is None or fresh or due:
+                with self._faults("GetAuthorizationToken"):
+                    answer = self._client.get_authorization_token()
+                self._token = _parse_token(answer)
+                # A token that is past its end when it comes (moto's ends in 2015) lasts until the registry refuses it.
+                lasting = self._token.expires_at > self._now()
+                self._renew_at = self._token.expires_at - TOKEN_MARGIN if lasting else None
+            return self._token
+
+    def create_repository(self, name: str) -> bool:
+        """Create a repository, unless it is there.
+
+        Args:
+            name: `<INSTANCE_ID>/<image>`.
+
+        Returns:
+            Whether it was not there before.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: it could not be created.
+        """
+        with self._faults("CreateRepository", name):
+            client = self._client
+            try:
+                client.create_repository(repositoryName=name)
+            except client.exceptions.RepositoryAlreadyExistsException:
+                return False
+        return True
+
+    def tag_mutability(self, names: Iterable[str]) -> dict[str, TagMutability]:
+        """Return the settings of those repositories of `names` that exist, in as few calls as can be.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: they cannot be described.
+        """
+        wanted = sorted(set(names))
+        found: dict[str, TagMutability] = {}
+        for start in range(0, len(wanted), NAMES_AT_ONCE):
+            found |= self._describe(wanted[start : start + NAMES_AT_ONCE])
+        return found
+
+    def immutable(self, repositories: Iterable[Repository], tag: str) -> set[Repository]:
+        """Return those of `repositories` in which `tag`, once there, cannot be moved.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: they cannot be described.
+        """
+        asked = set(repositories)
+        settings = self.tag_mutability(repository.path for repository in asked)
+        return {one for one in asked if one.path in settings and settings[one.path].immutable(tag)}
+
+    def _describe(self, names: Sequence[str]) -> dict[str, TagMutability]:
+        with self._faults("DescribeRepositories", ", ".join(names)):
+            client = self._client
+            try:
+                answer = client.describe_repositories(repositoryNames=list(names))
+            except client.exceptions.RepositoryNotFoundException:
+                # One that is missing fails the call for all, so halves are asked until it stands alone.
+                half = len(names) // 2
+                return self._describe(names[:half]) | self._describe(names[half:]) if half else {}
+        return {
+            entry["repositoryName"]: TagMutability(
+                entry.get("imageTagMutability", "MUTABLE"),
+                tuple(one["filter"] for one in entry.get("imageTagMutabilityExclusionFilters", ())),
+            )
+            for entry in answer["repositories"]
+        }
+
+    @once
+    def _client(self) -> Any:
+        return _make_client(self._region, self._environment)
+
+    @contextmanager
+    def _faults(self, operation: str, about: str = "") -> Iterator[None]:
+        """Turn what botocore raises into our errors."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # Slow: only what asks AWS pays.
+
+        what = f"ecr:{operation}" + (f" for {clean(about)}" if about else "")
+        try:
+            yield
+        except ClientError as fault:
+            raise refused(what, operation, fault.response) from fault
+        except BotoCoreError as fault:
+            raise failed(what, fault) from fault
+
+
+def _make_client(region: str | None, environment: Mapping[str, str] | None) -> Any:
+    import boto3.session  # noqa: PLC0415  # Slow: only what asks AWS pays.
+    import botocore.session  # noqa: PLC0415  # As above.
+    from botocore.config import Config  # noqa: PLC0415  # As above.
+
+    session = botocore.session.get_session()
+    options: dict[str, Any] = {}
+    # Every newer SDK of AWS's reads AWS_REGION; boto3 knows AWS_DEFAULT_REGION only.
+    region = region or (os.environ if environment is None else environment).get("AWS_REGION")
+    if environment is not None:
+        # boto3 reads os.environ in many places; these are the ones that choose an account.
+        session.set_config_variable("profile", environment.get("AWS_PROFILE"))
+        for variable, name in (("AWS_CONFIG_FILE", "config_file"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials_file")):
+            if variable in environment:
+                session.set_config_variable(name, environment[variable])
+        region = region or environment.get("AWS_DEFAULT_REGION")
+        options = {
+            "endpoint_url": environment.get("AWS_ENDPOINT_URL_ECR") or environment.get("AWS_ENDPOINT_URL"),
+            "aws_access_key_id": environment.get("AWS_ACCESS_KEY_ID"),
+            "aws_secret_access_key": environment.get("AWS_SECRET_ACCESS_KEY"),
+            "aws_session_token": environment.get("AWS_SESSION_TOKEN"),
+        }
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        connect_timeout=5,
+        read_timeout=20,
+        max_pool_connections=CONNECTIONS,
+        # Loopback has no proxy; None leaves it to boto3.
+        proxies={} if _is_loopback(options.get("endpoint_url")) else None,
+    )
+    return boto3.session.Session(botocore_session=session, region_name=region).client("ecr", config=config, **options)
+
+
+def _is_loopback(url: str | None) -> bool:
+    try:
+        return url is not None and Registry(urlsplit(url).netloc).loopback
+    except (ValueError, SettingsError):
+        return False
+
+
+def _parse_token(answer: Mapping[str, Any]) -> Token:
+    try:
+        entry = answer["authorizationData"][0]
+        user, colon, password = base64.b64decode(entry["authorizationToken"], validate=True).decode().partition(":")
+        endpoint = urlsplit(entry["proxyEndpoint"])
+        registry = Registry(endpoint.netloc)
+        expires_at = entry["expiresAt"]
+    except (LookupError, ValueError, TypeError, SettingsError):
+        # No cause: its text could hold the token.
+        raise _no_token() from None
+    if not colon or not password or endpoint.scheme != "https" or not isinstance(expires_at, datetime):
+        raise _no_token()
+    return Token(Credential(user, password), registry, expires_at)
+
+
+def _no_token() -> RegistryError:
+    return RegistryError(
+        "ecr:GetAuthorizationToken: the answer holds no token for a registry",
+        "see whether AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_ECR are what they should be",
+    )

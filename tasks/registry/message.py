@@ -1,0 +1,117 @@
+"""Requests, responses, and what their errors say. Pure: no I/O, and no secret gets into a text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.errors import CredentialsError, RegistryError
+from tasks.registry.model import MANIFEST_LIMIT
+
+TEMPORARY = frozenset({429, 500, 502, 503, 504})
+"""The statuses that the same request may well not meet again."""
+
+TRY_AGAIN = "see whether the registry is up and the network reaches it, then run again"
+LOOK_AT_THE_HOST = "see whether DOCKER_REGISTRY is a registry's address, and what the registry's log says"
+
+_ERROR_TEXT = 300
+"""How much of a registry's own words an error repeats."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request.
+
+    Attributes:
+        method: GET, HEAD, PUT or POST. All that we send may be sent twice.
+        url: a path on the registry (`/v2/…`), or a whole URL.
+        headers: not shown, as a login may be among them.
+        body: what is sent.
+        limit: the most bytes that the answer may have.
+        follow: whether a redirect is followed, as registries keep blobs elsewhere. A login stays with its host.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    limit: int = MANIFEST_LIMIT
+    follow: bool = False
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: their names match in any case.
+        body: all of it; none of HEAD.
+        asked: the method and URL, for people.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    asked: str
+
+
+def refused(response: Response, next_step: str = "") -> RegistryError:
+    """Return the error for an answer that is not what was asked for.
+
+    Args:
+        response: the answer.
+        next_step: what to do; found from the status where empty.
+    """
+    code, words = _own_words(response)
+    said = ": ".join(text for text in (code, words) if text)
+    message = f"{response.asked}: the registry answered {response.status}" + (f" ({said})" if said else "")
+    kind = CredentialsError if response.status == 401 else RegistryError  # noqa: PLR2004  # HTTP's "unauthorized".
+    return kind(
+        message,
+        next_step or _next_step(response.status, code),
+        status=response.status,
+        code=code,
+        temporary=response.status in TEMPORARY,
+    )
+
+
+def shown(url: str) -> str:
+    """Return `url` as an error may show it: without user, query and fragment, where secrets travel."""
+    return clean(re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0]))
+
+
+def clean(text: str) -> str:
+    """Return a stranger's text fit for a terminal: one line, not too long, no control characters."""
+    text = _CONTROL.sub(" ", text).strip()
+    return text if len(text) <= _ERROR_TEXT else text[:_ERROR_TEXT] + " …"
+
+
+def _own_words(response: Response) -> tuple[str, str]:
+    """Return the first error's code and message (distribution specification, "Error Codes"); empty for none."""
+    try:
+        first = json.loads(response.body)["errors"][0]
+        code, words = first.get("code", ""), first.get("message", "")
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return "", ""
+    return (clean(code) if isinstance(code, str) else ""), (clean(words) if isinstance(words, str) else "")
+
+
+def _next_step(status: int, code: str) -> str:
+    if status in TEMPORARY:
+        return TRY_AGAIN
+    if code == "NAME_UNKNOWN":
+        return "create the repository: run the task repository:<image>"
+    match status:
+        case 401:
+            return "log in again: docker login, or AWS credentials that have not expired"
+        case 403:
+            return "give these credentials the permission that the registry's answer names, to pull and to push"
+        case 404:
+            return "see whether DOCKER_REGISTRY is a registry's address, and whether the repository exists"
+        case _:
+            return LOOK_AT_THE_HOST
