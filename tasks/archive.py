@@ -7,7 +7,6 @@ behind the other, the directory, the end record with its comment. What is read h
 
 from __future__ import annotations
 
-import os
 import struct
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +14,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from tasks.errors import UnreadableInputError
+from tasks.window import Source
 
 STORED, DEFLATED = 0, 8
 
@@ -42,7 +42,6 @@ _SEEN_FLAGS = _ENCRYPTED | _PATCHED | _UTF8
 
 _ZIP64, _UNICODE_PATH = b"\x01\x00", b"up"  # The kinds of extra field that change what is read, 0x0001 and 0x7075.
 
-_WINDOW_BYTES = 4 << 20
 _SLACK = 0xFFFF + 64  # More than the longest extra field and data descriptor, so that a gap behind them shows.
 
 DAMAGED = "run the Maven build again; if it comes back, see whether the disk is full or something else writes the jar"
@@ -58,38 +57,6 @@ def unreadable(label: str, entry: bytes | None, reason: str, next_step: str = DA
     """Return the error for a fault in the jar `label`, naming the entry where the fault is in one."""
     where = label if entry is None else f"{label}: entry {shown(entry)}"
     return UnreadableInputError(f"{where}: {reason}", next_step)
-
-
-class Source:
-    """The bytes of an archive: of an open file, read a window at a time, or of a jar inside a jar, in memory.
-
-    A file is never mapped: a jar cut short by a build while it is read would end the process with SIGBUS.
-
-    Args:
-        content: an open file's descriptor, or the bytes themselves.
-    """
-
-    def __init__(self, content: int | bytes) -> None:
-        if isinstance(content, bytes):
-            self._descriptor, self._buffer, self.size = -1, content, len(content)
-        else:
-            self._descriptor, self._buffer, self.size = content, b"", os.fstat(content).st_size
-        self._start = 0
-
-    def at(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset`, fewer where the end is nearer."""
-        begin = offset - self._start
-        if self._descriptor >= 0 and (begin < 0 or begin + length > len(self._buffer)):
-            self._fill(offset, max(0, min(max(length, _WINDOW_BYTES), self.size - offset)))
-            begin = 0
-        return self._buffer[begin : begin + length]
-
-    def _fill(self, offset: int, length: int) -> None:
-        parts, wanted = [], length
-        while wanted > 0 and (part := os.pread(self._descriptor, wanted, offset + length - wanted)):
-            parts.append(part)
-            wanted -= len(part)
-        self._start, self._buffer = offset, parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Entry(NamedTuple):

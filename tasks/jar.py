@@ -17,8 +17,9 @@ from operator import itemgetter
 from pathlib import Path
 
 from tasks import scheme
-from tasks.archive import DEFLATED, Archive, Entry, Source, open_archive, shown, unreadable
+from tasks.archive import DEFLATED, Archive, Entry, open_archive, shown, unreadable
 from tasks.errors import MissingInputError, UnreadableInputError
+from tasks.window import Source
 
 MAX_ENTRY_BYTES = 1 << 30
 """How large one entry may be when inflated."""
