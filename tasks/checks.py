@@ -19,11 +19,11 @@ _LINTERS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 
 
 def tasks() -> Iterator[dict[str, Any]]:
-    """Yield the tasks `test` and `lint`; what follows `test --` on the command line goes to pytest."""
+    """Yield the tasks `test` and `lint`; what follows `doit test --`, or `./doitw test`, goes to pytest."""
     common = {"uptodate": [False], "io": NO_CAPTURE, "verbosity": 2}
     yield {
         "basename": "test",
-        "doc": "Run the tests; ./doitw test -- -k NAME passes options to pytest.",
+        "doc": "Run the tests; ./doitw test -k NAME passes options on to pytest.",
         "actions": [_test],
         "pos_arg": "arguments",
         **common,

@@ -112,6 +112,11 @@ def test_doit_runs_in_the_checkout_and_knows_where_it_was_called(made: Path, tmp
     assert done.output == f"{made} {tmp_path} ['list']\n"
 
 
+@pytest.mark.parametrize("words", [("test", "-k", "name"), ("test", "--", "-k", "name")])
+def test_options_after_test_are_left_for_pytest(made: Path, words: tuple[str, ...]) -> None:
+    assert "['test', '--', '-k', 'name']" in doitw(made, *words).output
+
+
 def test_a_link_to_it_works(made: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(made / "doitw")
 
