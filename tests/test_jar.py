@@ -246,6 +246,11 @@ def test_a_unicode_path_that_replaces_a_name_counts() -> None:
     assert len({meaning(archive([Member("a", b"x", extra=extra)])) for extra in (b"", *paths)}) == 3
 
 
+def test_malformed_extra_fields_count() -> None:
+    ways = (b"UT\5\0\1abcd", b"UT\x09\0\1abcd", b"UT\x09\0\1abcx")
+    assert len({meaning(archive([Member("a", b"x", extra=extra)])) for extra in ways}) == 3
+
+
 def test_a_nested_jar_counts_by_its_meaning() -> None:
     def outer(member: Member) -> bytes:
         return archive([Member("lib/in.jar", archive([member]), method=zipfile.ZIP_STORED)])
