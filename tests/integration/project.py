@@ -6,6 +6,7 @@ the real one. What was pushed is read from the registry's disk: a tag that was P
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,18 @@ class Project:
         """The docker commands of the last run: arguments end in a unit separator, commands in a line break."""
         return self.root / "calls"
 
+    @property
+    def hook(self) -> Path:
+        """A program that is run before each docker command, with its arguments."""
+        return self.root / "hook"
+
+    def before_each_build(self, script: str) -> None:
+        """Have a shell script run before each build, as somebody who works on while images are built."""
+        # buildx has little of our environment; somebody at another terminal has all of it.
+        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.environment().items())
+        self.hook.write_text(f'#!/bin/sh\n[ "$2" = build ] || exit 0\n{exports}cd {CHECKOUT}\n{script}\n')
+        self.hook.chmod(0o755)
+
     def commands(self) -> list[list[str]]:
         """Return the docker commands of the last run."""
         if not self.calls.exists():
@@ -175,7 +188,7 @@ class Project:
             # One write, so that commands that run at once do not mix.
             (folder / "docker").write_text(
                 f"#!/bin/sh\nline=$(printf '%s\\037' \"$@\")\nprintf '%s\\036\\n' \"$line\" >> '{self.calls}'\n"
-                f"exec '{real}' \"$@\"\n"
+                f"[ ! -x '{self.hook}' ] || '{self.hook}' \"$@\"\nexec '{real}' \"$@\"\n"
             )
             (folder / "docker").chmod(0o755)
         return folder
