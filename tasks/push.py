@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import buildx, inputs, proof, staging
+from tasks import buildx, inputs, staging
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
-from tasks.errors import ProofError
 from tasks.fingerprint import inputs_tag
 from tasks.model import Image
-from tasks.reference import Digest, Repository
+from tasks.reference import Digest
+from tasks.registry.model import Manifest
 from tasks.session import Session
 
 BUILT, RETAGGED, CURRENT = "built", "retagged", "current"
@@ -53,7 +53,7 @@ def push(session: Session, image: Image) -> dict[str, Any]:
         case Current(digest):
             outcome = CURRENT
         case Retag(digest):
-            _tag(session, session.repository(image), digest, session.version)
+            _retag(session, image, digest)
             outcome = RETAGGED
         case Missing():
             digest, outcome = _build(session, image)
@@ -84,25 +84,26 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         log=session.log("push", image),
     )
     session.decisions.check_unchanged(image)
-    proof.prove(session.client, repository, built, image, made_of.platforms)
-    digest = _first(session, image, repository, built, inputs_tag(made_of.fingerprint()))
-    _tag(session, repository, digest, session.version)
+    manifest = _prove(session, image, built)
+    tag = inputs_tag(made_of.fingerprint())
+    theirs = None if session.settings.force else session.client.head(repository, tag)
+    if theirs is None or not kind_fits(theirs, image):
+        session.client.put(repository, tag, manifest)
+    elif theirs.digest != manifest.digest:
+        # Somebody else built the same inputs meanwhile: one image has to have both tags.
+        manifest = _prove(session, image, theirs.digest)
+    session.client.put(repository, session.version, manifest)
     staging.remove(context)
-    return digest, BUILT
+    return manifest.digest, BUILT
 
 
-def _first(session: Session, image: Image, repository: Repository, built: Digest, tag: str) -> Digest:
-    """Put the inputs tag on what was built, unless somebody else's image of the same inputs has it by now."""
-    if not session.settings.force:
-        theirs = session.client.head(repository, tag)
-        if theirs is not None and proof.kind_fits(theirs, image):
-            return theirs.digest
-    _tag(session, repository, built, tag)
-    return built
+def _retag(session: Session, image: Image, digest: Digest) -> None:
+    session.client.put(session.repository(image), session.version, _prove(session, image, digest))
 
 
-def _tag(session: Session, repository: Repository, digest: Digest, tag: str) -> None:
-    manifest = session.client.manifest(repository, str(digest))
-    if manifest is None:
-        raise ProofError(f"{repository.digest(digest)} is not in the registry any more", "run again")
-    session.client.put(repository, tag, manifest)
+def _prove(session: Session, image: Image, digest: Digest) -> Manifest:
+    """Read back what the registry holds and return it, if it is what this image must be."""
+    from tasks.proof import prove  # noqa: PLC0415  # What talks to the registry is loaded by what needs it.
+
+    platforms = inputs.platforms(image, session.settings)
+    return prove(session.client, session.repository(image), digest, image, platforms)

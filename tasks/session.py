@@ -265,7 +265,7 @@ def close() -> None:
 
 def _compose(variables: Mapping[str, str]) -> Session:
     # doitw runs doit in the checkout and says where it was called from.
-    initial = Path(os.environ.get("DOITW_CWD") or doit.get_initial_workdir())
+    initial = Path(os.environ.get("DOITW_CWD") or doit.get_initial_workdir() or Path.cwd())
     ports = (layout.REGISTRY_PORT_VARIABLE, layout.API_PORT_VARIABLE)
     found = settings.load(variables, os.environ, PROJECT, initial_directory=initial, known_extra=ports)
     given = {
