@@ -20,7 +20,7 @@ _LAST_KEY = "deps:"
 """The key that doit sets last when it saves a task (doit 0.37, dependency.py:548)."""
 
 
-class Ledger(SqliteDB):  # type: ignore[misc]  # doit has no types.
+class Ledger(SqliteDB):
     """doit's sqlite3 backend, committing whenever a task's record is complete or removed.
 
     A file that is no database, or that another version of doit wrote, is put aside and begun anew: losing it costs
@@ -28,6 +28,7 @@ class Ledger(SqliteDB):  # type: ignore[misc]  # doit has no types.
     """
 
     desc = "sqlite3, written after each task"
+    _dirty: set[str]
 
     def __init__(self, name: str, codec: Any, *, module_name: str | None = None) -> None:
         import sqlite3  # noqa: PLC0415  # Only commands that read the state pay for it.

@@ -59,15 +59,13 @@ class Reporter:
     def execute_task(self, task: Any) -> None:
         """Say that an image is about to be built, and why; called from a worker."""
         self._starts[task.name] = time.monotonic()
-        verb, name = task.meta.get("verb") if task.meta else None, (task.meta or {}).get("image")
-        if verb == "push":
-            decision = self._session.decisions.of(self._session.catalogue.image(name))
+        meta: dict[str, str] = task.meta or {}
+        if meta.get("verb") == "push":
+            decision = self._session.decisions.of(self._session.catalogue.image(meta["image"]))
             if isinstance(decision, Missing):
-                self._line("build", name, decision.reason)
-        elif verb == "build":
-            self._line("build", name, "for the local engine")
-        elif verb == "say":
-            self._line("start", task.name, task.doc)
+                self._line("build", meta["image"], decision.reason)
+        elif meta.get("verb") == "build":
+            self._line("build", meta["image"], "for the local engine")
 
     def add_success(self, task: Any) -> None:
         """Say what became of an image, unless it was current."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks import engine
+from tasks.buildx import Engine
 from tasks.errors import EngineError
 from tasks.model import Builder
 
@@ -88,7 +89,7 @@ class StandIn:
         )
         program = directory / "docker"
         program.write_text(
-            f"#!/bin/sh\necho \"$*\" >> {self.calls}\n"
+            f'#!/bin/sh\necho "$*" >> {self.calls}\n'
             f'case "$*" in\n{cases}  *) echo "unexpected: $*" >&2; exit 99;;\nesac\n'
         )
         program.chmod(0o755)
@@ -112,14 +113,14 @@ def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
 
-def ready(wanted: Builder, docker: StandIn, tmp_path: Path) -> engine.Engine:
+def ready(wanted: Builder, docker: StandIn, tmp_path: Path) -> Engine:
     with contextlib.ExitStack() as hold:
         return engine.ready(wanted, docker.environment, tmp_path / "state" / "builder.json", hold)
 
 
 def test_a_running_builder_that_fits_is_kept(tmp_path: Path) -> None:
     docker = StandIn(tmp_path, {"buildx inspect sleeper": (0, RUNNING, "")})
-    assert ready(builder(), docker, tmp_path) == engine.Engine("sleeper", "docker-container")
+    assert ready(builder(), docker, tmp_path) == Engine("sleeper", "docker-container")
     assert docker.asked == ["buildx inspect sleeper"]
 
 
@@ -132,7 +133,7 @@ def test_a_missing_builder_is_created_and_booted(tmp_path: Path) -> None:
             "buildx create": (0, "sleeper", ""),
         },
     )
-    assert ready(builder(), docker, tmp_path) == engine.Engine("sleeper", "docker-container")
+    assert ready(builder(), docker, tmp_path) == Engine("sleeper", "docker-container")
     assert [call.split()[1] for call in docker.asked] == ["inspect", "inspect", "create", "inspect"]
 
 
@@ -213,7 +214,7 @@ def test_an_engine_that_does_not_answer_is_an_error_that_says_what_to_do(tmp_pat
 def test_with_docker_host_set_the_engines_builder_is_the_default_one(tmp_path: Path) -> None:
     docker = StandIn(tmp_path, {"info": CONTAINERD, "context show": (0, "default\n", "")})
     docker.environment["DOCKER_HOST"] = "unix:///tmp/x.sock"
-    assert ready(builder(driver="docker"), docker, tmp_path) == engine.Engine("default", "docker")
+    assert ready(builder(driver="docker"), docker, tmp_path) == Engine("default", "docker")
 
 
 def test_removing_a_builder_that_is_not_there_does_nothing(tmp_path: Path) -> None:

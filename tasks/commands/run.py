@@ -26,7 +26,7 @@ LOCKED = frozenset({"stage", "repository", "builder", "login", "push", "build"})
 """The verbs that write to the checkout's state; a run of anything else needs no lock."""
 
 
-class Run(DoitRun):  # type: ignore[misc]  # doit has no types.
+class Run(DoitRun):
     """Runs tasks."""
 
     name = "run"
