@@ -20,7 +20,6 @@ from urllib.request import getproxies_environment, proxy_bypass
 import urllib3
 from urllib3.exceptions import (
     HTTPError,
-    IncompleteRead,
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
@@ -240,8 +239,6 @@ def no_answer(asked: str, fault: HTTPError) -> RegistryError:
             )
         case NewConnectionError():
             reason = "the connection was refused"
-        case IncompleteRead():
-            reason = "the answer broke off"
         case NoAnswerInTimeError():
             reason = "no answer in time"
         case ProtocolError():

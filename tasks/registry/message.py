@@ -19,8 +19,6 @@ LOOK_AT_THE_HOST = "see whether DOCKER_REGISTRY is a registry's address, and wha
 _ERROR_TEXT = 300
 """How much of a registry's own words an error repeats."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-
 
 @dataclass(frozen=True)
 class Request:
@@ -86,8 +84,10 @@ def shown(url: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return a stranger's text fit for a terminal: one line, not too long, no control characters."""
-    text = _CONTROL.sub(" ", text).strip()
+    """Return a stranger's text fit for a terminal: one line, not too long, nothing that moves the cursor."""
+    # More is never shown, so that it need not be looked at.
+    seen = text[: 4 * _ERROR_TEXT]
+    text = " ".join("".join(character if character.isprintable() else " " for character in seen).split())
     return text if len(text) <= _ERROR_TEXT else text[:_ERROR_TEXT] + " …"
 
 
