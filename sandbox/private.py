@@ -6,11 +6,13 @@ rules. So RUN in a Dockerfile works, but reaches no other machine.
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import os
 import shutil
 import socket
+import struct
 import sys
 from pathlib import Path
 
@@ -34,6 +36,9 @@ _PROGRAMS = {
     "docker-registry": "docker-registry",
 }
 """The programs that are started, and Debian's packages of them."""
+
+# linux/sockios.h
+_SET_FLAGS, _ADD_BRIDGE, _DELETE_BRIDGE = 0x8914, 0x89A0, 0x89A1
 
 _NEXT = "start Docker Engine 24 or newer (or Docker Desktop) with its buildx plugin, then run again"
 _KEPT = ("PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -77,8 +82,7 @@ def stop(sandbox: Sandbox) -> None:
     for server in reversed(_servers(sandbox)):
         server.stop()
     _unmount(sandbox)
-    if _bridge_exists(sandbox):
-        run.check(["ip", "link", "delete", sandbox.bridge], next_step="see ip link")
+    _remove_bridge(sandbox)
 
 
 def containerd_configuration(sandbox: Sandbox) -> str:
@@ -161,19 +165,31 @@ def _make_private(directory: Path) -> None:
 
 
 def _make_bridge(sandbox: Sandbox) -> str:
-    """Return the engine's network interface, made if need be; `none` where we cannot make one."""
+    """Return the engine's network interface, made if need be; `none` where we may not make one."""
     if not _bridge_exists(sandbox):
         try:
-            made = run.run(["ip", "link", "add", sandbox.bridge, "type", "bridge"]).code == 0
-        except CommandError:
-            # No iproute2 here. Only RUN needs the interface.
-            made = False
-        return sandbox.bridge if made else "none"
+            _interface(_ADD_BRIDGE, sandbox.bridge)
+        except OSError:
+            # A container without the right to. Only RUN needs the interface.
+            return "none"
     return sandbox.bridge
+
+
+def _remove_bridge(sandbox: Sandbox) -> None:
+    if _bridge_exists(sandbox):
+        _interface(_SET_FLAGS, sandbox.bridge)
+        _interface(_DELETE_BRIDGE, sandbox.bridge)
 
 
 def _bridge_exists(sandbox: Sandbox) -> bool:
     return Path("/sys/class/net", sandbox.bridge).exists()
+
+
+def _interface(request: int, name: str) -> None:
+    """Ask the kernel for something about a network interface (netdevice(7)), as ip(8) need not be installed."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
+        # A struct ifreq: the name, and then the flags, none of which is set: the interface is down.
+        fcntl.ioctl(plain, request, struct.pack("16sH22x", name.encode(), 0))
 
 
 def _unmount(sandbox: Sandbox) -> None:
