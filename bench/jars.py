@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tasks.digests import Digests
+from tasks.inputs.digests import Digests
 
 ROUNDS = 3
 

@@ -1,1 +1,22 @@
-"""The graph's code."""
+"""The graph, in the order of its flow.
+
+    catalogue/*.yaml ─▶ configuration.catalogue ─▶ Catalogue ─▶ configuration.selection ─▶ [Image] ─┐  no network,
+    command line, environment, instance.properties ─▶ configuration.settings ─▶ Settings ───────────┤  no clock, no
+                                                                                                    ▼  subprocess
+                                  session (what one run shares) ◀── dodo.py: task creators ──▶ task dicts ──▶ doit
+                                                                                                    │ up to date?
+    inputs.gather ─▶ fingerprint   what each image is made of ──┐                                   │
+    registry.presence              what the registry holds ─────┴▶ decisions: one an image ◀────────┤
+                                                                                                    ▼ what is not
+    stage ──────▶ ┐
+    repository ─▶ push ─▶ engine.buildx, by digest ─▶ inputs unchanged? ─▶ registry.proof ─▶ inputs tag ─▶ version tag
+    builder ────▶ ┤
+    login ──────▶ ┘
+
+    rooms      configuration/   what people say          inputs/     what images are made of
+               registry/        what registries hold     engine/     what builds
+               commands/        doit commands of our own
+    verbs      stage repository builder login push build: one module each, an image to a task dict and its action
+    doit       session actions checker ledger report: how the graph meets doit
+    the world  run: subprocesses · registry/http: HTTP · registry/ecr: AWS · everything else in the rooms reads files
+"""

@@ -9,9 +9,11 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tasks import buildx, inputs, run, staging
+from tasks import run
 from tasks.actions import NO_CAPTURE, action
+from tasks.engine import buildx
 from tasks.errors import SleeperImagesError
+from tasks.inputs import gather, staging
 from tasks.model import Image
 from tasks.session import Session
 from tasks.stage import prepare
@@ -27,7 +29,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "name": image.name,
             "doc": f"Build {image.name} and load it into the local engine.",
             "actions": [action(build, session, image)],
-            "file_dep": inputs.files(image, session.settings),
+            "file_dep": gather.files(image, session.settings),
             "task_dep": ["builder"],
             "uptodate": [_loaded_check(session, image)],
             "io": NO_CAPTURE,

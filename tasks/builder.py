@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import engine
 from tasks.actions import NO_CAPTURE, action
+from tasks.engine import builders
 from tasks.session import Session
 from tasks.stage import is_not_needed
 
@@ -40,4 +40,4 @@ def boot(session: Session) -> dict[str, Any]:
 def remove(session: Session) -> None:
     """Remove the builder from this machine, and what is remembered of it; the engine's own stays."""
     session.builder_memory.unlink(missing_ok=True)
-    engine.remove(session.builder.name, session.docker_environment(logged_in=False))
+    builders.remove(session.builder.name, session.docker_environment(logged_in=False))

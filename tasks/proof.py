@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.configuration.platforms import written
 from tasks.errors import ProofError
 from tasks.model import Image, Kind
-from tasks.platforms import written
 from tasks.reference import Digest, Repository
 from tasks.registry.message import clean
 from tasks.registry.model import IMAGE_TYPES, Child, Descriptor, Manifest, parse_object

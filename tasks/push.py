@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import buildx, inputs, staging
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
-from tasks.fingerprint import inputs_tag
+from tasks.engine import buildx
+from tasks.inputs import gather, staging
+from tasks.inputs.fingerprint import inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest
 from tasks.registry.model import Manifest
@@ -34,7 +35,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "name": image.name,
             "doc": f"Build and push {image.name}, if it changed.",
             "actions": [action(push, session, image)],
-            "file_dep": inputs.files(image, session.settings),
+            "file_dep": gather.files(image, session.settings),
             "task_dep": [f"stage:{image.name}", f"repository:{image.name}", "builder", "login"],
             "uptodate": [(is_current, [session, image])],
             "io": NO_CAPTURE,
@@ -107,5 +108,5 @@ def _prove(session: Session, image: Image, digest: Digest) -> Manifest:
     """Read back what the registry holds and return it, if it is what this image must be."""
     from tasks.proof import prove  # noqa: PLC0415  # As above.
 
-    platforms = inputs.platforms(image, session.settings)
+    platforms = gather.platforms(image, session.settings)
     return prove(session.client, session.repository(image), digest, image, platforms)

@@ -17,22 +17,24 @@ from doit.exceptions import InvalidDodoFile
 
 from sandbox import layout
 from sandbox.layout import Sandbox
-from tasks import buildx, catalogue, engine, selection, settings, target
-from tasks.digests import Digests
+from tasks.configuration import catalogue, selection, settings
+from tasks.engine import builders, buildx
 from tasks.errors import ConfigurationError
-from tasks.inputs import Gatherer
+from tasks.inputs.digests import Digests
+from tasks.inputs.gather import Gatherer
 from tasks.model import Builder, Catalogue, Image
 from tasks.once import once
 from tasks.reference import Registry, Repository
+from tasks.registry import target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
-    from tasks.credential_helper import CredentialHelper
+    from tasks.configuration.settings import Settings
     from tasks.decisions import Decisions
+    from tasks.engine.credential_helper import CredentialHelper
     from tasks.registry.auth import Credential
     from tasks.registry.ecr import Ecr
     from tasks.registry.oci import Client
-    from tasks.settings import Settings
 
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -202,7 +204,7 @@ class Session:
     @once
     def login(self) -> CredentialHelper:
         """The credential helper that docker's commands ask."""
-        from tasks.credential_helper import CredentialHelper  # noqa: PLC0415  # As above.
+        from tasks.engine.credential_helper import CredentialHelper  # noqa: PLC0415  # As above.
 
         helper = CredentialHelper(str(self.target.registry), self._answer, self.docker_environment(logged_in=False))
         self._closing.callback(helper.close)
@@ -226,7 +228,7 @@ class Session:
     def engine(self) -> buildx.Engine:
         """The builder, ready; made so on first use, once."""
         environment = self.docker_environment(logged_in=False)
-        return engine.ready(self.builder, environment, self.builder_memory, self._closing)
+        return builders.ready(self.builder, environment, self.builder_memory, self._closing)
 
     def close(self) -> None:
         """Give back what the run held: the login, the builder's lock."""

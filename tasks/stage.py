@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks import staging
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Missing
-from tasks.inputs import files
+from tasks.inputs import staging
+from tasks.inputs.gather import files
 from tasks.model import Image
 from tasks.session import Session
 

@@ -18,9 +18,9 @@ from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import lock, run
+from tasks.configuration.suggest import did_you_mean
 from tasks.errors import LockedError, SleeperImagesError
 from tasks.session import Session, close, current
-from tasks.suggest import did_you_mean
 
 LOCKED = frozenset({"stage", "repository", "builder", "login", "push", "build"})
 """The verbs that write to the checkout's state; a run of anything else needs no lock."""

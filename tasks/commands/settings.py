@@ -8,10 +8,10 @@ from typing import Any
 
 from doit.cmd_base import DoitCmdBase
 
-from tasks import settings
-from tasks.located import shown
+from tasks.configuration import settings
+from tasks.configuration.located import shown
+from tasks.configuration.variables import NO_STACKS, VARIABLES
 from tasks.session import current
-from tasks.variables import NO_STACKS, VARIABLES
 
 _UNSET = "-"
 

@@ -83,7 +83,7 @@ def failed(what: str, fault: Exception) -> RegistryError:
             return CredentialsError(f"{what}: there is no AWS login to use ({said})", _LOGIN_UNUSABLE[name], code=name)
         if name in _NOT_SENT:
             return RegistryError(f"{what}: {said}", _NOT_SENT[name], code=name)
-    if "HTTPClientError" in names:
+    if "HTTPClientError" in names or "ConnectionError" in names:
         url = getattr(fault, "kwargs", {}).get("endpoint_url")
         where = f"{shown(str(url))} does not answer" if url else f"AWS does not answer ({said})"
         return RegistryError(f"{what}: {where}", _REACH_AWS, code=names[0], temporary=True)

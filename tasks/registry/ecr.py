@@ -213,10 +213,11 @@ def _make_client(region: str | None, environment: Mapping[str, str] | None) -> A
     region = region or (os.environ if environment is None else environment).get("AWS_REGION")
     if environment is not None:
         # boto3 reads os.environ in many places; these are the ones that choose an account.
-        session.set_config_variable("profile", environment.get("AWS_PROFILE"))
+        chosen = session.get_component("config_store")
+        chosen.set_config_variable("profile", environment.get("AWS_PROFILE"))
         for variable, name in (("AWS_CONFIG_FILE", "config_file"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials_file")):
             if variable in environment:
-                session.set_config_variable(name, environment[variable])
+                chosen.set_config_variable(name, environment[variable])
         region = region or environment.get("AWS_DEFAULT_REGION")
         options = {
             "endpoint_url": environment.get("AWS_ENDPOINT_URL_ECR") or environment.get("AWS_ENDPOINT_URL"),

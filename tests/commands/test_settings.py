@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import settings
 from tasks.commands.settings import as_json, as_table
-from tasks.variables import VARIABLES
+from tasks.configuration import settings
+from tasks.configuration.variables import VARIABLES
 
 DODO = "from tasks.session import load\n\nload()\n"
 """The command needs a session and no task."""

@@ -16,7 +16,7 @@ from sandbox import servers
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox, defaults
 from sandbox.loopback import taken
-from tasks import catalogue
+from tasks.configuration import catalogue
 from tasks.errors import EngineError
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml"

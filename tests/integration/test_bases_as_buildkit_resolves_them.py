@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.engine import Engine
-from tasks import dockerfile, run
+from tasks import run
 from tasks.errors import CommandError, UnreadableInputError
+from tasks.inputs import dockerfile
 
 pytestmark = pytest.mark.integration
 

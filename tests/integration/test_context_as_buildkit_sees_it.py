@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.engine import Engine
-from tasks import context, run, staging
+from tasks import run
 from tasks.errors import CommandError, UnreadableInputError
+from tasks.inputs import context, staging
 
 pytestmark = pytest.mark.integration
 

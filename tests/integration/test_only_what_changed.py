@@ -14,7 +14,7 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks import catalogue
+from tasks.configuration import catalogue
 from tests import trees
 from tests.integration.project import CHECKOUT, Project
 

@@ -12,7 +12,8 @@ import pytest
 from sandbox.engine import Engine
 from sandbox.layout import PASSWORD, USER, Sandbox
 from sandbox.sample import sample_jar
-from tasks import catalogue, run
+from tasks import run
+from tasks.configuration import catalogue
 from tasks.model import Image
 from tasks.reference import Registry, Repository
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST

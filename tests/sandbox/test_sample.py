@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import sample
-from tasks import catalogue, run
+from tasks import run
+from tasks.configuration import catalogue
 
 VERSION = "1.2.3"
 IMAGES = catalogue.load(Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml").images

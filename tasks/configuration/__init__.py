@@ -1,0 +1,7 @@
+"""What people say: the catalogue, the settings and the selection, parsed once and checked.
+
+    catalogue/*.yaml ─▶ catalogue ─▶ Catalogue ─────────────────────────────────▶ selection ─▶ [Image]
+    command line, environment, instance.properties ─▶ sources ─▶ settings ─▶ Settings ──┘
+
+`rules`, `platforms` and `variables` say what a value may be; `located` and `suggest` how a fault is told.
+"""

@@ -1,0 +1,106 @@
+"""The lock of base images beside a catalogue: a line for each, `<reference> sha256:<digest>`, sorted.
+
+Lines, not YAML: two people who lock different bases merge without a conflict in between, and a diff shows which moved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tasks.configuration.located import Faults, quoted, shown
+from tasks.errors import CatalogueError
+
+_HEADER = """\
+# The digest at which each base image is held, by its name as in FROM. Commit this file.
+# Written with `base=refresh`; a base without a line here is used as its registry has it that day.
+"""
+
+_LARGEST_FILE = 1024 * 1024
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,511}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def read(path: Path) -> dict[str, str]:
+    """Return reference to digest; nothing where there is no such file.
+
+    Raises:
+        CatalogueError: it is there and cannot be read, or has faults; each is a line `file:line: …`.
+    """
+    next_step = "correct it, or delete it and run with base=refresh"
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as fault:
+        reason = getattr(fault, "strerror", None) or str(fault)
+        raise CatalogueError(f"{shown(path)}: the lock cannot be read: {reason}", next_step) from fault
+    faults = Faults(path)
+    if len(content) > _LARGEST_FILE:
+        faults.add(1, f"larger than {_LARGEST_FILE // 1024} KiB")
+        faults.check(next_step)
+    found: dict[str, str] = {}
+    for number, line in enumerate(content.decode(errors="replace").split("\n"), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        fault_text = _fault(words, found)
+        if fault_text:
+            faults.add(number, fault_text)
+        else:
+            found[words[0]] = words[1]
+    faults.check(next_step)
+    return found
+
+
+def write(path: Path, digests: Mapping[str, str]) -> None:
+    """Replace the lock, whole or not at all; the same content gives the same bytes.
+
+    Raises:
+        CatalogueError: a reference or a digest is malformed, or the file cannot be written.
+    """
+    lines = []
+    for reference in sorted(digests):
+        if fault_text := _fault([reference, digests[reference]], {}):
+            raise CatalogueError(f"{shown(path)}: cannot lock this: {fault_text}", "correct the FROM line")
+        lines.append(f"{reference} {digests[reference]}\n")
+    try:
+        _replace(path, _HEADER + "".join(lines))
+    except OSError as fault:
+        raise CatalogueError(
+            f"{shown(path)}: the lock cannot be written: {fault.strerror}", "make its directory writable"
+        ) from fault
+
+
+def _fault(words: list[str], found: Mapping[str, str]) -> str | None:
+    form = "<reference> sha256:<64 hexadecimal digits>"
+    if len(words) != len(("reference", "digest")):
+        return f"{quoted(' '.join(words))} is not of the form {form}"
+    reference, digest = words
+    if not _REFERENCE.fullmatch(reference):
+        return f"{quoted(reference)} is no image reference"
+    if not _DIGEST.fullmatch(digest):
+        return f"{quoted(digest)} is no sha256 digest"
+    return f"{quoted(reference)} is there twice" if reference in found else None
+
+
+def _replace(path: Path, content: str) -> None:
+    import tempfile  # noqa: PLC0415  # Every run reads the lock, next to none writes it.
+
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp keeps others out; this file is to be committed and read like the catalogue beside it.
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise

@@ -1,0 +1,68 @@
+"""Where images go, as several variables say it together: whether they agree, and what one says of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tasks.configuration.sources import Found, Sources
+from tasks.configuration.variables import VARIABLES, split_prefix
+from tasks.reference import Registry
+
+_INSTANCE_ID = next(variable for variable in VARIABLES if variable.name == "INSTANCE_ID")
+
+
+def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], sources: Sources) -> list[str]:
+    """Return where two values name two destinations; to choose one of them could push to the wrong account.
+
+    Args:
+        values: every variable's value by its field.
+        found: where each comes from, by name.
+        sources: all the places where they may come from.
+    """
+    pairs = [
+        *_two_registries(values, found),
+        *_two_prefixes(values, found, sources),
+        *((name, other) for name, value, other in _host_says(values) if _disagrees(name, value, values, found)),
+    ]
+    return [
+        f"{one}={values[one.lower()]} ({found[one].origin}) contradicts "
+        f"{other}={values[other.lower()]} ({found[other].origin})"
+        for one, other in pairs
+    ]
+
+
+def from_registry_host(values: Mapping[str, Any], found: Mapping[str, Found]) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, value and origin of what an ECR host says itself, and better than AWS_REGION does."""
+    for name, value, other in _host_says(values):
+        if not found[name].chosen:
+            yield name, value, f"the host in {other}"
+
+
+def _host_says(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    host = split_prefix(values["repo_prefix"])[0] if values["repo_prefix"] else None
+    text = host or values["docker_registry"]
+    facts = Registry(text).ecr_account_and_region if text else None
+    for name, value in zip(("ACCOUNT", "REGION"), facts or (), strict=False):
+        yield name, value, "REPO_PREFIX" if host else "DOCKER_REGISTRY"
+
+
+def _disagrees(name: str, value: str, values: Mapping[str, Any], found: Mapping[str, Found]) -> bool:
+    return found[name].chosen and values[name.lower()] != value
+
+
+def _two_registries(values: Mapping[str, Any], found: Mapping[str, Found]) -> Iterator[tuple[str, str]]:
+    host = split_prefix(values["repo_prefix"])[0] if values["repo_prefix"] else None
+    registry = values["docker_registry"]
+    if host and registry and registry != host and found["DOCKER_REGISTRY"].rank <= found["REPO_PREFIX"].rank:
+        yield "DOCKER_REGISTRY", "REPO_PREFIX"
+
+
+def _two_prefixes(values: Mapping[str, Any], found: Mapping[str, Found], sources: Sources) -> Iterator[tuple[str, str]]:
+    """A prefix may differ from the instance's name where they are set together; not where the name was set over it."""
+    instance, prefix = found["INSTANCE_ID"], found["REPO_PREFIX"]
+    if prefix.text is None or instance.text is None or instance.rank >= prefix.rank:
+        return
+    path = split_prefix(values["repo_prefix"])[1]
+    if instance.text not in {path, sources.at(_INSTANCE_ID, prefix.rank)}:
+        yield "INSTANCE_ID", "REPO_PREFIX"

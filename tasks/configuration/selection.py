@@ -1,0 +1,76 @@
+"""Which images: by the optional stacks of an instance, by how its lambdas are deployed, by names and globs.
+
+The rules of stacks and deploy type are Sleeper's own, for what it uploads when it deploys an instance: an image is
+wanted when it needs no optional stack or one that the instance has; where lambdas are deployed from jars, only those
+lambdas are wanted that are always deployed from images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from tasks.configuration.located import quoted
+from tasks.configuration.settings import Settings
+from tasks.configuration.suggest import did_you_mean
+from tasks.errors import SelectionError
+from tasks.model import Catalogue, Image, Kind
+
+
+def select(catalogue: Catalogue, settings: Settings) -> tuple[Image, ...]:
+    """Return the images that STACKS, LAMBDA_DEPLOY_TYPE and IMAGES leave, in the catalogue's order.
+
+    Raises:
+        SelectionError: a stack or a name that the catalogue does not have, a glob that matches nothing in it, or
+            nothing left of what IMAGES names.
+    """
+    faults: list[str] = []
+    images = catalogue.images
+    if settings.stacks is not None:
+        stacks = _known_stacks(settings.stacks, catalogue.stacks, faults)
+        images = tuple(image for image in images if needed(image, stacks))
+    if settings.lambda_deploy_type == "jar":
+        images = tuple(image for image in images if image.kind is Kind.DEPLOYMENT or image.always_docker)
+    if settings.images is not None:
+        chosen = _matching(settings.images, [image.name for image in catalogue.images], faults)
+        images = _both(images, chosen, settings, faults)
+    if faults:
+        raise SelectionError("\n".join(faults), f"the images and stacks are in {catalogue.path}")
+    return images
+
+
+def needed(image: Image, stacks: Iterable[str]) -> bool:
+    """Return whether an instance with these optional stacks uses the image."""
+    return not image.stacks or not {stack.lower() for stack in image.stacks}.isdisjoint(map(str.lower, stacks))
+
+
+def _known_stacks(given: Sequence[str], known: Sequence[str], faults: list[str]) -> tuple[str, ...]:
+    spelled = {stack.lower(): stack for stack in known}
+    faults.extend(
+        f"there is no optional stack {quoted(stack)}{did_you_mean(stack, known)}"
+        for stack in given
+        if stack.lower() not in spelled
+    )
+    return tuple(spelled[stack.lower()] for stack in given if stack.lower() in spelled)
+
+
+def _matching(patterns: Sequence[str], names: Sequence[str], faults: list[str]) -> set[str]:
+    chosen: set[str] = set()
+    for pattern in patterns:
+        matches = {name for name in names if fnmatchcase(name, pattern)}
+        if not matches:
+            verb = "matches" if any(sign in pattern for sign in "*?[") else "is called"
+            faults.append(f"no image {verb} {quoted(pattern)}{did_you_mean(pattern.strip('*?'), names)}")
+        chosen |= matches
+    return chosen
+
+
+def _both(images: tuple[Image, ...], chosen: set[str], settings: Settings, faults: list[str]) -> tuple[Image, ...]:
+    """Return the images chosen by name; a run that is told names and does nothing would look as if it had done it."""
+    both = tuple(image for image in images if image.name in chosen)
+    if chosen and not both and not faults:
+        faults.append(
+            f"none of the images that IMAGES names ({', '.join(sorted(chosen))}) is left by "
+            f"STACKS ({settings.origins['STACKS']}) and LAMBDA_DEPLOY_TYPE ({settings.origins['LAMBDA_DEPLOY_TYPE']})"
+        )
+    return both

@@ -1,0 +1,1 @@
+"""Docker: which builder builds (`builders`), with which command (`buildx`), and who gives it credentials."""

@@ -1,0 +1,226 @@
+"""What builds: a buildx builder that is there, booted, and as the catalogue describes it.
+
+    fits and runs ──────────────────▶ kept
+    fits, stopped ──────────────────▶ booted
+    missing, broken, other options ─▶ created (state kept), under a lock that waits for no other run's builds
+    cannot boot ────────────────────▶ the engine's own BuildKit, where that can build for every platform
+
+The user's current builder is never switched: builds name theirs with `--builder`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tasks import lock, run
+from tasks.engine.buildx import Engine, known_platforms
+from tasks.errors import CommandError, EngineError
+from tasks.model import Builder
+
+BOOT_SECONDS = 300.0
+"""How long a builder may take to boot: the first time it pulls BuildKit's image."""
+
+BUSY_SECONDS = 60.0
+"""How long to wait for another run of ours that is creating the same builder."""
+
+_NO_ENGINE = "start Docker (or set DOCKER_HOST, or `docker context use …`), or try `./doitw sandbox push_all`"
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What `docker buildx inspect` says of a builder.
+
+    Attributes:
+        driver: its driver.
+        options: the first node's driver options.
+        platforms: what its nodes build for, once they run.
+        running: whether every node runs.
+        fault: the error that a node reports, or empty.
+    """
+
+    driver: str
+    options: tuple[tuple[str, str], ...]
+    platforms: frozenset[str]
+    running: bool
+    fault: str
+
+
+def parse(text: str) -> Inspected:
+    """Read what `docker buildx inspect NAME` prints: `Key: value` lines (buildx, commands/inspect.go)."""
+    values: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon and not line.startswith((" ", "\t")):
+            values.setdefault(key.strip(), []).append(value.strip())
+    statuses = values.get("Status", [])
+    return Inspected(
+        driver=values.get("Driver", [""])[0],
+        options=tuple(sorted(re.findall(r'([\w.-]+)="([^"]*)"', values.get("Driver Options", [""])[0]))),
+        platforms=frozenset(known_platforms(values.get("Platforms", []))),
+        running=bool(statuses) and all(status == "running" for status in statuses),
+        fault="; ".join(values.get("Error", [])),
+    )
+
+
+def fits(found: Inspected, wanted: Builder) -> bool:
+    """Whether a builder is what the catalogue describes; its platforms are known only once it runs."""
+    return found.driver == wanted.driver and found.options == tuple(sorted(wanted.options)) and not found.fault
+
+
+def creation(wanted: Builder) -> list[str]:
+    """Return the command that creates the builder; it neither boots it nor makes it the current one."""
+    argv = ["docker", "buildx", "create", "--name", wanted.name, "--driver", wanted.driver]
+    for name, value in wanted.options:
+        argv += ["--driver-opt", f"{name}={value}"]
+    if wanted.platforms:
+        argv += ["--platform", ",".join(wanted.platforms)]
+    if wanted.config is not None:
+        argv += ["--config", str(wanted.config)]
+    return [*argv, wanted.endpoint] if wanted.endpoint else argv
+
+
+def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: contextlib.ExitStack) -> Engine:
+    """Get the builder ready.
+
+    Args:
+        wanted: what the catalogue and the settings describe.
+        environment: for the docker commands.
+        memory: a file that remembers for a day that the driver could not boot here, so that not every run tries.
+        hold: keeps, until it is closed, other runs of this user from recreating the builder.
+
+    Raises:
+        EngineError: no engine answers, or neither the driver nor the engine's own BuildKit can do it.
+        LockedError: other runs kept the builder busy for BUSY_SECONDS while it had to be recreated.
+    """
+    if wanted.driver == "docker":
+        return own_engine(environment)
+    if fault := _remembered(memory, wanted, environment):
+        return own_engine(environment, because=fault)
+    path = _lock_path(wanted.name)
+    shared = contextlib.ExitStack()
+    with shared:
+        shared.enter_context(lock.held(path, BUSY_SECONDS, shared=True))
+        found = inspect(wanted.name, environment)
+        if found is not None and fits(found, wanted) and found.running:
+            hold.push(shared.pop_all())
+            return Engine(wanted.name, wanted.driver)
+    with lock.held(path, BUSY_SECONDS):
+        fault = _boot(wanted, environment)
+    if fault:
+        engine = own_engine(environment, because=fault)
+        _remember(memory, wanted, environment, engine.note)
+        return engine
+    hold.enter_context(lock.held(path, BUSY_SECONDS, shared=True))
+    return Engine(wanted.name, wanted.driver)
+
+
+def inspect(name: str, environment: Mapping[str, str]) -> Inspected | None:
+    """Return what buildx knows of a builder, or None where there is none of that name."""
+    done = run.run(["docker", "buildx", "inspect", name], environment=environment)
+    if done.code == 0:
+        return parse(done.output)
+    if "no builder" in done.errors:
+        return None
+    raise EngineError(f"the builder {name} cannot be inspected\n{run.tail(done)}", _NO_ENGINE)
+
+
+def remove(name: str, environment: Mapping[str, str]) -> None:
+    """Remove the builder and what it cached; nothing happens where there is none."""
+    if inspect(name, environment) is not None:
+        run.check(
+            ["docker", "buildx", "rm", name],
+            environment=environment,
+            next_step=f"see `docker buildx ls`, then `docker buildx rm {name}`",
+        )
+
+
+def own_engine(environment: Mapping[str, str], *, because: str = "") -> Engine:
+    """Return the engine's own BuildKit as a builder, with a note if that is so `because` another cannot.
+
+    Raises:
+        EngineError: no engine answers, or it has no containerd image store: then it can neither build for other
+            platforms nor say the digest of what it pushed.
+    """
+    done = run.run(["docker", "info", "--format", "{{json .DriverStatus}}"], environment=environment)
+    if done.code != 0:
+        raise EngineError(f"no Docker engine answers\n{run.tail(done)}", _NO_ENGINE)
+    if "io.containerd.snapshotter" not in done.output:
+        raise EngineError(
+            f"{because or 'the builder is to be the engine itself'}, but its BuildKit has no containerd image store",
+            'let the engine pull BuildKit\'s image, or set {"features": {"containerd-snapshotter": true}} in '
+            "the engine's daemon.json, or describe a reachable builder in the catalogue (docs/catalogue.md)",
+        )
+    context = run.check(["docker", "context", "show"], environment=environment, next_step=_NO_ENGINE).output.strip()
+    # With DOCKER_HOST set, the engine's builder is called default whatever the context.
+    return Engine("default" if environment.get("DOCKER_HOST") else context, "docker", because)
+
+
+def _boot(wanted: Builder, environment: Mapping[str, str]) -> str:
+    """Create the builder where it is missing or unfit, and boot it; return why it cannot boot, or nothing."""
+    found = inspect(wanted.name, environment)
+    if found is not None and not fits(found, wanted):
+        keep = ["--keep-state"] if found.driver == wanted.driver else []
+        run.check(
+            ["docker", "buildx", "rm", *keep, wanted.name], environment=environment, next_step="see `docker buildx ls`"
+        )
+        found = None
+    if found is None:
+        run.check(creation(wanted), environment=environment, next_step="see the builder's description in the catalogue")
+    try:
+        done = run.run(
+            ["docker", "buildx", "inspect", "--bootstrap", wanted.name], environment=environment, timeout=BOOT_SECONDS
+        )
+    except CommandError as error:
+        return f"builder {wanted.name} ({wanted.driver}) cannot boot ({error.message})"
+    if done.code == 0 and not parse(done.output).fault:
+        return ""
+    run.run(["docker", "buildx", "rm", wanted.name], environment=environment)
+    return f"builder {wanted.name} ({wanted.driver}) cannot boot ({_reason(done)}), so the engine's own BuildKit builds"
+
+
+def _reason(done: run.Completed) -> str:
+    """Return what a failed command came down to: the innermost of the causes that its last line strings together."""
+    lines = (done.errors or done.output).strip().splitlines()
+    return lines[-1].rpartition(": ")[2].strip() if lines else f"exit code {done.code}"
+
+
+def _lock_path(name: str) -> Path:
+    # Builders belong to the user, not to a checkout, and so does their lock.
+    folder = Path(tempfile.gettempdir()) / f"sleeper-images-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise EngineError(f"{folder} belongs to somebody else", "set TMPDIR to a directory of your own")
+    return folder / f"builder-{name}.lock"
+
+
+MEMORY_SECONDS = 24 * 3600
+"""How long it is remembered that a driver could not boot."""
+
+
+def _circumstances(wanted: Builder, environment: Mapping[str, str]) -> dict[str, str]:
+    where = {name: environment.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT")}
+    return where | {"builder": json.dumps(asdict(wanted), default=str, sort_keys=True)}
+
+
+def _remembered(memory: Path, wanted: Builder, environment: Mapping[str, str]) -> str:
+    """Return why the builder could not boot when it was last tried, or nothing."""
+    try:
+        known = json.loads(memory.read_text())
+        young = 0 <= time.time() - float(known["at"]) < MEMORY_SECONDS
+        return str(known["fault"]) if young and known["circumstances"] == _circumstances(wanted, environment) else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # Forgotten or damaged: the builder is tried again, which costs only time.
+
+
+def _remember(memory: Path, wanted: Builder, environment: Mapping[str, str], fault: str) -> None:
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    known = {"at": time.time(), "fault": fault, "circumstances": _circumstances(wanted, environment)}
+    memory.write_text(json.dumps(known, indent=2))

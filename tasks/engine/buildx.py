@@ -1,0 +1,146 @@
+"""The command lines of `docker buildx build`, and what comes of them. Only `build` runs anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks import run
+from tasks.errors import BuildError
+from tasks.inputs.fingerprint import Inputs
+from tasks.reference import Digest, Repository
+
+BUILDING = "building"
+"""The tag that the engine's own driver pushes to, as it cannot push by digest. Nothing reads it."""
+
+PASSED_ON = (
+    # Where things are.
+    "HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR", "USER", "LOGNAME", "LANG",
+    # Which engine, and how it is reached.
+    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "SSH_AUTH_SOCK",
+    "BUILDX_CONFIG", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT",
+    # How the network is reached.
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+"""What buildx gets of our environment. The rest could change what it builds without changing the fingerprint
+(SOURCE_DATE_EPOCH, BUILDX_BUILDER, DOCKER_DEFAULT_PLATFORM, BUILDKIT_*), or hand on what it has no business with."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A builder that is ready.
+
+    Attributes:
+        builder: its name for `--builder`.
+        driver: its driver; the engine's own (`docker`) cannot push by digest.
+        note: one line for people where it is not the builder that was asked for, else empty.
+    """
+
+    builder: str
+    driver: str
+    note: str = ""
+
+    @property
+    def pushes_by_digest(self) -> bool:
+        """Whether the driver has `push-by-digest`; the engine's own answers "not implemented"."""
+        return self.driver != "docker"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a build's result goes, as `--output` takes it."""
+
+    text: str
+
+    @classmethod
+    def push(cls, repository: Repository, inputs: Inputs, engine: Engine) -> Output:
+        """Push to the repository under no tag of ours."""
+        name = str(repository) if engine.pushes_by_digest else str(repository.tag(BUILDING))
+        parts = ["type=image", f"name={name}", "push=true"]
+        if engine.pushes_by_digest:
+            parts.append("push-by-digest=true")
+        return cls(",".join([*parts, f"oci-mediatypes={_oci(inputs)}", f"compression={inputs.compression}"]))
+
+    @classmethod
+    def load(cls, name: str) -> Output:
+        """Load into the engine's own images as `name`."""
+        return cls(f"type=docker,name={name}")
+
+
+def command(
+    engine: Engine,
+    context: Path,
+    inputs: Inputs,
+    output: Output,
+    *,
+    platforms: Sequence[str],
+    metadata: Path,
+    force: bool = False,
+) -> list[str]:
+    """Return the command that builds `context`.
+
+    Args:
+        engine: what builds.
+        context: the staged build directory, which holds its Dockerfile.
+        inputs: what decides the rest: arguments, bases, attestations.
+        output: where the result goes.
+        platforms: what to build for; the builder's own platform where empty.
+        metadata: the file that buildx writes its result's digest to.
+        force: build every step anew and look for newer bases.
+    """
+    attest = "true" if inputs.attestations else "false"
+    argv = ["docker", "buildx", "build", f"--builder={engine.builder}", "--progress=plain"]
+    argv += [f"--provenance={attest}", f"--sbom={attest}"]
+    if platforms:
+        argv.append(f"--platform={','.join(platforms)}")
+    argv += [f"--build-arg={name}={value}" for name, value in inputs.build_args]
+    argv += [
+        f"--build-context={name}=docker-image://{_pinned(name, digest)}" for name, digest in inputs.bases if digest
+    ]
+    if force:
+        argv += ["--no-cache", "--pull"]
+    return [*argv, f"--output={output.text}", f"--metadata-file={metadata}", str(context)]
+
+
+def environment(ours: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
+    """Return buildx's environment: what it may have of ours, and what we add."""
+    return {name: ours[name] for name in PASSED_ON if name in ours} | dict(extra)
+
+
+def build(argv: Sequence[str], *, image: str, environment: Mapping[str, str], metadata: Path, log: Path) -> Digest:
+    """Run a build and return the digest of its result.
+
+    Raises:
+        BuildError: it failed, with the command, the end of its output and the log; or it named no digest.
+    """
+    metadata.parent.mkdir(parents=True, exist_ok=True)
+    metadata.unlink(missing_ok=True)
+    done = run.run(argv, environment=environment, log=log)
+    if done.code != 0:
+        raise BuildError(
+            f"the build of {image} failed with exit code {done.code}\n  {done.command}\n{run.tail(done)}",
+            f"see {log}; mend what it says and run again: what was pushed is kept",
+        )
+    try:
+        return Digest(json.loads(metadata.read_text())["containerimage.digest"])
+    except (OSError, ValueError, KeyError) as fault:
+        raise BuildError(
+            f"buildx built {image}, but named no digest for it in {metadata} ({fault!r})",
+            "see that `docker buildx version` is 0.10 or newer",
+        ) from fault
+
+
+def _oci(inputs: Inputs) -> str:
+    return "true" if inputs.media_types == "oci" else "false"
+
+
+def _pinned(reference: str, digest: str) -> str:
+    return f"{reference.partition('@')[0]}@{digest}"
+
+
+def known_platforms(text: Iterable[str]) -> set[str]:
+    """Return the platforms of a builder's list, without the star that buildx puts on those set by hand."""
+    return {name.strip().rstrip("*") for line in text for name in line.split(",") if name.strip()}

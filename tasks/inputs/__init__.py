@@ -1,0 +1,8 @@
+"""What an image is made of: read, put into one value, hashed; and staged for a build.
+
+    context (dockerignore) ─▶ entries ─┐
+    dockerfile ─▶ base images ─────────┼▶ gather ─▶ fingerprint.Inputs ─▶ inputs-<fingerprint>
+    digests (jar, archive) ─▶ meaning ─┘                └▶ staging: a context of the image's own
+
+`hashing`, `inflated`, `sealed` and `window` make digests quick and their cache safe.
+"""

@@ -1,0 +1,328 @@
+"""The zip format as readers of jars see it: where the entries are, and whether all readers would see the same.
+
+Java's `ZipFile` goes by the central directory, `JarInputStream` by the local headers before each entry. An archive is
+*regular* when both tell one story and every byte is accounted for: the bytes before the first entry, the entries one
+behind the other, the directory, the end record with its comment. What is read here is PKWARE's APPNOTE.TXT 6.3.10.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from tasks.errors import UnreadableInputError
+from tasks.inputs.window import Source
+
+STORED, DEFLATED = 0, 8
+
+MAX_ENTRIES = 2_000_000
+"""How many entries one archive may have; a fat jar of Sleeper's has about 60,000."""
+
+_LOCAL = struct.Struct("<4s5H3I2H")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END = struct.Struct("<4s4H2IH")
+_END_64 = struct.Struct("<4sQ2H2I4Q")
+_LOCATOR_64 = struct.Struct("<4sIQI")
+_DESCRIPTORS = (struct.Struct("<3I"), struct.Struct("<I2Q"))
+_EXTRA = struct.Struct("<2sH")
+_LOCAL_SIGNATURE, _CENTRAL_SIGNATURE, _END_SIGNATURE = b"PK\3\4", b"PK\1\2", b"PK\5\6"
+_END_64_SIGNATURE, _LOCATOR_64_SIGNATURE, _DESCRIPTOR_SIGNATURE = b"PK\6\6", b"PK\6\7", b"PK\7\x08"
+
+_MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
+_MAX_COMMENT = 0xFFFF
+
+_ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
+_DESCRIPTOR = 1 << 3
+_PATCHED = 1 << 5
+_UTF8 = 1 << 11
+_SEEN_FLAGS = _ENCRYPTED | _PATCHED | _UTF8
+
+_ZIP64, _UNICODE_PATH = b"\x01\x00", b"up"  # The kinds of extra field that change what is read, 0x0001 and 0x7075.
+
+_SLACK = 0xFFFF + 64  # More than the longest extra field and data descriptor, so that a gap behind them shows.
+
+DAMAGED = "run the Maven build again; if it comes back, see whether the disk is full or something else writes the jar"
+
+
+def shown(name: bytes) -> str:
+    """Return an entry's name for people: UTF-8 where it is, and nothing that a terminal would obey."""
+    text = name.decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def unreadable(label: str, entry: bytes | None, reason: str, next_step: str = DAMAGED) -> UnreadableInputError:
+    """Return the error for a fault in the jar `label`, naming the entry where the fault is in one."""
+    where = label if entry is None else f"{label}: entry {shown(entry)}"
+    return UnreadableInputError(f"{where}: {reason}", next_step)
+
+
+class Entry(NamedTuple):
+    """One entry as the central directory has it.
+
+    Attributes:
+        name: its bytes, whatever they encode.
+        offset: where its local header begins in the file.
+        packed: the length of its compressed bytes.
+        size: the length of its content.
+        crc: the CRC-32 of its content.
+        method: `STORED` or `DEFLATED`.
+        flags: the general purpose bits that change what is read.
+        mode: the Unix mode, or what stands where one would be.
+        host: the system that wrote it; 3 is Unix.
+        note: its comment and its Unicode path (which replaces the name for some readers), or empty without both.
+    """
+
+    name: bytes
+    offset: int
+    packed: int
+    size: int
+    crc: int
+    method: int
+    flags: int
+    mode: int
+    host: int
+    note: bytes
+
+    @property
+    def utf8(self) -> bool:
+        """Whether the name says that it is UTF-8."""
+        return bool(self.flags & _UTF8)
+
+
+@dataclass
+class Archive:
+    """A zip archive's directory.
+
+    Attributes:
+        source: its bytes.
+        label: what people call it.
+        entries: in the order of the file.
+        directory: where the central directory begins.
+        comment: the archive's comment.
+        regular: whether, as far as has been read, all readers see the same and no byte is unaccounted for.
+    """
+
+    source: Source
+    label: str
+    entries: list[Entry]
+    directory: int
+    comment: bytes
+    regular: bool
+
+    @property
+    def first(self) -> int:
+        """Where the first entry begins: the length of what stands before it."""
+        return self.entries[0].offset if self.entries else self.directory
+
+    def packed(self, entry: Entry, limit: int) -> bytes:
+        """Return the entry's compressed bytes; clears `regular` where its local header tells another story.
+
+        Args:
+            entry: one of `entries`.
+            limit: where the next entry, or the directory, begins.
+
+        Raises:
+            UnreadableInputError: there is no local header, or the file ends before the entry does.
+        """
+        name, _, packed, size, crc, _, _, _, _, _ = entry
+        extent = limit - entry.offset
+        least = _LOCAL.size + len(name) + packed
+        chunk = self.source.at(entry.offset, extent if least <= extent <= least + _SLACK else least + _SLACK)
+        if len(chunk) < _LOCAL.size or not chunk.startswith(_LOCAL_SIGNATURE):
+            raise unreadable(self.label, name, "the directory points to where no entry begins")
+        local = _LOCAL.unpack_from(chunk)
+        name_end = _LOCAL.size + local[9]
+        begin = name_end + local[10]
+        end = begin + packed
+        if end > len(chunk):
+            raise unreadable(self.label, name, "the file ends before it does")
+        plain = end == extent == least and local[6:9] == (crc, packed, size) and not local[2] & _DESCRIPTOR
+        if (
+            chunk[_LOCAL.size : name_end] != name
+            or local[3] != entry.method
+            or (local[2] ^ entry.flags) & _SEEN_FLAGS
+            or not (plain or _agrees(entry, local, chunk[name_end:begin], chunk[end:extent]))
+        ):
+            self.regular = False
+        return chunk[begin:end]
+
+
+def open_archive(source: Source, label: str) -> Archive | None:
+    """Read the directory of a zip archive.
+
+    Args:
+        source: its bytes.
+        label: what people call it, for errors.
+
+    Returns:
+        The archive, or None where the bytes are no zip archive at all.
+
+    Raises:
+        UnreadableInputError: it is one, but truncated, damaged, encrypted, split, or of a compression Java has not.
+    """
+    tail = source.at(tail_start := max(0, source.size - _END.size - _MAX_COMMENT), _END.size + _MAX_COMMENT)
+    found = _find_end(tail)
+    if found is None:
+        if source.at(0, 4) == _LOCAL_SIGNATURE:
+            raise unreadable(label, None, "it begins as a zip archive and has no end: it is truncated")
+        return None
+    end = tail_start + found
+    _, disk, directory_disk, _, count, size, stated, comment_length = _END.unpack_from(tail, found)
+    comment = tail[found + _END.size :]
+    regular = comment_length == len(comment) and _END_SIGNATURE not in comment
+    if disk or directory_disk:
+        raise unreadable(label, None, "it is one part of an archive in several files", "give the whole jar")
+    long = _read_end_64(source, end)
+    if long is not None:
+        end, long_count, long_size, long_stated, tidy = long
+        short = ((count, long_count, _MAX_16), (size, long_size, _MAX_32), (stated, long_stated, _MAX_32))
+        regular = regular and tidy and all(small in (large, most) for small, large, most in short)
+        count, size, stated = long_count, long_size, long_stated
+    directory = end - size
+    shift = directory - stated
+    if directory < 0 or shift < 0:
+        raise unreadable(label, None, "its directory is said to be where it cannot be: it is truncated or damaged")
+    if shift and source.at(stated, 4) == _CENTRAL_SIGNATURE:
+        regular = False
+    entries, whole = _read_directory(source.at(directory, size), shift, label)
+    regular = regular and whole
+    if len(entries) != count:
+        if long is not None or len(entries) & _MAX_16 != count:
+            raise unreadable(label, None, f"its directory has {len(entries)} entries and should have {count}")
+        regular = False
+    if any(entry.offset > after.offset for entry, after in pairwise(entries)):
+        # Readers that stream and readers that look up may now take different ones of two entries of one name.
+        regular = regular and len({entry.name for entry in entries}) == len(entries)
+        entries.sort(key=attrgetter("offset"))
+    return Archive(source, label, entries, directory, comment, regular)
+
+
+def _find_end(tail: bytes) -> int | None:
+    """Return where the end record is: the last whose comment reaches the end of the file, as in Java, or the last."""
+    at = last = tail.rfind(_END_SIGNATURE, 0, max(0, len(tail) - _END.size + len(_END_SIGNATURE)))
+    while at >= 0:
+        if at + _END.size + _END.unpack_from(tail, at)[-1] == len(tail):
+            return at
+        at = tail.rfind(_END_SIGNATURE, 0, at + len(_END_SIGNATURE) - 1)
+    return last if last >= 0 else None
+
+
+def _read_end_64(source: Source, end: int) -> tuple[int, int, int, int, bool] | None:
+    """Return a zip64 end record as (where it is, entries, directory's size, its offset, tidy), or None without one."""
+    locator = source.at(end - _LOCATOR_64.size, _LOCATOR_64.size) if end >= _LOCATOR_64.size else b""
+    if not locator.startswith(_LOCATOR_64_SIGNATURE):
+        return None
+    stated = _LOCATOR_64.unpack(locator)[2]
+    behind = end - _LOCATOR_64.size - _END_64.size
+    for at in (behind, stated):
+        record = source.at(at, _END_64.size) if at >= 0 else b""
+        if len(record) == _END_64.size and record.startswith(_END_64_SIGNATURE):
+            _, length, _, _, disk, directory_disk, _, count, size, offset = _END_64.unpack(record)
+            tidy = at == behind and length == _END_64.size - 12 and not disk and not directory_disk
+            return at, count, size, offset, tidy
+    return None
+
+
+def _read_directory(directory: bytes, shift: int, label: str) -> tuple[list[Entry], bool]:
+    """Return the entries in the directory's order, and whether their extra fields are whole."""
+    entries: list[Entry] = []
+    whole = True
+    at, end = 0, len(directory)
+    while at < end:
+        if end - at < _CENTRAL.size or not directory.startswith(_CENTRAL_SIGNATURE, at):
+            raise unreadable(label, None, f"its directory is damaged behind entry number {len(entries)}")
+        fields = _CENTRAL.unpack_from(directory, at)
+        _, made_by, _, flags, method, _, _, crc, packed, size, name_length, extra_length = fields[:12]
+        name_end = at + _CENTRAL.size + name_length
+        name = directory[at + _CENTRAL.size : name_end]
+        extra_end = name_end + extra_length
+        at = extra_end + fields[12]
+        if at > end or len(entries) == MAX_ENTRIES:
+            limit = f"it has more than {MAX_ENTRIES:,} entries" if at <= end else "its directory is cut short"
+            raise unreadable(label, None, limit)
+        offset, comment, path = fields[16], directory[extra_end:at], b""
+        if extra_length:
+            extra = _extra_fields(directory[name_end:extra_end])
+            whole = whole and extra is not None
+            path = (extra or {}).get(_UNICODE_PATH, b"")
+            if _MAX_32 in (packed, size, offset):
+                size, packed, offset = _long_values(extra or {}, (size, packed, offset), label, name)
+        if flags & (_ENCRYPTED | _PATCHED) or method not in (STORED, DEFLATED):
+            raise _unsupported(label, name, flags, method)
+        flags, mode, host, note = flags & _SEEN_FLAGS, fields[15] >> 16, made_by >> 8, b""
+        if comment or path:
+            note = len(comment).to_bytes(2, "little") + comment + path
+        entries.append(Entry(name, offset + shift, packed, size, crc, method, flags, mode, host, note))
+    return entries, whole
+
+
+def _unsupported(label: str, name: bytes, flags: int, method: int) -> UnreadableInputError:
+    if flags & _ENCRYPTED:
+        return unreadable(label, name, "it is encrypted", "put the jar there without a password")
+    reason = "it is a patch" if flags & _PATCHED else f"it is compressed by method {method}, which Java does not read"
+    return unreadable(label, name, reason, "pack the jar again, its entries stored or deflated")
+
+
+def _extra_fields(extra: bytes) -> dict[bytes, bytes] | None:
+    """Return an entry's extra fields by their kind, or None where readers may take them for different ones."""
+    fields: dict[bytes, bytes] = {}
+    at = 0
+    while at < len(extra):
+        if at + _EXTRA.size > len(extra):
+            return None
+        kind, length = _EXTRA.unpack_from(extra, at)
+        at += _EXTRA.size + length
+        if at > len(extra) or kind in fields:
+            return None
+        fields[kind] = extra[at - length : at]
+    return fields
+
+
+def _long_values(
+    extra: dict[bytes, bytes], short: tuple[int, int, int], label: str, name: bytes
+) -> tuple[int, int, int]:
+    """Return size, packed size and offset, each from the zip64 extra field where its 32 bits are not enough."""
+    field = extra.get(_ZIP64, b"")
+    values, at = [], 0
+    for value in short:
+        if value == _MAX_32:
+            if at + 8 > len(field):
+                raise unreadable(label, name, "its zip64 sizes are missing")
+            values.append(int.from_bytes(field[at : at + 8], "little"))
+            at += 8
+        else:
+            values.append(value)
+    return values[0], values[1], values[2]
+
+
+def _agrees(entry: Entry, local: tuple[Any, ...], extra: bytes, following: bytes) -> bool:
+    """Whether a local header with extra fields or a data descriptor says what the directory says of the entry.
+
+    Args:
+        entry: as the directory has it.
+        local: the local header's fields.
+        extra: its extra fields.
+        following: what stands between the entry's compressed bytes and the next entry.
+    """
+    fields = _extra_fields(extra)
+    if fields is None or not entry.note.endswith(fields.get(_UNICODE_PATH, b"")):
+        return False
+    crc, packed, size = local[6:9]
+    if local[2] & _DESCRIPTOR:
+        sizes = crc in (0, entry.crc) and packed in (0, entry.packed, _MAX_32) and size in (0, entry.size, _MAX_32)
+        return sizes and _is_descriptor(following, entry)
+    if packed == size == _MAX_32 and (long := fields.get(_ZIP64)) is not None:
+        size, packed = (int.from_bytes(long[at : at + 8], "little") for at in (0, 8))
+    return not following and (crc, packed, size) == (entry.crc, entry.packed, entry.size)
+
+
+def _is_descriptor(following: bytes, entry: Entry) -> bool:
+    for form in _DESCRIPTORS:
+        if max(entry.packed, entry.size) <= _MAX_32 or form.size > _DESCRIPTORS[0].size:
+            record = form.pack(entry.crc, entry.packed, entry.size)
+            if following in (record, _DESCRIPTOR_SIGNATURE + record):
+                return True
+    return False

@@ -1,0 +1,168 @@
+"""Gathers what images are made of, for many images at once, from below SCRIPTS_DIR.
+
+SCRIPTS_DIR/docker/<directory> ─▶ context.listing ─┐
+SCRIPTS_DIR/jars/<jar>  ─▶ laid over as lambda.jar ┴▶ digests, all files at once ─▶ Inputs
+Dockerfile ─▶ dockerfile.bases ─▶ the locked digests ──────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.configuration.settings import Settings
+from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
+from tasks.inputs import context, dockerfile
+from tasks.inputs.digests import Digests, FileStamp, stamp
+from tasks.inputs.fingerprint import Inputs, Item
+from tasks.model import Image
+
+LAMBDA_JAR = "lambda.jar"
+"""The name under which the lambda Dockerfile copies its jar (the document's "Lambda images")."""
+
+_REMEDY = "run the Maven build, or set SCRIPTS_DIR to Sleeper's scripts directory"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where an image's files are, before they are read.
+
+    Attributes:
+        dockerfile: the Dockerfile.
+        entries: what `COPY . /` sees, the lambda's jar included.
+        stamps: of each file that counts, as it was before it was read.
+    """
+
+    dockerfile: Path
+    entries: tuple[context.Entry, ...]
+    stamps: Mapping[Path, FileStamp]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """An image's inputs and the files that they were read from."""
+
+    inputs: Inputs
+    sources: Sources
+
+
+class Gatherer:
+    """Gathers inputs; one for a run, so that what images share is read once.
+
+    Args:
+        settings: SCRIPTS_DIR, VERSION and PLATFORM are used.
+        bases: the locked digests of base images.
+        digests: the digests of files, cached.
+    """
+
+    def __init__(self, settings: Settings, bases: Mapping[str, str], digests: Digests) -> None:
+        self._settings = settings
+        self._bases = bases
+        self._digests = digests
+        self._base_names: dict[object, tuple[str, ...]] = {}
+
+    def gather(self, images: Iterable[Image]) -> dict[str, Gathered | InputError]:
+        """Return each image's inputs by its name, or why it has none."""
+        results: dict[str, Gathered | InputError] = {}
+        located: dict[str, tuple[Image, Sources]] = {}
+        for image in images:
+            try:
+                located[image.name] = (image, self._locate(image))
+            except InputError as error:
+                results[image.name] = error
+        digests = self._digests.of(sorted({path for _, sources in located.values() for path in sources.stamps}))
+        for name, (image, sources) in located.items():
+            try:
+                results[name] = Gathered(self._inputs(image, sources, digests), sources)
+            except InputError as error:
+                results[name] = error
+        return results
+
+    def _locate(self, image: Image) -> Sources:
+        directory = build_directory(image, self._settings)
+        if not directory.is_dir():
+            raise MissingInputError(f"{image.name}: the build directory {directory} is not there", _REMEDY)
+        recipe = context.dockerfile(directory)
+        jar = jar_path(image, self._settings)
+        if jar is not None and not jar.is_file():
+            raise MissingInputError(f"{image.name}: the jar {jar} is not there", _REMEDY)
+        entries = context.listing(directory, {} if jar is None else {LAMBDA_JAR: jar})
+        paths = {recipe, *(entry.source for entry in entries if entry.source is not None)}
+        try:
+            return Sources(recipe, entries, {path: stamp(path) for path in paths})
+        except FileNotFoundError as fault:
+            raise ChangedWhileBuildingError(
+                f"{image.name}: {fault.filename} vanished while it was read", "run again"
+            ) from fault
+
+    def _inputs(self, image: Image, sources: Sources, digests: Mapping[Path, str | InputError]) -> Inputs:
+        return Inputs(
+            dockerfile=_digest(image, digests, sources.dockerfile),
+            context=tuple(
+                Item(
+                    entry.path,
+                    entry.kind,
+                    entry.executable,
+                    (entry.target or "") if entry.source is None else _digest(image, digests, entry.source),
+                )
+                for entry in sources.entries
+            ),
+            build_args=tuple(sorted(image.build_args)),
+            platforms=platforms(image, self._settings),
+            attestations=image.attestations,
+            revision=image.revision,
+            bases=tuple((name, self._bases.get(name, "")) for name in self._bases_of(image, sources.dockerfile)),
+        )
+
+    def bases(self, images: Iterable[Image]) -> set[str]:
+        """Return the references of all base images that the images' Dockerfiles name; InputError as `gather` has it."""
+        return {name for image in images for name in self._bases_of(image, self._locate(image).dockerfile)}
+
+    def _bases_of(self, image: Image, recipe: Path) -> tuple[str, ...]:
+        key = (recipe, image.build_args, platforms(image, self._settings))
+        if key not in self._base_names:
+            text = recipe.read_text(encoding="utf-8", errors="replace")
+            try:
+                self._base_names[key] = dockerfile.bases(text, dict(image.build_args), key[2])
+            except UnreadableInputError as error:
+                raise UnreadableInputError(f"{image.name}: {recipe}: {error.message}", error.next_step) from error
+        return self._base_names[key]
+
+
+def platforms(image: Image, settings: Settings) -> tuple[str, ...]:
+    """Return what the image is built for, sorted: its own platforms, or the one PLATFORM."""
+    return tuple(sorted(image.platforms)) if image.platforms else (settings.platform,)
+
+
+def build_directory(image: Image, settings: Settings) -> Path:
+    """Return the directory that the image is built from; it need not exist."""
+    return settings.require_scripts_dir() / "docker" / image.directory
+
+
+def jar_path(image: Image, settings: Settings) -> Path | None:
+    """Return a lambda's jar, which need not exist; None for a deployment."""
+    if image.jar is None:
+        return None
+    name = image.jar_name(settings.require_version())
+    assert name is not None  # noqa: S101  # Told to mypy: an image with a jar has a name for it.
+    return settings.require_scripts_dir() / "jars" / name
+
+
+def files(image: Image, settings: Settings) -> list[str]:
+    """Return the image's file dependencies as `doit list --deps` shows them; empty where they cannot be known yet."""
+    if settings.scripts_dir is None or not (settings.scripts_dir / "docker" / image.directory).is_dir():
+        return []
+    directory = settings.scripts_dir / "docker" / image.directory
+    found = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    found.append(settings.scripts_dir / "templates" / "version.txt")
+    if image.jar is not None and settings.version is not None:
+        found.append(settings.scripts_dir / "jars" / str(image.jar_name(settings.version)))
+    return [str(path) for path in found]
+
+
+def _digest(image: Image, digests: Mapping[Path, str | InputError], path: Path) -> str:
+    found = digests[path]
+    if isinstance(found, InputError):
+        raise type(found)(f"{image.name}: {found.message}", found.next_step)
+    return found

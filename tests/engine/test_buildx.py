@@ -1,0 +1,145 @@
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.engine import buildx
+from tasks.engine.buildx import Engine, Output
+from tasks.errors import BuildError
+from tasks.inputs.fingerprint import Inputs
+from tasks.reference import Digest, Repository
+
+REPOSITORY = Repository.parse("127.0.0.1:5000/mine/ingest")
+CONTAINER = Engine("sleeper", "docker-container")
+OWN = Engine("default", "docker")
+DIGEST = "sha256:" + "b" * 64
+
+
+def inputs(**changes: object) -> Inputs:
+    values: dict[str, object] = {
+        "dockerfile": "d",
+        "context": (),
+        "build_args": (),
+        "platforms": ("linux/amd64",),
+        "attestations": False,
+        "revision": "",
+        "bases": (),
+    }
+    return Inputs(**(values | changes))  # type: ignore[arg-type]  # Each value is of its field's type.
+
+
+def command(engine: Engine = CONTAINER, *, force: bool = False, **changes: object) -> list[str]:
+    made_of = inputs(**changes)
+    return buildx.command(
+        engine,
+        Path("/contexts/ingest-0123456789ab"),
+        made_of,
+        Output.push(REPOSITORY, made_of, engine),
+        platforms=made_of.platforms,
+        metadata=Path("/logs/ingest.json"),
+        force=force,
+    )
+
+
+def test_a_builder_that_can_pushes_by_digest_and_under_no_tag() -> None:
+    (output,) = [part for part in command() if part.startswith("--output=")]
+    assert output == (
+        "--output=type=image,name=127.0.0.1:5000/mine/ingest,push=true,push-by-digest=true,"
+        "oci-mediatypes=true,compression=gzip"
+    )
+
+
+def test_the_engines_own_builder_pushes_to_a_tag_that_nothing_reads() -> None:
+    (output,) = [part for part in command(OWN) if part.startswith("--output=")]
+    assert output == (
+        "--output=type=image,name=127.0.0.1:5000/mine/ingest:building,push=true,oci-mediatypes=true,compression=gzip"
+    )
+
+
+@pytest.mark.parametrize("engine", [CONTAINER, OWN])
+def test_buildx_is_given_no_tag_of_ours(engine: Engine) -> None:
+    assert not [part for part in command(engine) if part in {"-t", "--tag"} or part.startswith("--tag=")]
+
+
+def test_attestations_are_off_by_default() -> None:
+    assert {"--provenance=false", "--sbom=false"} <= set(command())
+
+
+def test_attestations_can_be_turned_on() -> None:
+    assert {"--provenance=true", "--sbom=true"} <= set(command(attestations=True))
+
+
+def test_all_platforms_are_built_at_once() -> None:
+    assert "--platform=linux/amd64,linux/arm64" in command(platforms=("linux/amd64", "linux/arm64"))
+
+
+def test_build_arguments_are_handed_over_whole() -> None:
+    assert "--build-arg=NAME=a b,c=$(d)" in command(build_args=(("NAME", "a b,c=$(d)"),))
+
+
+def test_a_locked_base_is_built_from_its_digest() -> None:
+    argv = command(bases=(("debian:12", DIGEST), ("ubuntu", "")))
+    assert [part for part in argv if part.startswith("--build-context")] == [
+        f"--build-context=debian:12=docker-image://debian:12@{DIGEST}"
+    ]
+
+
+def test_a_forced_build_uses_no_cache_and_looks_for_newer_bases() -> None:
+    assert {"--no-cache", "--pull"} <= set(command(force=True))
+    assert not {"--no-cache", "--pull"} & set(command())
+
+
+def test_the_context_comes_last() -> None:
+    assert command()[-1] == "/contexts/ingest-0123456789ab"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SOURCE_DATE_EPOCH", "BUILDX_BUILDER", "DOCKER_DEFAULT_PLATFORM", "BUILDKIT_PROGRESS", "AWS_SECRET_ACCESS_KEY"],
+)
+def test_what_could_change_a_build_or_is_secret_does_not_reach_buildx(name: str) -> None:
+    assert buildx.environment({name: "x", "HOME": "/root"}, {}) == {"HOME": "/root"}
+
+
+def test_what_we_add_wins_over_what_the_user_has() -> None:
+    assert buildx.environment({"DOCKER_CONFIG": "theirs"}, {"DOCKER_CONFIG": "ours"}) == {"DOCKER_CONFIG": "ours"}
+
+
+def build(tmp_path: Path, code: str) -> Digest:
+    return buildx.build(
+        [sys.executable, "-c", code, str(tmp_path / "m" / "metadata.json")],
+        image="ingest",
+        environment=os.environ,
+        metadata=tmp_path / "m" / "metadata.json",
+        log=tmp_path / "log",
+    )
+
+
+def test_the_digest_comes_from_the_metadata_file(tmp_path: Path) -> None:
+    metadata = json.dumps({"containerimage.digest": DIGEST})
+    assert build(tmp_path, f"import sys; open(sys.argv[1], 'w').write({metadata!r})") == Digest(DIGEST)
+
+
+def test_a_failed_build_shows_its_command_its_end_and_its_log(tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as fault:
+        build(tmp_path, "import sys; print('step 3 failed'); sys.exit(2)")
+    text = str(fault.value)
+    assert "the build of ingest failed with exit code 2" in text
+    assert sys.executable in text
+    assert "    step 3 failed" in text
+    assert str(tmp_path / "log") in text
+
+
+@pytest.mark.parametrize("metadata", ["{}", "not json", '{"containerimage.digest": "sha256:short"}'])
+def test_a_build_that_names_no_digest_is_a_failure(tmp_path: Path, metadata: str) -> None:
+    with pytest.raises(BuildError, match="named no digest"):
+        build(tmp_path, f"import sys; open(sys.argv[1], 'w').write({metadata!r})")
+
+
+def test_the_digest_of_an_earlier_build_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "metadata.json").write_text(json.dumps({"containerimage.digest": DIGEST}))
+    with pytest.raises(BuildError, match="named no digest"):
+        build(tmp_path, "pass")
