@@ -214,16 +214,16 @@ def _make_client(region: str | None, environment: Mapping[str, str] | None) -> A
     if environment is not None:
         # boto3 reads os.environ in many places; these are the ones that choose an account.
         chosen = session.get_component("config_store")
-        chosen.set_config_variable("profile", environment.get("AWS_PROFILE"))
+        chosen.set_config_variable("profile", environment.get("AWS_PROFILE") or None)
         for variable, name in (("AWS_CONFIG_FILE", "config_file"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials_file")):
             if variable in environment:
                 chosen.set_config_variable(name, environment[variable])
         region = region or environment.get("AWS_DEFAULT_REGION")
         options = {
-            "endpoint_url": environment.get("AWS_ENDPOINT_URL_ECR") or environment.get("AWS_ENDPOINT_URL"),
-            "aws_access_key_id": environment.get("AWS_ACCESS_KEY_ID"),
-            "aws_secret_access_key": environment.get("AWS_SECRET_ACCESS_KEY"),
-            "aws_session_token": environment.get("AWS_SESSION_TOKEN"),
+            "endpoint_url": environment.get("AWS_ENDPOINT_URL_ECR") or environment.get("AWS_ENDPOINT_URL") or None,
+            "aws_access_key_id": environment.get("AWS_ACCESS_KEY_ID") or None,
+            "aws_secret_access_key": environment.get("AWS_SECRET_ACCESS_KEY") or None,
+            "aws_session_token": environment.get("AWS_SESSION_TOKEN") or None,
         }
     config = Config(
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},

@@ -118,15 +118,19 @@ def test_a_manifest_that_is_not_there_is_none() -> None:
 
 
 def test_other_bytes_than_the_digest_that_was_asked_for_are_refused() -> None:
-    with registry(manifest_answer(Docker_Content_Digest=str(OTHER))) as (client, repository, _):
-        with pytest.raises(RegistryError, match=f"has {MANIFEST.digest} where {OTHER} should be"):
-            client.manifest(repository, OTHER)
+    with (
+        registry(manifest_answer(Docker_Content_Digest=str(OTHER))) as (client, repository, _),
+        pytest.raises(RegistryError, match=f"has {MANIFEST.digest} where {OTHER} should be"),
+    ):
+        client.manifest(repository, OTHER)
 
 
 def test_other_bytes_than_the_registry_says_are_refused() -> None:
-    with registry(manifest_answer(Docker_Content_Digest=str(OTHER))) as (client, repository, _):
-        with pytest.raises(RegistryError, match=f"has {MANIFEST.digest} where {OTHER} should be"):
-            client.manifest(repository, "0.1")
+    with (
+        registry(manifest_answer(Docker_Content_Digest=str(OTHER))) as (client, repository, _),
+        pytest.raises(RegistryError, match=f"has {MANIFEST.digest} where {OTHER} should be"),
+    ):
+        client.manifest(repository, "0.1")
 
 
 @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "", DOCKER_LIST])
@@ -159,17 +163,21 @@ def test_a_manifest_is_put_byte_for_byte_under_its_media_type() -> None:
 
 
 def test_a_registry_that_took_other_bytes_is_an_error() -> None:
-    with registry(lambda _: Answer(201, {"Docker-Content-Digest": str(OTHER)})) as (client, repository, _):
-        with pytest.raises(RegistryError, match=f"has {OTHER} where {MANIFEST.digest} should be"):
-            client.put(repository, "0.1", MANIFEST)
+    with (
+        registry(lambda _: Answer(201, {"Docker-Content-Digest": str(OTHER)})) as (client, repository, _),
+        pytest.raises(RegistryError, match=f"has {OTHER} where {MANIFEST.digest} should be"),
+    ):
+        client.put(repository, "0.1", MANIFEST)
 
 
 def test_an_immutable_tag_says_what_can_be_done() -> None:
     words = "The image tag '0.1' already exists and cannot be overwritten because the tag is immutable."
     body = encoded({"errors": [{"code": "TAG_INVALID", "message": words}]})
-    with registry(lambda _: Answer(400, body=body)) as (client, repository, _):
-        with pytest.raises(RegistryError, match="because the tag is immutable") as caught:
-            client.put(repository, "0.1", MANIFEST)
+    with (
+        registry(lambda _: Answer(400, body=body)) as (client, repository, _),
+        pytest.raises(RegistryError, match="because the tag is immutable") as caught,
+    ):
+        client.put(repository, "0.1", MANIFEST)
     assert "version=" in caught.value.next_step
 
 
@@ -195,21 +203,27 @@ def test_a_put_is_repeated_while_the_registry_is_busy() -> None:
 
 
 def test_a_blob_is_read_from_where_the_registry_keeps_it() -> None:
-    with serving(lambda _: Answer(200, body=b"blob")) as storage:
-        with registry(lambda _: Answer(307, {"Location": f"{storage.url}/x?y=z"})) as (client, repository, _):
-            assert client.blob(repository, sha256(b"blob"), 100) == b"blob"
+    with (
+        serving(lambda _: Answer(200, body=b"blob")) as storage,
+        registry(lambda _: Answer(307, {"Location": f"{storage.url}/x?y=z"})) as (client, repository, _),
+    ):
+        assert client.blob(repository, sha256(b"blob"), 100) == b"blob"
 
 
 def test_other_bytes_than_the_blobs_are_refused() -> None:
-    with registry(lambda _: Answer(200, body=b"blob")) as (client, repository, _):
-        with pytest.raises(RegistryError, match="should be"):
-            client.blob(repository, OTHER, 100)
+    with (
+        registry(lambda _: Answer(200, body=b"blob")) as (client, repository, _),
+        pytest.raises(RegistryError, match="should be"),
+    ):
+        client.blob(repository, OTHER, 100)
 
 
 def test_a_blob_that_is_larger_than_it_may_be_is_refused() -> None:
-    with registry(lambda _: Answer(200, body=b"x" * 101)) as (client, repository, _):
-        with pytest.raises(RegistryError, match="larger than the 100 bytes"):
-            client.blob(repository, sha256(b"x" * 101), 100)
+    with (
+        registry(lambda _: Answer(200, body=b"x" * 101)) as (client, repository, _),
+        pytest.raises(RegistryError, match="larger than the 100 bytes"),
+    ):
+        client.blob(repository, sha256(b"x" * 101), 100)
 
 
 def test_a_blob_that_is_not_there_is_an_error() -> None:
@@ -226,6 +240,8 @@ def test_a_registry_that_wants_a_login_nobody_has_is_an_error_of_credentials() -
 
 def test_a_manifest_is_checked_before_it_is_returned() -> None:
     hollow = Manifest(OCI_MANIFEST, b'{"schemaVersion": 1}')
-    with registry(lambda _: Answer(200, {"Content-Type": OCI_MANIFEST}, hollow.content)) as (client, repository, _):
-        with pytest.raises(RegistryError, match="schemaVersion"):
-            client.manifest(repository, hollow.digest)
+    with (
+        registry(lambda _: Answer(200, {"Content-Type": OCI_MANIFEST}, hollow.content)) as (client, repository, _),
+        pytest.raises(RegistryError, match="schemaVersion"),
+    ):
+        client.manifest(repository, hollow.digest)

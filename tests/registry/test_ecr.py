@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
+
+from tasks.errors import CredentialsError, RegistryError
+from tasks.reference import Registry, Repository
+from tasks.registry.auth import Credential
+from tasks.registry.ecr import Ecr, TagMutability
+from tests.registry.server import Answer, Asked, Server, serving
+
+REGION = "eu-west-2"
+LOGIN = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+HOST = "123456789012.dkr.ecr.eu-west-2.amazonaws.com"
+
+
+@pytest.fixture(autouse=True)
+def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the machine's own AWS configuration counts."""
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """moto's ECR, served over HTTP as AWS's is."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def ecr(endpoint: str) -> Ecr:
+    return Ecr(REGION, environment={**LOGIN, "AWS_ENDPOINT_URL": endpoint})
+
+
+def at(server: Server, now: Callable[[], datetime] = lambda: NOW) -> Ecr:
+    """Return ECR as a server of ours plays it."""
+    return Ecr(REGION, environment={**LOGIN, "AWS_ENDPOINT_URL_ECR": server.url}, now=now)
+
+
+def token_answer(expires: datetime = NOW + timedelta(hours=12), **changed: object) -> Answer:
+    entry = {
+        "authorizationToken": base64.b64encode(b"AWS:secret").decode(),
+        "expiresAt": expires.timestamp(),
+        "proxyEndpoint": f"https://{HOST}",
+    }
+    return Answer(200, body=json.dumps({"authorizationData": [{**entry, **changed}]}).encode())
+
+
+def fault(code: str, status: int = 400, message: str = "so it is") -> Callable[[Asked], Answer]:
+    body = json.dumps({"__type": code, "message": message}).encode()
+    return lambda _: Answer(status, {"Content-Type": "application/x-amz-json-1.1"}, body)
+
+
+# Tokens
+
+
+def test_a_token_says_the_login_the_registry_and_the_account(ecr: Ecr) -> None:
+    token = ecr.token()
+    assert token.credential == Credential("AWS", "123456789012-auth-token")
+    assert token.registry == Registry(HOST)
+    assert token.account == "123456789012"
+    assert "auth-token" not in repr(token)
+
+
+def test_threads_share_one_token() -> None:
+    with serving(lambda _: token_answer()) as server, ThreadPoolExecutor(8) as pool:
+        ecr = at(server)
+        tokens = list(pool.map(lambda _: ecr.token(), range(8)))
+        assert server.count() == 1
+    assert all(token is tokens[0] for token in tokens)
+
+
+def test_a_fresh_token_is_another_one() -> None:
+    with serving(lambda _: token_answer()) as server:
+        ecr = at(server)
+        first, fresh = ecr.token(), ecr.token(fresh=True)
+        assert server.count() == 2
+    assert fresh is not first
+
+
+def test_a_token_is_replaced_before_it_ends() -> None:
+    now = [NOW]
+    with serving(lambda _: token_answer()) as server:
+        ecr = at(server, lambda: now[0])
+        for hours, fetched in ((0, 1), (11, 1), (11.9, 2)):
+            now[0] = NOW + timedelta(hours=hours)
+            ecr.token()
+            assert server.count() == fetched
+
+
+def test_a_token_that_is_past_its_end_when_it_comes_lasts_until_it_is_refused() -> None:
+    with serving(lambda _: token_answer(expires=datetime(2015, 1, 1, tzinfo=UTC))) as server:
+        ecr = at(server)
+        ecr.token()
+        ecr.token()
+        assert server.count() == 1
+        ecr.token(fresh=True)
+        assert server.count() == 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"authorizationToken": "no base64!"},
+        {"authorizationToken": base64.b64encode(b"no colon").decode()},
+        {"authorizationToken": base64.b64encode(b"AWS:").decode()},
+        {"authorizationToken": base64.b64encode(b"\xff:\xff").decode()},
+        {"authorizationToken": None},
+        {"proxyEndpoint": f"http://{HOST}"},
+        {"proxyEndpoint": "https://"},
+        {"proxyEndpoint": None},
+        {"expiresAt": None},
+    ],
+)
+def test_an_answer_without_a_usable_token_is_an_error(changed: dict[str, object]) -> None:
+    with serving(lambda _: token_answer(**changed)) as server, pytest.raises(RegistryError, match="holds no token"):  # type: ignore[arg-type]  # Some of the entry's keys.
+        at(server).token()
+
+
+# Repositories
+
+
+def test_a_repository_is_created_once(ecr: Ecr) -> None:
+    assert [ecr.create_repository("once/ingest") for _ in range(2)] == [True, False]
+
+
+def test_repositories_are_created_at_once(ecr: Ecr, endpoint: str) -> None:
+    names = [f"many/image-{number}" for number in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(ecr.create_repository, names)) == [True] * 20
+    asked = boto3.client("ecr", REGION, endpoint_url=endpoint, aws_access_key_id="x", aws_secret_access_key="x")
+    found = {one["repositoryName"] for one in asked.describe_repositories(repositoryNames=names)["repositories"]}
+    assert found == set(names)
+
+
+@pytest.fixture
+def repositories(endpoint: str, request: pytest.FixtureRequest) -> Callable[..., list[str]]:
+    """Return what creates repositories with a setting each, below a name of the test's own."""
+    client = boto3.client("ecr", REGION, endpoint_url=endpoint, aws_access_key_id="x", aws_secret_access_key="x")
+    prefix = request.node.name.split("[")[0].removeprefix("test_")
+
+    def create(*settings: str, filters: tuple[str, ...] = ()) -> list[str]:
+        names = [f"{prefix}/{number}" for number, _ in enumerate(settings)]
+        for name, setting in zip(names, settings, strict=True):
+            options = (
+                {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": one} for one in filters]}
+                if setting.endswith("_WITH_EXCLUSION")
+                else {}
+            )
+            client.create_repository(repositoryName=name, imageTagMutability=setting, **options)
+        return names
+
+    return create
+
+
+def test_settings_of_many_repositories_are_read(ecr: Ecr, repositories: Callable[..., list[str]]) -> None:
+    names = repositories("MUTABLE", "IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION", filters=("latest*",))
+    assert ecr.tag_mutability(names) == {
+        names[0]: TagMutability("MUTABLE"),
+        names[1]: TagMutability("IMMUTABLE"),
+        names[2]: TagMutability("IMMUTABLE_WITH_EXCLUSION", ("latest*",)),
+    }
+
+
+def test_repositories_that_do_not_exist_have_no_setting(ecr: Ecr, repositories: Callable[..., list[str]]) -> None:
+    names = repositories("MUTABLE", "IMMUTABLE", "MUTABLE")
+    wanted = ["gone/a", *names, "gone/b", "gone/c"]
+    assert sorted(ecr.tag_mutability(wanted)) == names
+
+
+def test_no_repositories_need_no_call() -> None:
+    with serving(fault("ServerException", 500)) as server:
+        assert at(server).tag_mutability([]) == {}
+        assert server.count() == 0
+
+
+def test_two_hundred_repositories_are_two_calls() -> None:
+    def answer(asked: Asked) -> Answer:
+        names = json.loads(asked.body)["repositoryNames"]
+        assert len(names) <= 100
+        found = [{"repositoryName": name, "imageTagMutability": "IMMUTABLE"} for name in names]
+        return Answer(200, body=json.dumps({"repositories": found}).encode())
+
+    with serving(answer) as server:
+        assert len(at(server).tag_mutability(f"a/{number}" for number in range(200))) == 200
+        assert server.count() == 2
+
+
+def test_the_repositories_whose_tag_cannot_move_are_named(ecr: Ecr, repositories: Callable[..., list[str]]) -> None:
+    names = repositories("MUTABLE", "IMMUTABLE")
+    asked = [Repository(Registry(HOST), name) for name in (*names, "gone/a")]
+    assert ecr.immutable(asked, "0.1") == {asked[1]}
+
+
+@pytest.mark.parametrize(
+    ("setting", "exclusions", "tag", "expected"),
+    [
+        ("MUTABLE", (), "0.1", False),
+        ("IMMUTABLE", (), "0.1", True),
+        ("IMMUTABLE_WITH_EXCLUSION", ("0.*",), "0.1", False),
+        ("IMMUTABLE_WITH_EXCLUSION", ("0.*",), "1.0", True),
+        ("IMMUTABLE_WITH_EXCLUSION", ("0.*",), "0x1", True),
+        ("IMMUTABLE_WITH_EXCLUSION", ("a", "*SNAPSHOT*"), "0.1-SNAPSHOT", False),
+        ("MUTABLE_WITH_EXCLUSION", ("0.*",), "0.1", True),
+        ("MUTABLE_WITH_EXCLUSION", ("0.*",), "1.0", False),
+        ("MUTABLE", ("0.*",), "0.1", False),
+    ],
+)
+def test_exclusions_turn_a_setting_into_its_contrary(
+    setting: str, exclusions: tuple[str, ...], tag: str, *, expected: bool
+) -> None:
+    assert TagMutability(setting, exclusions).immutable(tag) is expected
+
+
+@given(st.from_regex(r"[A-Za-z0-9._*-]{1,20}", fullmatch=True))
+def test_a_pattern_matches_what_it_spells(pattern: str) -> None:
+    assert not TagMutability("IMMUTABLE_WITH_EXCLUSION", (pattern,)).immutable(pattern.replace("*", "any-thing"))
+
+
+# Where AWS is, and who we are
+
+
+def test_the_given_environment_counts_instead_of_the_process_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda _: token_answer()) as server, serving(lambda _: token_answer()) as other:
+        for name, value in {
+            "AWS_ENDPOINT_URL": other.url,
+            "AWS_ENDPOINT_URL_ECR": other.url,
+            "AWS_PROFILE": "of-somebody-else",
+            "AWS_ACCESS_KEY_ID": "real",
+            "AWS_SECRET_ACCESS_KEY": "real",
+            "AWS_SESSION_TOKEN": "real",
+        }.items():
+            monkeypatch.setenv(name, value)
+        Ecr(environment={**LOGIN, "AWS_ENDPOINT_URL": server.url, "AWS_REGION": REGION}).token()
+        assert (server.count(), other.count()) == (1, 0)
+        assert "Credential=testing/" in server.asked[0].headers["authorization"]
+        assert "x-amz-security-token" not in server.asked[0].headers
+
+
+def test_without_one_the_process_own_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda _: token_answer()) as server:
+        for name, value in {**LOGIN, "AWS_ENDPOINT_URL_ECR": server.url, "AWS_REGION": REGION}.items():
+            monkeypatch.setenv(name, value)
+        Ecr().token()
+        assert f"/{REGION}/ecr/" in server.asked[0].headers["authorization"]
+
+
+def test_a_profile_says_login_and_endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with serving(lambda _: token_answer()) as server:
+        (tmp_path / "profiles").write_text(
+            f"[profile mine]\nregion = {REGION}\nendpoint_url = {server.url}\n"
+            "aws_access_key_id = profiled\naws_secret_access_key = x\n"
+        )
+        monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+        Ecr(environment={"AWS_PROFILE": "mine", "AWS_CONFIG_FILE": str(tmp_path / "profiles")}).token()
+        assert "Credential=profiled/" in server.asked[0].headers["authorization"]
+
+
+def test_a_loopback_endpoint_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda _: Answer(502)) as proxy, serving(lambda _: token_answer()) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        at(server).token()
+        assert (server.count(), proxy.count()) == (1, 0)
+
+
+def test_one_client_is_made_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    create = boto3.session.Session.client
+
+    def client(session: boto3.session.Session, name: str, **options: object) -> object:
+        made.append(name)
+        return create(session, name, **options)
+
+    monkeypatch.setattr(boto3.session.Session, "client", client)
+    together = threading.Barrier(8)
+    with serving(lambda _: token_answer()) as server, ThreadPoolExecutor(8) as pool:
+        ecr = at(server)
+
+        def ask(_: int) -> None:
+            together.wait(10)
+            ecr.tag_mutability([])
+            ecr.token()
+
+        list(pool.map(ask, range(8)))
+    assert made == ["ecr"]
+
+
+# Faults
+
+
+def caught(ecr: Ecr) -> RegistryError:
+    with pytest.raises(RegistryError) as info:
+        ecr.create_repository("mine/ingest")
+    return info.value
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "hint"),
+    [
+        ("AccessDeniedException", RegistryError, "ecr:CreateRepository"),
+        ("ExpiredTokenException", CredentialsError, "log in to AWS"),
+        ("UnrecognizedClientException", CredentialsError, "log in to AWS"),
+        ("InvalidSignatureException", CredentialsError, "clock"),
+        ("LimitExceededException", RegistryError, "quota"),
+        ("InvalidParameterException", RegistryError, "INSTANCE_ID"),
+        ("KmsException", RegistryError, "API reference"),
+    ],
+)
+def test_what_aws_refuses_says_the_code_and_the_next_step(
+    code: str, kind: type[RegistryError], hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)  # botocore repeats what exceeds a limit.
+    with serving(fault(code)) as server:
+        error = caught(at(server))
+    assert type(error) is kind
+    assert error.message == f"ecr:CreateRepository for mine/ingest: AWS answered {code} (so it is)"
+    assert hint in error.next_step
+    assert (error.code, error.status, error.temporary) == (code, 400, False)
+
+
+def test_a_throttled_call_is_repeated_and_then_temporary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with serving(fault("ThrottlingException")) as server:
+        error = caught(at(server))
+        assert server.count() == 6
+    assert error.temporary
+    assert "again" in error.next_step
+
+
+def test_nobody_answering_names_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with serving(lambda _: Answer()) as server:
+        gone = server
+    error = caught(at(gone))
+    assert error.temporary
+    assert f"{gone.url}" in error.message
+    assert "does not answer" in error.message
+
+
+def test_no_login_is_an_error_of_credentials() -> None:
+    error = caught(Ecr(REGION, environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}))
+    assert isinstance(error, CredentialsError)
+    assert "log in to AWS" in error.next_step
+
+
+def test_half_a_login_is_an_error_of_credentials() -> None:
+    assert isinstance(caught(Ecr(REGION, environment={"AWS_ACCESS_KEY_ID": "half"})), CredentialsError)
+
+
+def test_no_region_is_an_error_that_says_what_to_set() -> None:
+    assert "set REGION" in caught(Ecr(environment=LOGIN)).next_step
+
+
+def test_a_region_that_cannot_be_one_is_an_error() -> None:
+    assert "eu-west-2" in caught(Ecr("eu west 2/", environment=LOGIN)).next_step
+
+
+def test_a_profile_that_does_not_exist_is_an_error_of_credentials() -> None:
+    error = caught(Ecr(REGION, environment={"AWS_PROFILE": "gone"}))
+    assert isinstance(error, CredentialsError)
+    assert "AWS_PROFILE" in error.next_step
