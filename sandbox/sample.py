@@ -11,12 +11,13 @@ same bytes on every machine.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import random
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tasks.model import Image
@@ -35,16 +36,16 @@ def make(directory: Path, images: Iterable[Image], version: str) -> None:
         images: the images that must be buildable from it.
         version: what templates/version.txt says, and the jars' names.
     """
-    _write(directory / "templates" / "version.txt", f"{version}\n".encode())
+    _write(directory / "templates" / "version.txt", lambda: f"{version}\n".encode())
     for image in images:
         folder = directory / "docker" / image.directory
-        jar = image.jar_name(version)
-        if jar is None:
-            _write(folder / f"{image.directory}.jar", sample_jar(image.name))
-            _write(folder / "Dockerfile", deployment_dockerfile(image.directory).encode())
+        lambda_jar = image.jar_name(version)
+        if lambda_jar is None:
+            jar, dockerfile = folder / f"{image.directory}.jar", deployment_dockerfile(image.directory)
         else:
-            _write(directory / "jars" / jar, sample_jar(image.name))
-            _write(folder / "Dockerfile", lambda_dockerfile().encode())
+            jar, dockerfile = directory / "jars" / lambda_jar, lambda_dockerfile()
+        _write(jar, functools.partial(sample_jar, image.name))
+        _write(folder / "Dockerfile", dockerfile.encode)
 
 
 def deployment_dockerfile(directory: str) -> str:
@@ -104,11 +105,11 @@ def _add(jar: zipfile.ZipFile, name: str, content: bytes) -> None:
     jar.writestr(entry, content)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: Callable[[], bytes]) -> None:
     """Write a file whole, unless there is one."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
+    partial.write_bytes(content())
     partial.replace(path)
