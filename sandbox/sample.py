@@ -36,7 +36,7 @@ def make(directory: Path, images: Iterable[Image], version: str) -> None:
         images: the images that must be buildable from it.
         version: what templates/version.txt says, and the jars' names.
     """
-    _write(directory / "templates" / "version.txt", lambda: f"{version}\n".encode())
+    _write(directory / "templates" / "version.txt", f"{version}\n".encode)
     for image in images:
         folder = directory / "docker" / image.directory
         lambda_jar = image.jar_name(version)
