@@ -177,7 +177,10 @@ def test_a_single_image_for_several_platforms_is_refused() -> None:
     [
         ([], "nothing"),
         ([entry(FOR_AMD64, "linux/amd64")], "linux/amd64"),
-        ([entry(FOR_AMD64, "linux/amd64")] * 2, "linux/amd64, linux/amd64"),
+        (
+            [*[entry(FOR_AMD64, "linux/amd64")] * 2, entry(FOR_ARM64, "linux/arm64")],
+            "linux/amd64, linux/amd64, linux/arm64",
+        ),
         (
             [entry(FOR_AMD64, "linux/amd64"), entry(FOR_ARM64, "linux/arm64"), entry(FOR_ARM64, "linux/arm/v7")],
             "linux/amd64, linux/arm/v7, linux/arm64",

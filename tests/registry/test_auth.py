@@ -148,6 +148,26 @@ def test_threads_whose_password_is_refused_at_once_fetch_one_fresh_one() -> None
         assert server.count(target="/v2/a") == 16
 
 
+def test_a_password_that_another_thread_has_replaced_is_not_replaced_again() -> None:
+    replaced, sent = threading.Event(), threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        if asked.target == "/v2/late" and asked.headers["authorization"] == OLD.basic:
+            sent.set()
+            replaced.wait(10)
+        return basic(NEW)(asked)
+
+    with serving(answer) as server, ThreadPoolExecutor(1) as pool:
+        keychain = Credentials(OLD, NEW)
+        sender = authenticator(server, keychain)
+        late = pool.submit(sender.send, Request("GET", "/v2/late"), SCOPE)
+        sent.wait(10)
+        sender.send(THING, SCOPE)
+        replaced.set()
+        assert late.result(10).body == b"in"
+        assert keychain.asked == [False, True]
+
+
 def test_a_keychain_that_fails_fails_the_request() -> None:
     def keychain(registry: Registry, fresh: bool) -> Credential | None:  # noqa: ARG001  # A Keychain.
         raise CredentialsError("no AWS login", "log in")
