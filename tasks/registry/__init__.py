@@ -1,1 +1,10 @@
-"""What talks to registries: `http` (the one door), `auth`, `oci` (the distribution API) and `ecr` (the only boto3)."""
+"""What talks to registries.
+
+    model      manifests and descriptors, checked                      ┐
+    message    requests, responses, what their errors say              ├ pure
+    challenge  how a registry asks for a login                         │
+    aws_faults what AWS says went wrong                                ┘
+    http       the one door to HTTP ─▶ auth  logged in ─▶ oci  the distribution API
+    flight     one answer for all threads that ask the same thing at the same moment
+    ecr        ECR's own API: tokens, repositories; the only boto3
+"""
