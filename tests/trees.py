@@ -113,7 +113,7 @@ def rewrite(jar: Path, *, edited: bool = False, shuffled: bool = False) -> str |
         for entry in [manifest, *rest]:
             content = old.read(entry)
             if edited and changed is None and entry.filename.endswith(".class"):
-                content, changed = content[:-1] + bytes([content[-1] ^ 1]), entry.filename
+                content, changed = content[:-1] + bytes([(content[-1] + 1) % 256]), entry.filename
             copy = _now(entry.filename)
             copy.external_attr = entry.external_attr
             new.writestr(copy, content, entry.compress_type, compresslevel=1)
