@@ -7,4 +7,6 @@
     http       the one door to HTTP ─▶ auth  logged in ─▶ oci  the distribution API
     flight     one answer for all threads that ask the same thing at the same moment
     ecr        ECR's own API: tokens, repositories; the only boto3
+
+The four pure ones do no I/O and know no login.
 """
