@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tasks import lock, run
 from tasks.engine.buildx import Engine, known_platforms
+from tasks.engine.credential_helper import read_config, user_config_directory
 from tasks.errors import CommandError, EngineError
 from tasks.model import Builder
 
@@ -102,8 +103,8 @@ def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: c
     """
     if wanted.driver == "docker":
         return own_engine(environment)
-    if fault := _remembered(memory, wanted, environment):
-        return own_engine(environment, because=fault)
+    if known := _remembered(memory, wanted, environment):
+        return known
     path = _lock_path(wanted.name)
     shared = contextlib.ExitStack()
     with shared:
@@ -116,7 +117,7 @@ def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: c
         fault = _boot(wanted, environment)
     if fault:
         engine = own_engine(environment, because=fault)
-        _remember(memory, wanted, environment, engine.note)
+        _remember(memory, wanted, environment, engine)
         return engine
     hold.enter_context(lock.held(path, BUSY_SECONDS, shared=True))
     return Engine(wanted.name, wanted.driver)
@@ -132,14 +133,22 @@ def inspect(name: str, environment: Mapping[str, str]) -> Inspected | None:
     raise EngineError(f"the builder {name} cannot be inspected\n{run.tail(done)}", _NO_ENGINE)
 
 
-def remove(name: str, environment: Mapping[str, str]) -> None:
-    """Remove the builder and what it cached; nothing happens where there is none."""
-    if inspect(name, environment) is not None:
-        run.check(
-            ["docker", "buildx", "rm", name],
-            environment=environment,
-            next_step=f"see `docker buildx ls`, then `docker buildx rm {name}`",
-        )
+def remove(name: str, environment: Mapping[str, str], *, dryrun: bool = False) -> bool:
+    """Remove the builder and what it cached, unless `dryrun`; return whether there is one.
+
+    Raises:
+        LockedError: another run builds with it.
+        SleeperImagesError: it cannot be inspected or removed.
+    """
+    with lock.held(_lock_path(name)):
+        there = inspect(name, environment) is not None
+        if there and not dryrun:
+            run.check(
+                ["docker", "buildx", "rm", name],
+                environment=environment,
+                next_step=f"see `docker buildx ls`, then `docker buildx rm {name}`",
+            )
+    return there
 
 
 def own_engine(environment: Mapping[str, str], *, because: str = "") -> Engine:
@@ -187,7 +196,7 @@ def _boot(wanted: Builder, environment: Mapping[str, str]) -> str:
 
 
 def _reason(done: run.Completed) -> str:
-    """Return what a failed command came down to: the innermost of the causes that its last line strings together."""
+    """Return the innermost of the causes that a failed command's last line strings together."""
     lines = (done.errors or done.output).strip().splitlines()
     return lines[-1].rpartition(": ")[2].strip() if lines else f"exit code {done.code}"
 
@@ -207,20 +216,23 @@ MEMORY_SECONDS = 24 * 3600
 
 def _circumstances(wanted: Builder, environment: Mapping[str, str]) -> dict[str, str]:
     where = {name: environment.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT")}
-    return where | {"builder": json.dumps(asdict(wanted), default=str, sort_keys=True)}
+    current = read_config(user_config_directory(environment) / "config.json").get("currentContext", "")
+    return where | {"context": str(current), "builder": json.dumps(asdict(wanted), default=str, sort_keys=True)}
 
 
-def _remembered(memory: Path, wanted: Builder, environment: Mapping[str, str]) -> str:
-    """Return why the builder could not boot when it was last tried, or nothing."""
+def _remembered(memory: Path, wanted: Builder, environment: Mapping[str, str]) -> Engine | None:
+    """Return what stood in for the builder when it was last tried and could not boot."""
     try:
         known = json.loads(memory.read_text())
         young = 0 <= time.time() - float(known["at"]) < MEMORY_SECONDS
-        return str(known["fault"]) if young and known["circumstances"] == _circumstances(wanted, environment) else ""
+        if young and known["circumstances"] == _circumstances(wanted, environment):
+            return Engine(str(known["builder"]), str(known["driver"]), str(known["note"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # Forgotten or damaged: the builder is tried again, which costs only time.
+        pass  # Forgotten or damaged: the builder is tried again, which costs only time.
+    return None
 
 
-def _remember(memory: Path, wanted: Builder, environment: Mapping[str, str], fault: str) -> None:
+def _remember(memory: Path, wanted: Builder, environment: Mapping[str, str], engine: Engine) -> None:
     memory.parent.mkdir(parents=True, exist_ok=True)
-    known = {"at": time.time(), "fault": fault, "circumstances": _circumstances(wanted, environment)}
+    known = asdict(engine) | {"at": time.time(), "circumstances": _circumstances(wanted, environment)}
     memory.write_text(json.dumps(known, indent=2))

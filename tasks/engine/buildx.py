@@ -107,7 +107,8 @@ def command(
 
 def environment(ours: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
     """Return buildx's environment: what it may have of ours, and what we add."""
-    return {name: ours[name] for name in PASSED_ON if name in ours} | dict(extra)
+    # Without this buildx runs git in the context, to describe in attestations a commit that decides nothing here.
+    return {name: ours[name] for name in PASSED_ON if name in ours} | {"BUILDX_GIT_INFO": "false"} | dict(extra)
 
 
 def build(argv: Sequence[str], *, image: str, environment: Mapping[str, str], metadata: Path, log: Path) -> Digest:

@@ -100,11 +100,11 @@ def test_the_context_comes_last() -> None:
     ["SOURCE_DATE_EPOCH", "BUILDX_BUILDER", "DOCKER_DEFAULT_PLATFORM", "BUILDKIT_PROGRESS", "AWS_SECRET_ACCESS_KEY"],
 )
 def test_what_could_change_a_build_or_is_secret_does_not_reach_buildx(name: str) -> None:
-    assert buildx.environment({name: "x", "HOME": "/root"}, {}) == {"HOME": "/root"}
+    assert buildx.environment({name: "x", "HOME": "/root"}, {}) == {"HOME": "/root", "BUILDX_GIT_INFO": "false"}
 
 
 def test_what_we_add_wins_over_what_the_user_has() -> None:
-    assert buildx.environment({"DOCKER_CONFIG": "theirs"}, {"DOCKER_CONFIG": "ours"}) == {"DOCKER_CONFIG": "ours"}
+    assert buildx.environment({"DOCKER_CONFIG": "theirs"}, {"DOCKER_CONFIG": "ours"})["DOCKER_CONFIG"] == "ours"
 
 
 def build(tmp_path: Path, code: str) -> Digest:
