@@ -7,6 +7,7 @@ sandbox:stop        a task of its own: nothing depends on it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from sandbox.layout import Sandbox
@@ -25,7 +26,7 @@ def tasks(sandbox: Sandbox, images: Iterable[Image]) -> Iterator[dict[str, Any]]
         "basename": "sandbox",
         "doc": "Start a Docker engine, a registry and an ECR API on this machine, to try everything on.",
         "actions": [action(_start, sandbox, tuple(images))],
-        "clean": [action(_remove, sandbox)],
+        "clean": [(_remove, [sandbox])],
         "uptodate": [False],
         "io": NO_CAPTURE,
         "meta": {"verb": "sandbox"},
@@ -59,7 +60,10 @@ def _stop(sandbox: Sandbox) -> None:
     servers.stop(sandbox)
 
 
-def _remove(sandbox: Sandbox) -> None:
+def _remove(sandbox: Sandbox, *, dryrun: bool) -> list[Path]:
     from sandbox import servers  # noqa: PLC0415  # As above.
 
-    servers.remove(sandbox)
+    found = [sandbox.directory] if sandbox.directory.exists() else []
+    if not dryrun:
+        servers.remove(sandbox)
+    return found

@@ -32,6 +32,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "file_dep": gather.files(image, session.settings),
             "task_dep": ["builder"],
             "uptodate": [_loaded_check(session, image)],
+            "clean": [(session.remove_logs, ["build", image])],
             "io": NO_CAPTURE,
             "meta": {"verb": "build", "image": image.name},
         }

@@ -37,7 +37,13 @@ def boot(session: Session) -> dict[str, Any]:
     return {"builder": session.engine.builder, "driver": session.engine.driver, "note": session.engine.note}
 
 
-def remove(session: Session) -> None:
-    """Remove the builder from this machine, and what is remembered of it; the engine's own stays."""
-    session.builder_memory.unlink(missing_ok=True)
-    builders.remove(session.builder.name, session.docker_environment(logged_in=False))
+def remove(session: Session, *, dryrun: bool) -> list[str]:
+    """Remove the builder and what is remembered of it, unless `dryrun`; the engine's own stays. Return what there was.
+
+    Raises:
+        SleeperImagesError: it cannot be removed, or another run builds with it.
+    """
+    if not dryrun:
+        session.builder_memory.unlink(missing_ok=True)
+    there = builders.remove(session.builder.name, session.docker_environment(logged_in=False), dryrun=dryrun)
+    return [f"the builder {session.builder.name}"] if there else []

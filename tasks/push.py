@@ -38,6 +38,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "file_dep": gather.files(image, session.settings),
             "task_dep": [f"stage:{image.name}", f"repository:{image.name}", "builder", "login"],
             "uptodate": [(is_current, [session, image])],
+            "clean": [(session.remove_logs, ["push", image])],
             "io": NO_CAPTURE,
             "meta": {"verb": "push", "image": image.name},
         }

@@ -97,6 +97,13 @@ class Session:
         """Return the file that buildx names its result in."""
         return self.logs / f"{verb}-{image.name}.json"
 
+    def remove_logs(self, verb: str, image: Image, *, dryrun: bool) -> list[Path]:
+        """Remove what a verb's command for the image left in `logs`, unless `dryrun`; return what there was."""
+        found = [path for path in (self.log(verb, image), self.metadata(verb, image)) if path.exists()]
+        for path in () if dryrun else found:
+            path.unlink()
+        return found
+
     @property
     def builder_memory(self) -> Path:
         """The file that remembers that the builder cannot boot here."""

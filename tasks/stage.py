@@ -54,18 +54,29 @@ def prepare(session: Session, image: Image, parent: Path) -> Path:
     """
     gathered = session.decisions.gathered(image)
     destination = parent / session.context(image).name
-    for older in parent.glob(f"{image.name}-????????????"):
-        if older != destination:
-            staging.remove(older)
+    for older in _staged(parent, image) - {destination}:
+        staging.remove(older)
     staging.stage(gathered.sources.entries, gathered.sources.dockerfile, destination, gathered.sources.stamps)
     return destination
 
 
-def remove(session: Session, image: Image) -> None:
-    """Remove the image's contexts and logs from this machine."""
-    for folder in (session.contexts, session.contexts / "load"):
-        for path in folder.glob(f"{image.name}-????????????"):
-            staging.remove(path)
-    for verb in ("push", "build"):
-        session.log(verb, image).unlink(missing_ok=True)
-        session.metadata(verb, image).unlink(missing_ok=True)
+def remove(session: Session, image: Image, *, dryrun: bool) -> list[Path]:
+    """Remove the image's contexts from this machine, unless `dryrun`; return what there was.
+
+    Raises:
+        StagingError: one cannot be removed.
+    """
+    found = [path for parent in (session.contexts, session.contexts / "load") for path in _staged(parent, image)]
+    for path in () if dryrun else found:
+        staging.remove(path)
+    return sorted(found)
+
+
+def _staged(parent: Path, image: Image) -> set[Path]:
+    """Return the image's contexts below `parent`, those included of which only a half was written."""
+    pattern = f"{image.name}-{'[0-9a-f]' * 12}"
+    return {
+        path.with_name(path.name.removesuffix(staging.PARTIAL))
+        for suffix in ("", staging.PARTIAL)
+        for path in parent.glob(pattern + suffix)
+    }

@@ -18,7 +18,7 @@ from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import lock, run
-from tasks.configuration.suggest import did_you_mean
+from tasks.commands.names import matching
 from tasks.errors import LockedError, SleeperImagesError
 from tasks.session import Session, close, current
 
@@ -68,7 +68,7 @@ class Run(DoitRun):
         verbs = self._prepare(session)
         with contextlib.ExitStack() as held:
             if LOCKED & verbs:
-                held.enter_context(_checkout(session))
+                held.enter_context(checkout(session))
             return int(
                 super()._execute(
                     outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
@@ -101,12 +101,8 @@ class Run(DoitRun):
         for word in self.sel_tasks:
             if word.startswith("-"):
                 return  # Options of the task before it; doit parses them.
-            if "*" in word:
-                if not fnmatch.filter(tasks, word):
-                    raise InvalidCommand(f"no task matches {word!r}{did_you_mean(word.replace('*', ''), tasks)}")
-            elif word not in tasks:
-                raise InvalidCommand(f"there is no task or command {word!r}{did_you_mean(word, tasks)}")
-            elif tasks[word].pos_arg is not None:
+            matching(tasks, [word], "task or command")
+            if word in tasks and tasks[word].pos_arg is not None:
                 return  # It takes the rest of the line.
 
     def _prepare(self, session: Session) -> set[str]:
@@ -144,7 +140,8 @@ def _closure(tasks: dict[str, Any], words: Iterable[str]) -> set[str]:
 
 
 @contextlib.contextmanager
-def _checkout(session: Session) -> Iterator[None]:
+def checkout(session: Session) -> Iterator[None]:
+    """Hold the checkout's lock while the block runs; InvalidCommand, which doit prints, where another run does."""
     try:
         with lock.held(session.settings.state_dir / "lock", session.settings.wait):
             yield

@@ -29,6 +29,9 @@ from tasks.errors import ChangedWhileBuildingError, InputError, StagingError, Un
 from tasks.inputs.context import DOCKERFILE, Entry
 from tasks.inputs.digests import FileStamp
 
+PARTIAL = ".partial"
+"""What is added to a context's name while it is written."""
+
 _FILE = 0o644
 _EXECUTABLE = 0o755
 _DIRECTORY = 0o755
@@ -95,7 +98,7 @@ def remove(destination: Path) -> None:
 
 
 def _partial(destination: Path) -> Path:
-    return destination.with_name(destination.name + ".partial")
+    return destination.with_name(destination.name + PARTIAL)
 
 
 def _write(entry: Entry, path: Path, stamps: Mapping[Path, FileStamp]) -> None:

@@ -1,0 +1,74 @@
+"""doit's own commands that take names of tasks: a wrong name is an error with a suggestion, a pattern works in each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from doit.cmd_forget import Forget as DoitForget
+from doit.cmd_ignore import Ignore as DoitIgnore
+from doit.cmd_info import Info as DoitInfo
+from doit.cmd_list import List as DoitList
+
+from tasks.commands.names import matching
+from tasks.decision import Blocked, Missing, Retag, Unknown
+from tasks.session import current
+
+
+class List(DoitList):
+    """`doit list`, of patterns too."""
+
+    name = "list"
+
+    def _list_filtered(self, tasks: dict[str, Any], filter_tasks: list[str], include_subtasks: bool) -> list[Any]:  # noqa: FBT001  # doit's signature.
+        return list(super()._list_filtered(tasks, matching(tasks, filter_tasks), include_subtasks))
+
+
+class Info(DoitInfo):
+    """`doit info`, with the image's decision for the reason."""
+
+    name = "info"
+    _image: str | None = None
+
+    def _execute(self, pos_args: list[str], hide_status: bool) -> int:  # noqa: FBT001  # doit hands over its options.
+        tasks = {task.name: task for task in self.task_list}
+        names = matching(tasks, pos_args)
+        meta = (tasks[names[0]].meta or {}) if len(names) == 1 else {}
+        if meta.get("verb") == "push":
+            self._image = meta["image"]
+            session = current()
+            session.ask(pushes=[session.catalogue.image(meta["image"])], loads=())
+        return int(super()._execute(names, hide_status) or 0)
+
+    def get_reasons(self, reasons: dict[str, Any]) -> str:
+        """Return why the task would run; for a push what its image's decision says, which is what decides."""
+        if self._image is None:
+            return str(super().get_reasons(reasons))
+        session = current()
+        match session.decisions.of(session.catalogue.image(self._image)):
+            case Missing(reason):
+                return f" * build: {reason}"
+            case Retag(_, reason):
+                return f" * retag: {reason}"
+            case Blocked(error) | Unknown(error):
+                return f" * {error}"
+        return " * this checkout has not run it yet; the registry holds the image, so a run will do nothing"
+
+
+class Forget(DoitForget):
+    """`doit forget`, of patterns too."""
+
+    name = "forget"
+    sel_tasks: list[str] | None
+
+    def _execute(self, forget_sub: bool, forget_disable_default: bool, forget_all: bool) -> int:  # noqa: FBT001  # doit hands over its options.
+        self.sel_tasks = matching([task.name for task in self.task_list], self.sel_tasks or ())
+        return int(super()._execute(forget_sub, forget_disable_default, forget_all) or 0)
+
+
+class Ignore(DoitIgnore):
+    """`doit ignore`, of patterns too."""
+
+    name = "ignore"
+
+    def _execute(self, pos_args: list[str]) -> int:
+        return int(super()._execute(matching([task.name for task in self.task_list], pos_args)) or 0)
