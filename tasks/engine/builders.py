@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tasks import lock, run
 from tasks.engine.buildx import Engine, known_platforms
-from tasks.engine.credential_helper import read_config, user_config_directory
+from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.errors import CommandError, EngineError
 from tasks.model import Builder
 

@@ -19,8 +19,8 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.errors import SleeperImagesError
 from tasks.registry.auth import Credential
 
@@ -134,20 +134,6 @@ class CredentialHelper:
         if credential is None:
             return f"-{NOT_FOUND}"
         return "+" + json.dumps({"ServerURL": server, "Username": credential.username, "Secret": credential.password})
-
-
-def user_config_directory(environment: Mapping[str, str]) -> Path:
-    """Return the directory of the user's docker configuration."""
-    return Path(environment.get("DOCKER_CONFIG") or Path(environment.get("HOME") or "~").expanduser() / ".docker")
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Return docker's config.json, or nothing where there is none or it is no JSON object; docker says so itself."""
-    try:
-        config = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return config if isinstance(config, dict) else {}
 
 
 def remove_abandoned() -> None:
