@@ -14,13 +14,13 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from tasks import presence, proof
 from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, decide
 from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
 from tasks.inputs.fingerprint import Inputs, inputs_tag
 from tasks.inputs.gather import Gathered, Gatherer
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_tag
+from tasks.registry import presence, proof
 from tasks.registry.oci import Client, Descriptor
 
 

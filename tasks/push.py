@@ -67,7 +67,7 @@ def push(session: Session, image: Image) -> dict[str, Any]:
 
 
 def _build(session: Session, image: Image) -> tuple[Digest, str]:
-    from tasks.proof import kind_fits  # noqa: PLC0415  # What talks to the registry is loaded by what needs it.
+    from tasks.registry.proof import kind_fits  # noqa: PLC0415  # What talks to the registry is loaded by what needs it.
 
     made_of = session.decisions.gathered(image).inputs
     repository, context = session.repository(image), session.context(image)
@@ -107,7 +107,7 @@ def _retag(session: Session, image: Image, digest: Digest) -> None:
 
 def _prove(session: Session, image: Image, digest: Digest) -> Manifest:
     """Read back what the registry holds and return it, if it is what this image must be."""
-    from tasks.proof import prove  # noqa: PLC0415  # As above.
+    from tasks.registry.proof import prove  # noqa: PLC0415  # As above.
 
     platforms = gather.platforms(image, session.settings)
     return prove(session.client, session.repository(image), digest, image, platforms)

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.layout import Sandbox
-from tasks import presence, proof
 from tasks.errors import CredentialsError, RegistryError
 from tasks.model import Image, Kind
 from tasks.reference import Registry, Repository
+from tasks.registry import presence, proof
 from tasks.registry.auth import Authenticator, Credential, push_scope
 from tasks.registry.ecr import Ecr
 from tasks.registry.http import Http

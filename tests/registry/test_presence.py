@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tasks import presence
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry, Repository
+from tasks.registry import presence
 from tasks.registry.auth import Credential
 from tasks.registry.http import Budget, Http
 from tasks.registry.model import OCI_MANIFEST, Descriptor, sha256

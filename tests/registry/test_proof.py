@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tasks import proof
 from tasks.errors import ProofError, RegistryError
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Repository
+from tasks.registry import proof
 from tasks.registry.model import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
