@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, decide
+from tasks.decision import Answer, Blocked, Current, Decision, Missing, Retag, Unknown, decide
 from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
 from tasks.inputs.fingerprint import Inputs, inputs_tag
 from tasks.inputs.gather import Gathered, Gatherer
@@ -58,6 +58,7 @@ class Decisions:
         self._lock = threading.RLock()
         self._gathered: dict[str, Gathered | SleeperImagesError] = {}
         self._decisions: dict[str, Decision] = {}
+        self._held: dict[str, Mapping[str, Answer]] = {}
         self._expected: dict[str, Image] = {}
 
     def expect(self, images: Iterable[Image]) -> None:
@@ -87,6 +88,12 @@ class Decisions:
         if isinstance(found, SleeperImagesError):
             raise found
         return found
+
+    def held(self, image: Image) -> Mapping[str, Answer]:
+        """Return what the registry answered about the image's tags, by tag; nothing where it was not asked."""
+        with self._lock:
+            self.of(image)
+            return self._held.get(image.name, {})
 
     def settle(self, image: Image, digest: Digest) -> None:
         """Record that both tags are now on `digest`."""
@@ -139,6 +146,7 @@ class Decisions:
         tags = {image.name: inputs_tag(inputs.fingerprint()) for image, inputs in known}
         wanted = {image.name: (self._holdings.repository(image), (tags[image.name], version)) for image, _ in known}
         answers = presence.look(self._holdings.client, wanted)
+        self._held |= answers
         decisions: dict[str, Decision] = {}
         moving: dict[str, Digest] = {}
         for image, _ in known:

@@ -1,4 +1,4 @@
-"""Which tasks and images the words of a command line mean: for `run`, and for the commands that tell of a run."""
+"""What the tasks on a command line are about: for `run`, and for the commands that tell of a run."""
 
 from __future__ import annotations
 
@@ -8,30 +8,11 @@ from typing import Any
 
 from doit.exceptions import InvalidCommand
 
-from tasks.configuration.suggest import did_you_mean
 from tasks.model import Image
 from tasks.session import Session
 
 Tasks = Mapping[str, Any]
 """doit's tasks by their names."""
-
-
-def check_names(tasks: Tasks, words: Iterable[str]) -> None:
-    """Refuse a name or a pattern that no task has, which doit would pass over or report without a suggestion.
-
-    Raises:
-        InvalidCommand: there is one.
-    """
-    for word in words:
-        if word.startswith("-"):
-            return  # Options of the task before it; doit parses them.
-        if "*" in word:
-            if not fnmatch.filter(tasks, word):
-                raise InvalidCommand(f"no task matches {word!r}{did_you_mean(word.replace('*', ''), tasks)}")
-        elif word not in tasks:
-            raise InvalidCommand(f"there is no task or command {word!r}{did_you_mean(word, tasks)}")
-        elif tasks[word].pos_arg is not None:
-            return  # It takes the rest of the line.
 
 
 def closure(tasks: Tasks, words: Iterable[str]) -> set[str]:

@@ -7,9 +7,8 @@ the sandbox as the target, where it is on the command line ─▶ names checked 
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -18,8 +17,10 @@ from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import lock, run
+from tasks.commands.chosen import closure, images_of
 from tasks.commands.names import matching
 from tasks.errors import LockedError, SleeperImagesError
+from tasks.model import Image
 from tasks.session import Session, close, current
 
 LOCKED = frozenset({"stage", "repository", "builder", "login", "push", "build"})
@@ -108,35 +109,19 @@ class Run(DoitRun):
     def _prepare(self, session: Session) -> set[str]:
         """Tell the session which images the named tasks are about; return the verbs of all tasks that will run."""
         tasks = {task.name: task for task in self.task_list}
-        metas = [tasks[name].meta or {} for name in _closure(tasks, self.sel_tasks)]
-        images = session.catalogue.images
-
-        def of(*verbs: str) -> list[Any]:
-            names = {meta["image"] for meta in metas if meta.get("verb") in verbs and "image" in meta}
-            return [image for image in images if image.name in names]
-
-        verbs = {str(meta["verb"]) for meta in metas if "verb" in meta}
-        # `doit builder` or `doit login` alone is about what push_all would push.
-        pushes = of("push", "stage", "repository") or (session.selected if verbs & {"builder", "login"} else ())
-        session.ask(pushes=() if verbs <= {"build", "builder", "sandbox"} else pushes, loads=of("build"))
+        names = closure(tasks, self.sel_tasks)
+        verbs = {str(meta["verb"]) for name in names if "verb" in (meta := tasks[name].meta or {})}
+        pushes: Sequence[Image] = images_of(session, tasks, names, "push", "stage", "repository")
+        if not pushes and verbs & {"builder", "login"}:
+            pushes = session.selected  # `doit builder` or `doit login` alone is about what push_all would push.
+        loads = images_of(session, tasks, names, "build")
+        session.ask(pushes=() if verbs <= {"build", "builder", "sandbox"} else pushes, loads=loads)
         if session.pushes and not session.settings.sandbox:
             try:
                 session.settings.require_destination()
             except SleeperImagesError as error:
                 raise InvalidCommand(str(error)) from None
         return verbs
-
-
-def _closure(tasks: dict[str, Any], words: Iterable[str]) -> set[str]:
-    """Return the names of the tasks that the words of the command line run, prerequisites included."""
-    found: set[str] = set()
-    waiting = [name for word in words for name in (fnmatch.filter(tasks, word) if "*" in word else [word])]
-    while waiting:
-        name = waiting.pop()
-        if name in tasks and name not in found:
-            found.add(name)
-            waiting += tasks[name].task_dep
-    return found
 
 
 @contextlib.contextmanager

@@ -96,11 +96,12 @@ def file_digest(path: Path) -> str:
         return _sha256(source, 0, source.size).hex()
 
 
-def entries(path: Path) -> dict[str, str]:
+def entries(path: Path, known: dict[bytes, bytes] | None = None) -> dict[str, str]:
     """Return what a jar's meaning is made of, to tell which entries of two jars differ.
 
     Args:
         path: the jar.
+        known: as for `digest`.
 
     Returns:
         Each entry's name, the second of one name as `name (2)`, and a digest of what counts of it; then, in
@@ -115,7 +116,7 @@ def entries(path: Path) -> dict[str, str]:
         archive = open_archive(source, str(path))
         if archive is None:
             return {"(bytes)": _sha256(source, 0, source.size).hex()}
-        contents = _Reader({}).contents(archive)
+        contents = _Reader({} if known is None else known).contents(archive)
     listing: dict[str, str] = {}
     seen: Counter[bytes] = Counter()
     for name, record in contents.records:

@@ -68,11 +68,13 @@ class Child:
         descriptor: the manifest it points to.
         platform: what it says that manifest is for: `os`, `architecture`, `variant` …
         annotations: what else it says.
+        artifact_type: what it says the manifest is, where that is no image; else empty.
     """
 
     descriptor: Descriptor
     platform: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    artifact_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,12 @@ class Manifest:
     def children(self) -> tuple[Child, ...]:
         """The index's entries in their order; RegistryError where one is malformed."""
         return tuple(_child(entry) for entry in _list(self.json(), "manifests"))
+
+    @functools.cached_property
+    def subject(self) -> Descriptor | None:
+        """What this is about, if it is about another manifest; RegistryError where that is malformed."""
+        entry = self.json().get("subject")
+        return None if entry is None else descriptor(entry, "subject")
 
     @functools.cached_property
     def _parsed(self) -> dict[str, Any]:
@@ -197,7 +205,13 @@ def descriptor(entry: object, what: str) -> Descriptor:
 def _child(entry: object) -> Child:
     described = descriptor(entry, "entry")
     assert isinstance(entry, dict)  # noqa: S101  # Told to mypy: descriptor() has seen to it.
-    return Child(described, _texts(entry.get("platform")), _texts(entry.get("annotations")))
+    kind = entry.get("artifactType")
+    return Child(
+        described,
+        _texts(entry.get("platform")),
+        _texts(entry.get("annotations")),
+        kind if isinstance(kind, str) else "",
+    )
 
 
 def _texts(entry: object) -> Mapping[str, str]:
