@@ -13,10 +13,11 @@
     builder ────▶ ┤
     login ──────▶ ┘
 
-    rooms      configuration/   what people say          inputs/     what images are made of
-               registry/        what registries hold     engine/     what builds
-               commands/        doit commands of our own
-    verbs      stage repository builder login push build: one module each, an image to a task dict and its action
-    doit       session actions checker ledger report: how the graph meets doit
-    the world  run: subprocesses · registry/http: HTTP · registry/ecr: AWS · everything else in the rooms reads files
+Rooms: `configuration` what people say; `inputs` what images are made of; `registry` what registries hold; `engine` what
+builds; `commands` doit commands of our own.
+
+Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build.
+
+How the graph meets doit: session, actions, checker, ledger, report. How it meets the world: run (subprocesses),
+registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
 """
