@@ -272,9 +272,14 @@ def close() -> None:
         session.close()
 
 
-def _compose(variables: Mapping[str, str]) -> Session:
+def initial_directory() -> Path:
+    """Return where relative paths that people give start: where they called us."""
     # doitw runs doit in the checkout and says where it was called from.
-    initial = Path(os.environ.get("DOITW_CWD") or doit.get_initial_workdir() or Path.cwd())
+    return Path(os.environ.get("DOITW_CWD") or doit.get_initial_workdir() or Path.cwd())
+
+
+def _compose(variables: Mapping[str, str]) -> Session:
+    initial = initial_directory()
     ports = (layout.REGISTRY_PORT_VARIABLE, layout.API_PORT_VARIABLE)
     found = settings.load(variables, os.environ, PROJECT, initial_directory=initial, known_extra=ports)
     given = {
