@@ -60,7 +60,6 @@ class Decisions:
         self._decisions: dict[str, Decision] = {}
         self._held: dict[str, Mapping[str, Answer]] = {}
         self._expected: dict[str, Image] = {}
-        self._held: dict[str, presence.Answer] = {}
 
     def expect(self, images: Iterable[Image]) -> None:
         """Say which images will be asked about, so that the first question is answered for all of them."""
@@ -100,14 +99,6 @@ class Decisions:
         """Return the decisions that have been made, by the images' names; asks nothing."""
         with self._lock:
             return dict(self._decisions)
-
-    def held(self) -> dict[str, presence.Answer]:
-        """Return what each version tag was on at the look, by the images' names; asks nothing.
-
-        Images that were not looked at are not there: those whose inputs cannot be read.
-        """
-        with self._lock:
-            return dict(self._held)
 
     def settle(self, image: Image, digest: Digest) -> None:
         """Record that both tags are now on `digest`."""
@@ -165,7 +156,6 @@ class Decisions:
         moving: dict[str, Digest] = {}
         for image, _ in known:
             inputs, held = answers[image.name][tags[image.name]], answers[image.name][version]
-            self._held[image.name] = held
             fits = functools.partial(proof.kind_fits, image=image)
             decided = decide(inputs, held, version_tag=version, fits=fits, force=self._force)
             decisions[image.name] = decided
