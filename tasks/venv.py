@@ -1,6 +1,7 @@
 """Makes the virtual environment that `doitw` runs doit in: `python -m tasks.venv CHECKOUT`. Standard library only.
 
     lock ─▶ made by another run meanwhile? ─▶ old one removed ─▶ uv, or venv and pip ─▶ stamp
+                                              everything of requirements.lock, by hash ─▶ the project itself
 
 The lock is one of the kernel's on an open file, which pip and uv inherit: it ends with the last process that writes to
 the environment, however that ended. The stamp holds all that the environment depends on and is written last, so one
@@ -20,15 +21,23 @@ from pathlib import Path
 from tasks import run
 from tasks.errors import CommandError, SleeperImagesError
 
-EXTRA = "dev"
-"""The extra of pyproject.toml that is installed with the project."""
+LOCK = "requirements.lock"
+"""The file that pins every package of pyproject.toml's dependencies and its extra `dev`, with the hashes of its files.
+
+Its first lines say what makes it anew; docs/decisions/0011-locked-by-hash.md says why it is as it is."""
+
+# Only wheels: building a source distribution would run what no hash covers.
+_LOCKED = ["--require-hashes", "--only-binary", ":all:", "--requirement"]
+# The build backend is in the lock file; nothing more is fetched.
+_ITSELF = ["--no-deps", "--no-build-isolation", "--no-index", "--editable"]
 
 _FAILED = 3
 
 
 def stamp(checkout: Path) -> bytes:
     """Return what an environment must have been made for: this path, which its scripts name, and these dependencies."""
-    return os.fsencode(checkout) + b"\n" + (checkout / "pyproject.toml").read_bytes()
+    files = (checkout / "pyproject.toml", checkout / LOCK)
+    return os.fsencode(checkout) + b"\n" + b"".join(file.read_bytes() for file in files)
 
 
 def current(checkout: Path) -> bool:
@@ -60,9 +69,9 @@ def ensure(checkout: Path, tell: Callable[[str], None]) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
         if current(checkout):
             return
-        # Before anything is installed: a change of pyproject.toml in the meantime must be seen by the next run.
+        # Before anything is installed: a change of these files in the meantime must be seen by the next run.
         wanted = stamp(checkout)
-        tell("doitw: making .venv (once, and when pyproject.toml changes)")
+        tell("doitw: making .venv (once, and when its dependencies change)")
         environment = checkout / ".venv"
         (environment / "stamp").unlink(missing_ok=True)
         _make(checkout, environment, lock.fileno(), tell)
@@ -72,20 +81,21 @@ def ensure(checkout: Path, tell: Callable[[str], None]) -> None:
 
 
 def _make(checkout: Path, environment: Path, lock: int, tell: Callable[[str], None]) -> None:
-    project = f"{checkout}[{EXTRA}]"
+    installs = [[*_LOCKED, str(checkout / LOCK)], [*_ITSELF, str(checkout)]]
+    python = str(environment / "bin" / "python")
     if shutil.which("uv"):
         _remove(environment)
-        made = _try(["uv", "venv", "--quiet", "--python", sys.executable, str(environment)], lock)
-        target = ["--python", str(environment / "bin" / "python")]
-        if made and _try(["uv", "pip", "install", "--quiet", *target, "--editable", project], lock):
+        uv = ["uv", "pip", "install", "--quiet", "--python", python]
+        venv = ["uv", "venv", "--quiet", "--python", sys.executable, str(environment)]
+        if all(_try(argv, lock) for argv in (venv, *([*uv, *install] for install in installs))):
             return
         tell("doitw: uv could not do it; trying pip, which has a configuration of its own")
     _check_venv()
     _remove(environment)
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # The interpreter itself and not a shim or link to it, which may become another version's.
     interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-    for argv in ([interpreter, "-m", "venv", str(environment)], [*pip, "--editable", project]):
+    for argv in ([interpreter, "-m", "venv", str(environment)], *([*pip, *install] for install in installs)):
         if not _try(argv, lock):
             raise CommandError(
                 f"{' '.join(argv)} failed", "see its output above; behind a mirror, set PIP_INDEX_URL, then run again"

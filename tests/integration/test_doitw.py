@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKING = "doitw: making .venv"
+UV = pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
 PYPROJECT = """\
 [build-system]
 requires = []
@@ -63,6 +66,7 @@ def write_checkout(directory: Path) -> Path:
         shutil.copy(ROOT / "tasks" / name, directory / "tasks" / name)
     shutil.copy(ROOT / "doitw", directory / "doitw")
     (directory / "pyproject.toml").write_text(PYPROJECT)
+    (directory / "requirements.lock").write_text("")
     (directory / "backend.py").write_text(BACKEND)
     (directory / "small_doit.py").write_text(DOIT)
     return directory
@@ -125,8 +129,9 @@ def test_a_link_to_it_works(made: Path, tmp_path: Path) -> None:
     assert done.output.startswith(f"{made} ")
 
 
-def test_changed_dependencies_are_noticed(made: Path) -> None:
-    path = made / "pyproject.toml"
+@pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock"])
+def test_changed_dependencies_are_noticed(made: Path, name: str) -> None:
+    path = made / name
     path.write_text(path.read_text() + "\n# Something else.\n")
 
     assert MAKING in doitw(made, "list").errors
@@ -199,6 +204,44 @@ def test_a_python_without_ensurepip_is_told_with_its_package(
     said = capsys.readouterr().err
     assert "has no ensurepip" in said
     assert f"python{sys.version_info.major}.{sys.version_info.minor}-venv" in said
+
+
+def wheel(folder: Path) -> Path:
+    """A package that a lock file can name, as an index serves it."""
+    path = folder / "pinned-1-py3-none-any.whl"
+    files = {
+        "pinned.py": "",
+        "pinned-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: pinned\nVersion: 1\n",
+        "pinned-1.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "pinned-1.dist-info/RECORD": "",
+    }
+    folder.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+@pytest.mark.parametrize("installer", [pytest.param("uv", marks=UV), "pip"])
+@pytest.mark.parametrize("right", [True, False], ids=["the locked hash", "another hash"])
+def test_what_is_installed_has_the_hash_of_the_lock_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installer: str, *, right: bool
+) -> None:
+    checkout = write_checkout(tmp_path / "checkout")
+    package = wheel(tmp_path / "wheels")
+    digest = hashlib.sha256(package.read_bytes() if right else b"").hexdigest()
+    (checkout / "requirements.lock").write_text(f"pinned==1 --hash=sha256:{digest}\n")
+    for variable in ("PIP_FIND_LINKS", "UV_FIND_LINKS"):
+        monkeypatch.setenv(variable, str(package.parent))
+    for variable in ("PIP_NO_INDEX", "UV_NO_INDEX", "UV_NO_CACHE"):
+        monkeypatch.setenv(variable, "1")
+    if installer == "pip":
+        monkeypatch.setattr("shutil.which", lambda _: None)
+
+    assert venv.main([str(checkout)]) == (0 if right else 3)
+
+    assert bool(list((checkout / ".venv").glob("lib/python*/site-packages/pinned.py"))) is right
+    assert (checkout / ".venv" / "stamp").exists() is right
 
 
 def test_an_installation_that_fails_leaves_no_stamp(made: Path, tmp_path: Path) -> None:
