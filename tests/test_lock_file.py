@@ -1,4 +1,4 @@
-"""requirements.lock: what doitw installs is all of pyproject.toml's, pinned, each by its hashes, from nowhere in particular."""
+"""requirements.lock: all that doitw installs, pinned, each package by its hashes, from nowhere in particular."""
 
 from __future__ import annotations
 
