@@ -52,7 +52,7 @@ def test_without_anything_set_every_setting_has_its_default(tmp_path: Path) -> N
     assert (found.registry, found.lambda_deploy_type, found.platform) == ("auto", "container", "linux/amd64")
     assert (found.stacks, found.images, found.version, found.instance_id, found.target) == (None,) * 5
     assert (found.force, found.wait, found.base) == (False, 0, None)
-    assert 2 <= found.parallel <= 4
+    assert 2 <= found.parallel <= 8
 
 
 def test_every_setting_knows_where_it_comes_from(tmp_path: Path) -> None:
