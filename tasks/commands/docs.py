@@ -1,0 +1,68 @@
+"""`doit docs`: the document's tables, written from the catalogue; and whether a page still agrees with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from doit.cmd_base import DoitCmdBase
+
+from tasks import tables
+from tasks.commands.options import JSON, encoded, no_arguments, read, text_option
+from tasks.model import Catalogue, Kind
+from tasks.session import current
+
+DIFFERS = 1
+"""The exit code where a page differs from the catalogue."""
+
+
+class Docs(DoitCmdBase):
+    """Prints the two tables of Sleeper's document, or compares a page's with the catalogue."""
+
+    name = "docs"
+    doc_purpose = "print the document's tables of images, or check a page's"
+    doc_usage = "[--check FILE]"
+    doc_description = (
+        "Writes the two tables of 'Docker images deployed in Sleeper' from the catalogue. With --check, compares the "
+        "tables in a Markdown file with it: exit code 0 where they agree, 1 where they differ. docs/graph.md says more."
+    )
+    execute_tasks = False
+
+    cmd_options = (
+        text_option("check", "a Markdown file whose tables have to be the catalogue's"),
+        JSON,
+    )
+
+    def _execute(self, check: str, json: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
+        no_arguments(pos_args, self.name)
+        catalogue = current().catalogue
+        if not check:
+            written = "\n\n".join(table.markdown() for table in tables.tables(catalogue))
+            self.outstream.write(encoded(as_object(catalogue)) if json else written)
+            return 0
+        differing = tables.differences(read(check), tables.tables(catalogue))
+        if json:
+            self.outstream.write(
+                encoded({"differences": [{"line": one.line, "message": one.message} for one in differing]})
+            )
+        elif differing:
+            lines = [f"{check}:{one.line or 1}: {one.message}" for one in differing]
+            self.outstream.write("\n".join([*lines, f"  next: replace the tables by what `doit {self.name}` prints\n"]))
+        else:
+            self.outstream.write(f"{check}: its tables are the catalogue's\n")
+        return DIFFERS if differing else 0
+
+
+def as_object(catalogue: Catalogue) -> dict[str, Any]:
+    """Return what the tables say, for programs."""
+    return {
+        "deployments": [
+            {"name": image.name, "stacks": list(image.stacks), "multiplatform": image.multiplatform}
+            for image in catalogue.images
+            if image.kind is Kind.DEPLOYMENT
+        ],
+        "lambdas": [
+            {"jar": image.jar, "name": image.name, "always_docker": image.always_docker}
+            for image in catalogue.images
+            if image.kind is Kind.LAMBDA
+        ],
+    }
