@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from doit.dependency import FileChangedChecker
 
+LISTED = "listed"
+"""The state of every file, whatever is in it."""
+
 
 class Informative(FileChangedChecker):  # type: ignore[misc]  # doit has no types.
     """Finds every file present and unchanged."""
@@ -25,5 +28,5 @@ class Informative(FileChangedChecker):  # type: ignore[misc]  # doit has no type
         return False
 
     def get_state(self, dep: str, current_state: object) -> str:  # noqa: ARG002  # As above.
-        """Return a constant: doit runs a task for a file of which it has no record (doit 0.37, dependency.py:703)."""
-        return "listed"
+        """Return a constant, which the ledger also gives of a file that it has no record of."""
+        return LISTED

@@ -13,11 +13,13 @@ from typing import Any
 
 from doit.dependency import DatabaseException, SqliteDB
 
+from tasks.checker import LISTED
+
 BUSY_MILLISECONDS = 10_000
 """How long to wait for another process that writes; each write takes well under a millisecond."""
 
 _LAST_KEY = "deps:"
-"""The key that doit sets last when it saves a task (doit 0.37, dependency.py:548)."""
+"""The key that doit sets last when it saves a task, the list of its files (doit 0.37, dependency.py:548)."""
 
 
 class Ledger(SqliteDB):
@@ -50,6 +52,16 @@ class Ledger(SqliteDB):
         # Write-ahead logging lets readers go on while a run writes, and makes a commit one append.
         self._conn.execute("pragma journal_mode = wal")
         self._conn.execute("pragma synchronous = normal")
+
+    def get(self, task_id: str, dependency: str) -> Any:
+        """Return a saved value, but of a task's files always that nothing about them is news.
+
+        doit would run a task for another list of files or for one that it has no record of (doit 0.37,
+        dependency.py:680-706), and `doit list --status` would call the images of a fresh clone outdated.
+        """
+        if dependency == _LAST_KEY:
+            return None
+        return LISTED if dependency.startswith("/") else super().get(task_id, dependency)
 
     def set(self, task_id: str, dependency: str, value: object) -> None:
         """Store one value of a task; the record is on disk once its last one is."""

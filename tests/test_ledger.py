@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from doit.dependency import JSONCodec
 
+from tasks.checker import LISTED
 from tasks.ledger import Ledger
 
 
@@ -91,3 +92,12 @@ def test_forgetting_everything_is_written_at_once(tmp_path: Path) -> None:
     other.close()
     opened.dump()
     assert count == (0,)
+
+
+def test_a_file_is_never_news_and_what_was_saved_of_a_task_is_kept(tmp_path: Path) -> None:
+    opened = ledger(tmp_path / "doit.db")
+    opened.set("push:ingest", "_values_:", {"digest": "one"})
+    opened.set("push:ingest", "deps:", ["/scripts/a.jar"])
+    known = [opened.get("push:ingest", name) for name in ("_values_:", "deps:", "/scripts/a.jar", "/never/seen")]
+    opened.dump()
+    assert known == [{"digest": "one"}, None, LISTED, LISTED]

@@ -51,7 +51,7 @@ class Info(DoitInfo):
                 return f" * retag: {reason}"
             case Blocked(error) | Unknown(error):
                 return f" * {error}"
-        return " * this checkout has not run it yet; the registry holds the image, so a run will do nothing"
+        return str(super().get_reasons(reasons))
 
 
 class Forget(DoitForget):
