@@ -87,7 +87,17 @@ class EngineError(SleeperImagesError):
 
 
 class BuildError(EngineError):
-    """One build failed."""
+    """One build failed.
+
+    Args:
+        message: as for every error.
+        next_step: as for every error.
+        said: the command's last line that begins with ERROR, or empty.
+    """
+
+    def __init__(self, message: str, next_step: str = "", *, said: str = "") -> None:
+        super().__init__(message, next_step)
+        self.said = said
 
 
 class CommandError(SleeperImagesError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks import run
+from tasks.engine import progress
 from tasks.errors import BuildError
 from tasks.inputs.fingerprint import Inputs
 from tasks.reference import Digest, Repository
@@ -92,7 +93,7 @@ def command(
         force: build every step anew and look for newer bases.
     """
     attest = "true" if inputs.attestations else "false"
-    argv = ["docker", "buildx", "build", f"--builder={engine.builder}", "--progress=plain"]
+    argv = ["docker", "buildx", "build", f"--builder={engine.builder}"]
     argv += [f"--provenance={attest}", f"--sbom={attest}"]
     if platforms:
         argv.append(f"--platform={','.join(platforms)}")
@@ -111,19 +112,36 @@ def environment(ours: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, 
     return {name: ours[name] for name in PASSED_ON if name in ours} | {"BUILDX_GIT_INFO": "false"} | dict(extra)
 
 
-def build(argv: Sequence[str], *, image: str, environment: Mapping[str, str], metadata: Path, log: Path) -> Digest:
+def build(
+    argv: Sequence[str],
+    *,
+    image: str,
+    environment: Mapping[str, str],
+    metadata: Path,
+    log: Path,
+    listener: progress.Listener = lambda _: None,
+) -> Digest:
     """Run a build and return the digest of its result.
+
+    Args:
+        argv: as `command` returns it.
+        image: its name, for messages.
+        environment: buildx's whole environment.
+        metadata: the file that `argv` has buildx name its result in.
+        log: what becomes a readable account of the build.
+        listener: is told how far the build is.
 
     Raises:
         BuildError: it failed, with the command, the end of its output and the log; or it named no digest.
     """
     metadata.parent.mkdir(parents=True, exist_ok=True)
     metadata.unlink(missing_ok=True)
-    done = run.run(argv, environment=environment, log=log)
+    done = _run(argv, environment, log, listener)
     if done.code != 0:
         raise BuildError(
             f"the build of {image} failed with exit code {done.code}\n  {done.command}\n{run.tail(done)}",
             f"see {log}; mend what it says and run again: what was pushed is kept",
+            said=next((line for line in reversed(done.output.splitlines()) if line.startswith("ERROR")), ""),
         )
     try:
         return Digest(json.loads(metadata.read_text())["containerimage.digest"])
@@ -132,6 +150,18 @@ def build(argv: Sequence[str], *, image: str, environment: Mapping[str, str], me
             f"buildx built {image}, but named no digest for it in {metadata} ({fault!r})",
             "see that `docker buildx version` is 0.10 or newer",
         ) from fault
+
+
+def _run(argv: Sequence[str], environment: Mapping[str, str], log: Path, listener: progress.Listener) -> run.Completed:
+    # By its variable and not by --progress, so that the command that people see is one that they can use.
+    for mode in ("rawjson", "plain"):
+        reader = progress.Reader(listener)
+        done = run.run(argv, environment={**environment, "BUILDKIT_PROGRESS": mode}, log=log, rewriter=reader)
+        reader.finish()
+        # Its help does not list the mode where it has it (0.13); one without refuses it before anything else.
+        if done.code == 0 or "invalid progress" not in done.output:
+            break
+    return done
 
 
 def _oci(inputs: Inputs) -> str:

@@ -12,7 +12,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
@@ -29,6 +29,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 
 from tasks.errors import RegistryError
+from tasks.patience import REQUEST, Budget
 from tasks.reference import Registry
 from tasks.registry.message import LOOK_AT_THE_HOST, TEMPORARY, TRY_AGAIN, Request, Response, clean, shown
 
@@ -46,28 +47,6 @@ _HOSTS = 8
 """How many hosts keep their pools: the registry, its token server, its storage."""
 
 _SIZE = re.compile(r"[0-9]{1,19}")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much patience a request has with faults that are temporary.
-
-    Attributes:
-        attempts: how often it is sent at most.
-        seconds: after how long no further attempt is begun, waits included.
-        first_wait: the longest wait before the second attempt; it doubles with each.
-        longest_wait: where the doubling ends. A registry's own Retry-After may ask for more.
-    """
-
-    attempts: int = 6
-    seconds: float = 60.0
-    first_wait: float = 0.2
-    longest_wait: float = 8.0
-
-    def wait(self, attempt: int, jitter: float) -> float:
-        """Return how long to wait after the attempt of this number (from 1); `jitter` is from 0 to 1."""
-        ceiling = min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1))
-        return ceiling * (0.5 + jitter / 2)
 
 
 class Http:
@@ -90,14 +69,14 @@ class Http:
         registry: Registry,
         *,
         connections: int = 40,
-        budget: Budget | None = None,
+        budget: Budget = REQUEST,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.registry = registry
         self._origin = f"{'http' if registry.loopback else 'https'}://{registry.host}"
-        self._budget = budget or Budget()
+        self._budget = budget
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         # One context for all connections: each would read the system's certificates again.
         context = None if registry.loopback else ssl.create_default_context()

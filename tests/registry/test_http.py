@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import RegistryError
+from tasks.patience import Budget
 from tasks.reference import Registry
-from tasks.registry.http import Budget, Http, trusted
+from tasks.registry.http import Http, trusted
 from tasks.registry.message import Request
 from tests.registry.server import RESET, Answer, Asked, in_turn, serving
 from tests.registry.tls import certificate, tunnelling
@@ -37,7 +38,7 @@ def patience() -> Patience:
 
 
 def client(registry: Registry, patience: Patience, budget: Budget | None = None) -> Http:
-    return Http(registry, budget=budget, sleep=patience.sleep, clock=patience.clock, jitter=lambda: 1.0)
+    return Http(registry, budget=budget or Budget(), sleep=patience.sleep, clock=patience.clock, jitter=lambda: 1.0)
 
 
 @pytest.fixture(autouse=True)

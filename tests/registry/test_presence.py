@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tasks.errors import CredentialsError, RegistryError
+from tasks.patience import Budget
 from tasks.reference import Registry, Repository
 from tasks.registry import presence
 from tasks.registry.auth import Credential
-from tasks.registry.http import Budget, Http
+from tasks.registry.http import Http
 from tasks.registry.model import OCI_MANIFEST, Descriptor, sha256
 from tasks.registry.oci import Client
 from tests.registry.server import RESET, Answer, Asked, Server, serving
