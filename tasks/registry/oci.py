@@ -6,12 +6,14 @@ compared with the bytes, a size is never trusted, and everything that is read ha
 
 from __future__ import annotations
 
+from urllib.parse import quote, urlsplit
+
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Registry, Repository, check_tag
 from tasks.registry.auth import Authenticator, Keychain, pull_scope, push_scope
 from tasks.registry.http import Http
-from tasks.registry.message import Request, Response, refused
-from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, Descriptor, Manifest, media_type, sha256
+from tasks.registry.message import Request, Response, refused, shown
+from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, media_type, sha256
 
 __all__ = ["Client", "Descriptor", "Manifest"]
 
@@ -19,7 +21,7 @@ __all__ = ["Client", "Descriptor", "Manifest"]
 # and for a Docker list the digest of one of its images.
 _ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
 
-_OK, _CREATED, _NOT_FOUND, _FIRST_SERVER_FAULT = 200, 201, 404, 500
+_OK, _CREATED, _ACCEPTED, _NOT_FOUND, _FIRST_FAULT, _FIRST_SERVER_FAULT = 200, 201, 202, 404, 400, 500
 
 _LIES = "do not trust this registry or what stands between; run again, and tell its operator if it stays so"
 
@@ -112,6 +114,26 @@ class Client:
         Raises:
             RegistryError: the registry did not take it.
         """
+        self._put(repository, reference, manifest)
+        return manifest.digest
+
+    def put_referrer(self, repository: Repository, manifest: Manifest) -> bool:
+        """Put a manifest that is about another one, under its own digest.
+
+        Args:
+            repository: as for `put`.
+            manifest: it has a subject.
+
+        Returns:
+            Whether the registry lists it by its referrers API; else whoever wants it found has to list it.
+
+        Raises:
+            RegistryError: the registry did not take it.
+        """
+        # "Pushing Manifests with Subject".
+        return "OCI-Subject" in self._put(repository, manifest.digest, manifest).headers
+
+    def _put(self, repository: Repository, reference: str | Digest, manifest: Manifest) -> Response:
         request = Request(
             "PUT", _manifest_path(repository, reference), {"Content-Type": manifest.media_type}, manifest.content
         )
@@ -122,7 +144,32 @@ class Client:
         taken = _digest(response.headers.get("Docker-Content-Digest"))
         if taken is not None and taken != manifest.digest:
             raise _other_bytes(response, manifest.digest, taken)
-        return manifest.digest
+        return response
+
+    def referrers(self, repository: Repository, digest: Digest, artifact_type: str) -> Manifest | None:
+        """Ask the referrers API what is about a manifest.
+
+        Args:
+            repository: one of this registry's.
+            digest: the manifest.
+            artifact_type: what is looked for; the registry may list others, too. No more than its first page is read.
+
+        Returns:
+            An index of what is; None where the registry has no such API.
+
+        Raises:
+            RegistryError: there was no answer, or one that is no index.
+        """
+        path = f"/v2/{repository.path}/referrers/{digest}?artifactType={quote(artifact_type, safe='')}"
+        request = Request("GET", path, {"Accept": OCI_INDEX}, limit=MANIFEST_LIMIT)
+        response = self._authenticator.send(request, pull_scope(repository))
+        if response.status == _NOT_FOUND:
+            return None
+        if response.status != _OK:
+            raise refused(response)
+        index = Manifest(OCI_INDEX, response.body)
+        index.json()
+        return index
 
     def blob(self, repository: Repository, digest: Digest, limit: int) -> bytes:
         """Read a blob, wherever the registry keeps it.
@@ -143,6 +190,62 @@ class Client:
         if found != digest:
             raise _other_bytes(response, digest, found)
         return response.body
+
+    def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Whether the repository has a blob; RegistryError where there was no answer."""
+        request = Request("HEAD", f"/v2/{repository.path}/blobs/{digest}")
+        response = self._authenticator.send(request, pull_scope(repository))
+        if response.status == _NOT_FOUND:
+            return False
+        # A redirect says that it is there; where it leads to may be signed for GET alone.
+        if response.status >= _FIRST_FAULT:
+            raise refused(response)
+        return True
+
+    def upload(self, repository: Repository, content: bytes) -> Digest:
+        """Put a small blob, unless it is there.
+
+        Args:
+            repository: one of this registry's.
+            content: sent whole, in one request; layers of images are the engine's to push.
+
+        Returns:
+            Its digest.
+
+        Raises:
+            RegistryError: the registry did not take it.
+        """
+        digest = sha256(content)
+        if self.has_blob(repository, digest):
+            return digest
+        # "POST then PUT": registry 2.8 takes no blob with the POST.
+        begin = Request("POST", f"/v2/{repository.path}/blobs/uploads/", body=b"")
+        begun = self._authenticator.send(begin, push_scope(repository))
+        if begun.status != _ACCEPTED:
+            raise refused(begun)
+        place = self._upload_place(begun, digest)
+        put = Request("PUT", place, {"Content-Type": "application/octet-stream"}, content)
+        response = self._authenticator.send(put, push_scope(repository))
+        # A PUT that was sent twice because the first answer was lost finds no upload any more.
+        if response.status != _CREATED and not self.has_blob(repository, digest):
+            raise refused(response)
+        return digest
+
+    def _upload_place(self, begun: Response, digest: Digest) -> str:
+        """Return the path to which a blob is put; it takes the login along, so it has to be this registry's."""
+        location = begun.headers.get("Location", "")
+        try:
+            parts = urlsplit(location)
+        except ValueError:
+            parts = urlsplit("")
+        if not parts.path.startswith("/") or parts.netloc not in {"", self.registry.host}:
+            raise RegistryError(
+                f"{begun.asked}: the registry names {shown(location)!r} as the place for a blob, which is not its own",
+                _LIES,
+                status=begun.status,
+            )
+        query = f"{parts.query}&" if parts.query else ""
+        return f"{parts.path}?{query}digest={quote(str(digest), safe='')}"
 
 
 def _manifest_path(repository: Repository, reference: str | Digest) -> str:
