@@ -15,9 +15,10 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Protocol
 
 from tasks.errors import CommandError
 
@@ -65,6 +66,16 @@ class Completed:
         return shlex.join(self.argv)
 
 
+class Rewriter(Protocol):
+    """Turns what a command writes into what its log gets. It raises nothing: the command would be ended."""
+
+    def line(self, line: str) -> Iterable[str]:
+        """Return the log's lines for a line of output."""
+
+    def end(self) -> Iterable[str]:
+        """Return the log's last lines, when no more output comes."""
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -72,6 +83,7 @@ def run(
     directory: Path | None = None,
     stdin: str | None = None,
     log: Path | None = None,
+    rewriter: Rewriter | None = None,
     timeout: float | None = None,
 ) -> Completed:
     """Run one command to its end.
@@ -82,6 +94,7 @@ def run(
         directory: where it runs; here where None.
         stdin: what it reads; nothing where None.
         log: a file that receives standard output and error as they come, after a line with the command.
+        rewriter: what stands between the output and the log; nothing where None.
         timeout: seconds after which it is stopped.
 
     Returns:
@@ -94,7 +107,7 @@ def run(
     child = _start(argv, environment, directory, piped_input=stdin is not None, merged=log is not None)
     try:
         if log is not None:
-            output, errors = _follow(child, argv, stdin, log, timeout), ""
+            output, errors = _follow(child, argv, stdin, log, rewriter=rewriter, timeout=timeout), ""
         else:
             out, err = child.communicate(None if stdin is None else stdin.encode(), timeout)
             output, errors = out.decode(errors="replace"), err.decode(errors="replace")
@@ -242,7 +255,13 @@ def _start(
 
 
 def _follow(
-    child: subprocess.Popen[bytes], argv: Sequence[str], stdin: str | None, log: Path, timeout: float | None
+    child: subprocess.Popen[bytes],
+    argv: Sequence[str],
+    stdin: str | None,
+    log: Path,
+    *,
+    rewriter: Rewriter | None,
+    timeout: float | None,
 ) -> str:
     """Copy the child's output to its log as it comes; return the last lines."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -258,9 +277,13 @@ def _follow(
         with log.open("wb") as file, child.stdout:
             file.write(f"$ {shlex.join(argv)}\n".encode())
             for line in child.stdout:
-                file.write(line)
-                file.flush()
-                last.append(line.decode(errors="replace").rstrip("\r\n"))
+                if rewriter is None:
+                    _note([line], file, last)
+                else:
+                    text = line.decode(errors="replace").rstrip("\r\n")
+                    _note([f"{one}\n".encode() for one in rewriter.line(text)], file, last)
+            if rewriter is not None:
+                _note([f"{one}\n".encode() for one in rewriter.end()], file, last)
         child.wait()
     finally:
         if timer is not None:
@@ -268,6 +291,13 @@ def _follow(
     if timer is not None and timer.finished.is_set() and child.returncode < 0 and not _stopping.is_set():
         raise subprocess.TimeoutExpired(list(argv), timeout or 0)
     return "\n".join(last)
+
+
+def _note(lines: Iterable[bytes], file: IO[bytes], last: deque[str]) -> None:
+    for line in lines:
+        file.write(line)
+        last.append(line.decode(errors="replace").rstrip("\r\n"))
+    file.flush()
 
 
 def _end(children: list[subprocess.Popen[bytes]]) -> None:

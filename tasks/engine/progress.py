@@ -1,0 +1,280 @@
+"""How far a build is, out of what buildx says while it runs; and the same as text, for the log.
+
+    buildx's lines ─▶ Reader ─▶ lines of text for the log
+                         └────▶ Progress for whoever watches
+
+Asked for `rawjson`, buildx writes BuildKit's own status as JSON objects (BuildKit's client.SolveStatus), indented or
+one a line; an older one writes its plain text instead. Both are read, mixed with whatever else comes: a line that is
+not understood is a line of text. Nothing here can make a build fail.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+LONGEST_OBJECT = 4_000_000
+"""Characters of an unfinished JSON object that are kept; what is longer is none of BuildKit's."""
+
+_PLAIN = re.compile(r"#(\d+) (\S.*)")
+_PLAIN_END = re.compile(r"(DONE|CACHED|CANCELED|ERROR)\b:?\s*(.*)")
+_PLAIN_BYTES = re.compile(r"(\S.*?):? ([\d.]+)([kMGT]?)B(?: / ([\d.]+)([kMGT]?)B)?(?: [\d.]+s)?( done)?$")
+_PLAIN_STATUS = re.compile(r"(exporting|pushing|naming|unpacking|loading|sending|importing) \S.*")
+_FRACTION = re.compile(r"(\.\d{6})\d+")
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a build.
+
+    Attributes:
+        name: as BuildKit names it, `[2/3] COPY …`.
+        seconds: how long it took; None where it did not end.
+        cached: whether it was not run, because its result was there.
+        error: why it failed, or empty.
+    """
+
+    name: str
+    seconds: float | None
+    cached: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a build is.
+
+    Attributes:
+        step: what is being done.
+        sent: bytes that this step has moved.
+        size: of how many; 0 where nobody says.
+        ended: whether buildx has ended.
+        steps: every step, once it has.
+    """
+
+    step: str = ""
+    sent: int = 0
+    size: int = 0
+    ended: bool = False
+    steps: tuple[Step, ...] = ()
+
+
+Listener = Callable[[Progress], None]
+
+
+@dataclass
+class _Status:
+    current: int = 0
+    total: int = 0
+    ended: bool = False
+
+
+@dataclass
+class _Vertex:
+    number: int
+    name: str
+    started: datetime | None = None
+    ended: bool = False
+    seconds: float | None = None
+    cached: bool = False
+    error: str = ""
+    statuses: dict[str, _Status] = field(default_factory=dict)
+    said: bool = False
+    ending: bool = False
+
+
+class Reader:
+    """Reads one build's output, line by line, as a `run.Rewriter`.
+
+    Args:
+        listener: is told after every change; may be called many times a second.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._vertices: dict[str, _Vertex] = {}
+        self._speaker: _Vertex | None = None
+        self._object: list[str] = []
+        self._length = 0
+
+    def line(self, line: str) -> Iterator[str]:
+        """Take a line of buildx's; yield what the log gets instead."""
+        if not self._object and not line.startswith("{"):
+            self._plain(line)
+            yield line
+        elif self._object and line[:1] not in {" ", "}", "\t"}:  # Somebody else's line: the object was none.
+            yield from self.end()
+            yield from self.line(line)
+        else:
+            self._object.append(line)
+            self._length += len(line)
+            if line.endswith("}") and (len(self._object) == 1 or line == "}"):
+                yield from self._whole()
+            elif self._length > LONGEST_OBJECT:
+                yield from self.end()
+
+    def end(self) -> Iterator[str]:
+        """Yield what is left when no more comes."""
+        left, self._object, self._length = self._object, [], 0
+        yield from left
+        yield from self._close()
+
+    def finish(self) -> None:
+        """Tell the listener that the build has ended, with all its steps."""
+        steps = tuple(Step(one.name, one.seconds, one.cached, one.error) for one in self._vertices.values() if one.said)
+        self._listener(Progress(ended=True, steps=steps))
+
+    def _whole(self) -> Iterator[str]:
+        lines, self._object, self._length = self._object, [], 0
+        try:
+            status = json.loads("\n".join(lines))
+            text = list(self._status(status))
+        # Of another shape than BuildKit's: text, and no progress.
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            yield from lines
+            return
+        yield from text
+        self._tell()
+
+    # BuildKit's own status
+
+    def _status(self, status: Mapping[str, Any]) -> Iterator[str]:
+        if not status.keys() & {"vertexes", "statuses", "logs", "warnings"}:
+            raise KeyError(*status)
+        for vertex in status.get("vertexes") or ():
+            yield from self._vertex(vertex)
+        for one in status.get("statuses") or ():
+            yield from self._part(one)
+        for log in status.get("logs") or ():
+            vertex = self._vertices.get(log["vertex"])
+            for line in _decoded(log.get("data")).splitlines():
+                yield from self._say(vertex, f"{_since(vertex, log.get('timestamp'))}{line}")
+        for warning in status.get("warnings") or ():
+            yield from self._say(self._vertices.get(warning["vertex"]), f"WARN: {_decoded(warning.get('short'))}")
+
+    def _vertex(self, said: Mapping[str, Any]) -> Iterator[str]:
+        vertex = self._vertices.get(said["digest"])
+        if vertex is None:
+            vertex = self._vertices[said["digest"]] = _Vertex(len(self._vertices) + 1, str(said["name"]))
+        started, completed = _time(said.get("started")), _time(said.get("completed"))
+        vertex.started, vertex.ended = started, completed is not None
+        vertex.cached = vertex.cached or bool(said.get("cached"))
+        vertex.error = str(said.get("error") or "")
+        if started is None:
+            return
+        if not vertex.said:
+            vertex.said = True
+            yield from self._say(vertex)
+        # BuildKit looks for a cached result first, and says that the step started and ended; then it does the step.
+        vertex.ending = completed is not None
+        if completed is not None:
+            vertex.seconds = (completed - started).total_seconds()
+            if vertex is not self._speaker:
+                yield from self._say(vertex)
+
+    def _part(self, said: Mapping[str, Any]) -> Iterator[str]:
+        vertex = self._vertices[said["vertex"]]
+        name = str(said["id"])
+        status = vertex.statuses.setdefault(name, _Status())
+        status.current, status.total = int(said.get("current") or 0), int(said.get("total") or 0)
+        if said.get("completed") and not status.ended:
+            status.ended = True
+            moved = f" {human(status.current)}" if status.current else ""
+            yield from self._say(vertex, f"{name}{moved} done")
+
+    def _say(self, vertex: _Vertex | None, text: str = "") -> Iterator[str]:
+        if vertex is not self._speaker:
+            yield from self._close()
+            self._speaker = vertex
+            if vertex:
+                yield f"#{vertex.number} {vertex.name}"
+        if text:
+            yield f"#{vertex.number} {text}" if vertex else text
+
+    def _close(self) -> Iterator[str]:
+        """End what is said of a step."""
+        vertex, self._speaker = self._speaker, None
+        if vertex is None:
+            return
+        if vertex.ending:
+            vertex.ending = False
+            yield f"#{vertex.number} {_ending(vertex)}"
+        yield ""
+
+    # Plain text
+
+    def _plain(self, line: str) -> None:
+        match = _PLAIN.fullmatch(line.rstrip())
+        if match is None:
+            return
+        number, text = match[1], match[2]
+        if number not in self._vertices:
+            self._vertices[number] = _Vertex(int(number), text, said=True)
+        vertex = self._vertices[number]
+        if end := _PLAIN_END.fullmatch(text):
+            vertex.ended, vertex.cached = True, end[1] == "CACHED"
+            vertex.error = end[2] if end[1] == "ERROR" else ""
+            with contextlib.suppress(ValueError):
+                vertex.seconds = float(end[2].removesuffix("s"))
+        elif moved := _PLAIN_BYTES.fullmatch(text):
+            size = float(moved[4]) * _UNITS[moved[5]] if moved[4] else 0
+            current = float(moved[2]) * _UNITS[moved[3]]
+            vertex.statuses[moved[1]] = _Status(int(current), int(size), bool(moved[6]))
+        elif _PLAIN_STATUS.fullmatch(text):
+            name, _, done = text.partition(" done")
+            vertex.statuses[re.sub(r" [\d.]+s$", "", name)] = _Status(ended=bool(done) or text.endswith("done"))
+        self._tell()
+
+    def _tell(self) -> None:
+        running = [
+            one for one in self._vertices.values() if one.said and not one.ended and not one.name.startswith("[auth]")
+        ]
+        if not running:
+            return
+        vertex = running[-1]
+        parts = [name for name, one in vertex.statuses.items() if not one.ended]
+        name = vertex.name.removeprefix("[internal] ")
+        if parts and name.startswith(("exporting to", "pushing ")):
+            name = parts[-1]
+        statuses = vertex.statuses.values()
+        totals = [one.total for one in statuses if one.current or one.total]
+        size = sum(totals) if all(totals) else 0
+        self._listener(Progress(name, sum(one.current for one in statuses), size))
+
+
+def human(count: float) -> str:
+    """Return a number of bytes as people read it: 512 B, 31.5 kB, 1.2 GB."""
+    if count < 1000:  # noqa: PLR2004  # What a kilobyte is.
+        return f"{count:.0f} B"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 999.95:  # noqa: PLR2004  # What would round to the next unit's 1.0.
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:.1f} TB"
+
+
+def _ending(vertex: _Vertex) -> str:
+    if vertex.error:
+        return f"ERROR: {vertex.error}"
+    return "CACHED" if vertex.cached else f"DONE {vertex.seconds:.1f}s"
+
+
+def _decoded(data: Any) -> str:
+    return base64.b64decode(data or "").decode(errors="replace")
+
+
+def _time(text: Any) -> datetime | None:
+    """Return a time of Go's, which has up to nine digits of a second; Python reads six."""
+    return datetime.fromisoformat(_FRACTION.sub(r"\1", text)) if text else None
+
+
+def _since(vertex: _Vertex | None, text: Any) -> str:
+    at = _time(text)
+    return f"{(at - vertex.started).total_seconds():.3f} " if vertex and vertex.started and at else ""
