@@ -58,6 +58,9 @@ class Unknown:
 
 Decision = Current | Retag | Missing | Blocked | Unknown
 
+STATES = ("current", "retag", "build", "blocked", "unknown")
+"""What `state` may say."""
+
 Answer = Descriptor | RegistryError | None
 """What a look at one tag gave: a manifest's descriptor, nothing there, or no answer."""
 
@@ -104,3 +107,29 @@ def _compare(inputs: Descriptor, version: Descriptor | None, version_tag: str) -
             inputs.digest, f"tag {version_tag} is on {version.digest.short}, these inputs are {inputs.digest.short}"
         )
     return Current(inputs.digest)
+
+
+def state(decision: Decision) -> str:
+    """Return one word for the decision, one of STATES."""
+    match decision:
+        case Current():
+            return "current"
+        case Retag():
+            return "retag"
+        case Missing():
+            return "build"
+        case Blocked():
+            return "blocked"
+        case Unknown():
+            return "unknown"
+
+
+def reason(decision: Decision) -> str:
+    """Return why it was decided so, with what to do about it; empty where there is nothing to do."""
+    match decision:
+        case Current():
+            return ""
+        case Retag(_, why) | Missing(why):
+            return why
+        case Blocked(error) | Unknown(error):
+            return str(error)

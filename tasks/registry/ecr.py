@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from tasks.errors import RegistryError, SettingsError
 from tasks.once import once
-from tasks.reference import Registry, Repository
+from tasks.reference import Digest, Registry, Repository
 from tasks.registry.auth import Credential
 from tasks.registry.aws_faults import failed, refused
 from tasks.registry.message import clean
@@ -166,6 +166,24 @@ class Ecr:
         asked = set(repositories)
         settings = self.tag_mutability(repository.path for repository in asked)
         return {one for one in asked if one.path in settings and settings[one.path].immutable(tag)}
+
+    def pushed_at(self, repository: Repository, digest: Digest) -> datetime | None:
+        """Return when an image was pushed; None where ECR's API knows no such image.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: the image cannot be described.
+        """
+        with self._faults("DescribeImages", str(repository)):
+            client = self._client
+            unknown = (client.exceptions.ImageNotFoundException, client.exceptions.RepositoryNotFoundException)
+            try:
+                answer = client.describe_images(repositoryName=repository.path, imageIds=[{"imageDigest": str(digest)}])
+            except unknown:
+                return None
+        details = answer.get("imageDetails", ())
+        found = details[0].get("imagePushedAt") if details else None
+        return found if isinstance(found, datetime) else None
 
     def _describe(self, names: Sequence[str]) -> dict[str, TagMutability]:
         with self._faults("DescribeRepositories", ", ".join(names)):

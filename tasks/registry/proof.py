@@ -101,7 +101,7 @@ def prove(client: Client, repository: Repository, digest: Digest, image: Image, 
         return manifest
     if len(manifest.children) > MOST_CHILDREN:
         raise _wrong(image, manifest, f"it is an index of {len(manifest.children)} manifests")
-    images = [_read(client, repository, child.descriptor.digest) for child in manifest.children if not _attests(child)]
+    images = [_read(client, repository, child.descriptor.digest) for child in manifest.children if not attests(child)]
     for child in images:
         if child.is_index:
             raise _wrong(image, child, "it is an index within an index")
@@ -131,21 +131,21 @@ def check(manifest: Manifest, built: Mapping[Digest, Built], image: Image, platf
         _check_image(one, image)
     if manifest.is_index:
         _check_index(manifest, built, image, platforms)
-    elif (found := _platform(built[manifest.digest].config)) != platforms[0]:
+    elif (found := platform(built[manifest.digest].config)) != platforms[0]:
         raise _wrong(image, manifest, f"it is for {found}, not for {platforms[0]}")
 
 
 def _check_index(manifest: Manifest, built: Mapping[Digest, Built], image: Image, platforms: Sequence[str]) -> None:
-    images = [child for child in manifest.children if not _attests(child)]
-    found = Counter(_platform(child.platform) for child in images)
+    images = [child for child in manifest.children if not attests(child)]
+    found = Counter(platform(child.platform) for child in images)
     if found != Counter(platforms):
         have = ", ".join(sorted(found.elements())) or "nothing"
         raise _wrong(image, manifest, f"it is for {have}, not for {', '.join(sorted(platforms))}")
     for child in images:
-        said = _platform(child.platform)
-        if (actual := _platform(built[child.descriptor.digest].config)) != said:
+        said = platform(child.platform)
+        if (actual := platform(built[child.descriptor.digest].config)) != said:
             raise _wrong(image, manifest, f"its image for {said} is one for {actual}")
-    attested = {child.annotations.get(_REFERENCE_DIGEST, "") for child in manifest.children if _attests(child)}
+    attested = {child.annotations.get(_REFERENCE_DIGEST, "") for child in manifest.children if attests(child)}
     if attested and not image.attestations:
         raise _wrong(image, manifest, "it has attestations, which the catalogue does not ask for")
     expected = {str(child.descriptor.digest) for child in images}
@@ -167,13 +167,14 @@ def _check_image(one: Built, image: Image) -> None:
                 raise _wrong(image, one.manifest, f"it has a layer of {layer.media_type}; Lambda refuses that")
 
 
-def _platform(said: Mapping[str, Any]) -> str:
+def platform(said: Mapping[str, Any]) -> str:
     """Return the platform that a manifest's entry or an image's config says, in the catalogue's spelling."""
     system, architecture, variant = (clean(str(said.get(key) or "")) for key in ("os", "architecture", "variant"))
     return written(system or "unknown", architecture or "unknown", variant)
 
 
-def _attests(child: Child) -> bool:
+def attests(child: Child) -> bool:
+    """Whether an index's entry is BuildKit's attestations about another one, and no image."""
     return child.annotations.get(_REFERENCE_TYPE) == _ATTESTATION
 
 
