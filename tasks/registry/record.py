@@ -2,8 +2,8 @@
 
     Record ─▶ JSON ─▶ gzip ─▶ the one layer of an artifact whose subject is the image ─▶ referrers
 
-The image itself is left as it is. A record explains and never decides: whoever may push to the repository may write one,
-so it is checked like anything that comes from a stranger, and bounded in what it may hold and unpack to.
+The image itself is left as it is. A record explains and never decides: whoever may push to the repository may write
+one, so it is checked like anything that comes from a stranger, and bounded in what it may hold and unpack to.
 
 Of each jar it has the names of its entries and the first digits of their digests, in two columns, since names compress
 well beside names; of a jar with too many entries, their number.
@@ -35,7 +35,7 @@ MOST_ENTRIES = 150_000
 PACKED_LIMIT = 4 * 1024 * 1024
 """The largest record that is written or read."""
 
-TEXT_LIMIT = 32 * 1024 * 1024
+TEXT_LIMIT = 16 * 1024 * 1024
 """The most that one may unpack to."""
 
 _FORMAT = 1

@@ -1,0 +1,67 @@
+"""The entries of jars of an image, for its record and for what differs from one. Read only where that is wanted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from tasks.errors import InputError
+from tasks.inputs.difference import DIGITS, Listing, is_jar
+from tasks.inputs.digests import stamp
+from tasks.inputs.gather import Gathered
+from tasks.inputs.inflated import Inflated
+
+
+class Listings:
+    """Lists entries of jars. Threads may share it.
+
+    Args:
+        memory: the file of `tasks.inputs.inflated`, or None.
+    """
+
+    def __init__(self, memory: Path | None) -> None:
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._inflated: Inflated | None = None
+
+    def of(self, gathered: Gathered, paths: Iterable[str] | None = None) -> dict[str, Listing]:
+        """List the entries of an image's jars.
+
+        Args:
+            gathered: the image's inputs, and where they were read.
+            paths: only of these, by their paths in the context.
+
+        Returns:
+            By path in the context, each entry's name and the first digits of its digest. A jar that cannot be read,
+            or is another one than when the inputs were gathered, is missing.
+        """
+        wanted = None if paths is None else set(paths)
+        sources = {entry.path: entry.source for entry in gathered.sources.entries}
+        found: dict[str, Listing] = {}
+        for item in gathered.inputs.context:
+            source = sources.get(item.path)
+            if source is not None and is_jar(item) and (wanted is None or item.path in wanted):
+                listing = self._read(source)
+                if listing is not None and _is_same(source, gathered):
+                    found[item.path] = listing
+        return found
+
+    def _read(self, path: Path) -> Listing | None:
+        from tasks.inputs import jar  # noqa: PLC0415  # Only what is built or differs needs it.
+
+        with self._lock:
+            if self._inflated is None:
+                self._inflated = Inflated(self._memory)
+            known = self._inflated.known
+        try:
+            return {name: digest[:DIGITS] for name, digest in jar.entries(path, known).items()}
+        except InputError:
+            return None
+
+
+def _is_same(path: Path, gathered: Gathered) -> bool:
+    try:
+        return stamp(path) == gathered.sources.stamps[path]
+    except OSError:
+        return False

@@ -1,0 +1,105 @@
+"""The records of one run: written with each image that is built, read to say why one would be.
+
+    push ──▶ keep ─────▶ registry.record, before the image's tags
+    plan ──▶ compare ──▶ the record of what the version tag is on ─▶ what differs, entry by entry
+
+A record explains and never decides: a fault of one is told and fails nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tasks.errors import SleeperImagesError
+from tasks.inputs.difference import Change, differences, differing_jars
+from tasks.inputs.gather import Gathered
+from tasks.inputs.listing import Listings
+from tasks.reference import Digest, Repository
+from tasks.registry import record
+from tasks.registry.model import Descriptor
+from tasks.registry.oci import Client
+from tasks.registry.record import Record
+
+READERS = 8
+"""How many records are read at once; each may hold tens of megabytes while it is."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between an image and what it would be made of now.
+
+    Attributes:
+        digest: the image.
+        changes: what differs; None where it cannot be told.
+        untold: why it cannot; else empty.
+        record: what the image was made of, if it is known.
+    """
+
+    digest: Digest
+    changes: tuple[Change, ...] | None
+    untold: str = ""
+    record: Record | None = None
+
+
+class Records:
+    """Writes and reads records. Threads may share it.
+
+    Args:
+        client: returns the client to the registry, when it is first needed.
+        listings: lists the entries of jars.
+    """
+
+    def __init__(self, client: Callable[[], Client], listings: Listings) -> None:
+        self._client = client
+        self._listings = listings
+        self._lock = threading.Lock()
+        self._failed = False
+
+    def keep(self, repository: Repository, image: Descriptor, gathered: Gathered) -> str:
+        """Write the record of an image that was just built.
+
+        Args:
+            repository: where it was pushed.
+            image: its manifest.
+            gathered: what it was made of.
+
+        Returns:
+            Why it could not be written, once a run: what refuses one record refuses the next, and would be asked for
+            nothing; empty where it was, and where it was not tried.
+        """
+        with self._lock:
+            if self._failed:
+                return ""
+        try:
+            record.write(self._client(), repository, image, Record(gathered.inputs, self._listings.of(gathered)))
+        except SleeperImagesError as error:
+            with self._lock:
+                first, self._failed = not self._failed, True
+            return f"doit why will not know what this was made of: {error.message}" if first else ""
+        return ""
+
+    def compare(self, wanted: Mapping[str, tuple[Repository, Digest, Gathered]]) -> dict[str, Comparison]:
+        """Say what differs between images in the registry and what they would be made of now.
+
+        Args:
+            wanted: by image, its repository, the image's digest and what it would be made of.
+        """
+        if not wanted:
+            return {}
+        with ThreadPoolExecutor(min(READERS, len(wanted)), thread_name_prefix="records") as pool:
+            found: Iterable[Comparison] = pool.map(lambda one: self._compare(*one), wanted.values())
+            return dict(zip(wanted, found, strict=True))
+
+    def _compare(self, repository: Repository, digest: Digest, gathered: Gathered) -> Comparison:
+        try:
+            known = record.read(self._client(), repository, digest)
+        except SleeperImagesError as error:
+            return Comparison(digest, None, error.message)
+        if known is None:
+            return Comparison(digest, None, f"the registry has no record of what {digest.short} was made of")
+        _, now = differing_jars(known.inputs, gathered.inputs)
+        listings = self._listings.of(gathered, now) if now else {}
+        return Comparison(digest, differences(known.inputs, gathered.inputs, known.jars, listings), record=known)
