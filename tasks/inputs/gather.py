@@ -7,12 +7,13 @@ Dockerfile ─▶ dockerfile.bases ─▶ the locked digests ──────�
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.configuration.settings import Settings
-from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
+from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError
 from tasks.inputs import context, dockerfile
 from tasks.inputs.digests import Digests, FileStamp, stamp
 from tasks.inputs.fingerprint import Inputs, Item
@@ -83,11 +84,12 @@ class Gatherer:
         directory = build_directory(image, self._settings)
         if not directory.is_dir():
             raise MissingInputError(f"{image.name}: the build directory {directory} is not there", _REMEDY)
-        recipe = context.dockerfile(directory)
         jar = jar_path(image, self._settings)
         if jar is not None and not jar.is_file():
             raise MissingInputError(f"{image.name}: the jar {jar} is not there", _REMEDY)
-        entries = context.listing(directory, {} if jar is None else {LAMBDA_JAR: jar})
+        with _about(image):
+            recipe = context.dockerfile(directory)
+            entries = context.listing(directory, {} if jar is None else {LAMBDA_JAR: jar})
         paths = {recipe, *(entry.source for entry in entries if entry.source is not None)}
         try:
             return Sources(recipe, entries, {path: stamp(path) for path in paths})
@@ -123,10 +125,8 @@ class Gatherer:
         key = (recipe, image.build_args, platforms(image, self._settings))
         if key not in self._base_names:
             text = recipe.read_text(encoding="utf-8", errors="replace")
-            try:
+            with _about(image, f"{recipe}: "):
                 self._base_names[key] = dockerfile.bases(text, dict(image.build_args), key[2])
-            except UnreadableInputError as error:
-                raise UnreadableInputError(f"{image.name}: {recipe}: {error.message}", error.next_step) from error
         return self._base_names[key]
 
 
@@ -164,5 +164,15 @@ def files(image: Image, settings: Settings) -> list[str]:
 def _digest(image: Image, digests: Mapping[Path, str | InputError], path: Path) -> str:
     found = digests[path]
     if isinstance(found, InputError):
-        raise type(found)(f"{image.name}: {found.message}", found.next_step)
+        with _about(image):
+            raise found
     return found
+
+
+@contextmanager
+def _about(image: Image, what: str = "") -> Iterator[None]:
+    """Name the image in the errors of what does not know it."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{image.name}: {what}{error.message}", error.next_step) from error
