@@ -16,7 +16,7 @@ from typing import Any
 
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
-from tasks.engine import buildx
+from tasks.engine import buildx, mood
 from tasks.inputs import gather, staging
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.model import Image
@@ -51,6 +51,7 @@ def is_current(session: Session, image: Image) -> bool:
 
 def push(session: Session, image: Image) -> dict[str, Any]:
     """Do what the image's decision says; return its outcome, digest and fingerprint."""
+    note = ""
     match session.decisions.of(image):
         case Current(digest):
             outcome = CURRENT
@@ -58,17 +59,16 @@ def push(session: Session, image: Image) -> dict[str, Any]:
             _retag(session, image, digest)
             outcome = RETAGGED
         case Missing():
-            digest, outcome = _build(session, image)
+            digest, note = _build(session, image)
+            outcome = BUILT
         case Blocked(error) | Unknown(error):
             raise error
     session.decisions.settle(image, digest)
     fingerprint = session.decisions.gathered(image).inputs.fingerprint()
-    return {"outcome": outcome, "digest": str(digest), "fingerprint": fingerprint}
+    return {"outcome": outcome, "digest": str(digest), "fingerprint": fingerprint, "note": note}
 
 
 def _build(session: Session, image: Image) -> tuple[Digest, str]:
-    from tasks.registry.proof import kind_fits  # noqa: PLC0415  # What talks to the registry is loaded by what needs it.
-
     made_of = session.decisions.gathered(image).inputs
     repository, context = session.repository(image), session.context(image)
     argv = buildx.command(
@@ -80,25 +80,42 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         metadata=session.metadata("push", image),
         force=session.settings.force,
     )
-    built = buildx.build(
-        argv,
-        image=image.name,
-        environment=session.docker_environment(logged_in=True),
-        metadata=session.metadata("push", image),
-        log=session.log("push", image),
+    built, note = mood.patiently(
+        lambda: buildx.build(
+            argv,
+            image=image.name,
+            environment=session.docker_environment(logged_in=True),
+            metadata=session.metadata("push", image),
+            log=session.log("push", image),
+        ),
+        renew=session.renew_login,
     )
     session.decisions.check_unchanged(image)
     manifest = _prove(session, image, built)
-    tag = inputs_tag(made_of.fingerprint())
+    if session.puts is not None:
+        session.puts.spent(1 + (len(manifest.children) if manifest.is_index else 0))
+    manifest = _tag(session, image, manifest)
+    staging.remove(context)
+    return manifest.digest, note
+
+
+def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
+    """Put both tags on one image of these inputs: ours, or one that somebody else put there meanwhile. Return it."""
+    from tasks.registry.proof import kind_fits  # noqa: PLC0415  # What talks to the registry is loaded by what needs it.
+
+    repository, tag = session.repository(image), inputs_tag(session.decisions.gathered(image).inputs.fingerprint())
     theirs = None if session.settings.force else session.client.head(repository, tag)
     if theirs is None or not kind_fits(theirs, image):
         session.client.put(repository, tag, manifest)
     elif theirs.digest != manifest.digest:
-        # Somebody else built the same inputs meanwhile: one image has to have both tags.
         manifest = _prove(session, image, theirs.digest)
     session.client.put(repository, session.version, manifest)
-    staging.remove(context)
-    return manifest.digest, BUILT
+    # Two who look at the same moment both put their own. Whoever is last to look finds what the inputs tag stays on.
+    theirs = session.client.head(repository, tag)
+    if theirs is not None and theirs.digest != manifest.digest and kind_fits(theirs, image):
+        manifest = _prove(session, image, theirs.digest)
+        session.client.put(repository, session.version, manifest)
+    return manifest
 
 
 def _retag(session: Session, image: Image, digest: Digest) -> None:

@@ -24,6 +24,7 @@ from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gatherer
 from tasks.model import Builder, Catalogue, Image
 from tasks.once import once
+from tasks.patience import Pace
 from tasks.reference import Registry, Repository
 from tasks.registry import target
 
@@ -38,6 +39,12 @@ if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
 
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+ECR_PUTS_PER_SECOND = 8
+"""ECR takes 10 PutImage a second of all who push to a Region of the account ("Amazon ECR service quotas")."""
+
+PUTS_AT_ONCE = 2
+"""With these, no second sees more than ECR takes."""
 
 
 class Session:
@@ -134,12 +141,25 @@ class Session:
             return self.ecr.token(fresh=fresh).credential
         return docker_credential(registry)
 
+    def renew_login(self) -> None:
+        """Fetch another login for the target registry, which refused the one that we gave out."""
+        self.credential(self.target.registry, fresh=True)
+
     @once
     def client(self) -> Client:
         """The one client to the target registry."""
+        from tasks.registry.http import Http  # noqa: PLC0415  # As above.
         from tasks.registry.oci import Client  # noqa: PLC0415  # As above.
 
-        return Client(self.target.registry, self.credential)
+        registry = self.target.registry
+        return Client(registry, self.credential, http=Http(registry, puts=self.puts))
+
+    @once
+    def puts(self) -> Pace | None:
+        """How fast manifests may be PUT, by whoever does it; None for as fast as can be."""
+        ecr = self.target.registry.ecr_account_and_region is not None
+        rate = self.settings.puts_per_second or (ECR_PUTS_PER_SECOND if ecr else 0)
+        return Pace(rate, PUTS_AT_ONCE) if rate else None
 
     @property
     def version(self) -> str:

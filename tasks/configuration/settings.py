@@ -52,6 +52,7 @@ class Settings:
         builder_options: its driver's options, names and values.
         builder_config: its buildkitd configuration.
         parallel: how many images are built at once.
+        puts_per_second: how many manifests are put a second, or None.
         state_dir: where state, contexts and logs are.
         sandbox_dir: where a sandbox is.
         target: `sandbox`, or None.
@@ -82,6 +83,7 @@ class Settings:
     builder_options: tuple[tuple[str, str], ...] | None
     builder_config: Path | None
     parallel: int
+    puts_per_second: int | None
     state_dir: Path
     sandbox_dir: Path
     target: str | None

@@ -236,6 +236,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("BUILDER_OPTIONS", _options, unset=_of_catalogue),
     Variable("BUILDER_CONFIG", _file, unset=_of_catalogue),
     Variable("PARALLEL", _count, _parallel()),
+    Variable("PUTS_PER_SECOND", _count, unset="8 for ECR, else as fast as can be"),
     Variable("STATE_DIR", path, ".sleeper-images"),
     Variable("SANDBOX_DIR", path, ".sandbox"),
     Variable("TARGET", _lower(rules.one_of("sandbox")), unset="the registry above", exported=False),

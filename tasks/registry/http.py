@@ -29,7 +29,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 
 from tasks.errors import RegistryError
-from tasks.patience import REQUEST, Budget
+from tasks.patience import REQUEST, Budget, Pace
 from tasks.reference import Registry
 from tasks.registry.message import LOOK_AT_THE_HOST, TEMPORARY, TRY_AGAIN, Request, Response, clean, shown
 
@@ -59,6 +59,7 @@ class Http:
         registry: where paths are.
         connections: how many may be open to one host at once; further requests wait for one of them.
         budget: the patience of each request.
+        puts: how fast PUTs may be sent, each attempt counted; as fast as can be where None.
         sleep: waits; for tests.
         clock: tells the time that budgets are counted in.
         jitter: gives numbers from 0 to 1, so that forty requests do not come back at the same moment.
@@ -70,13 +71,14 @@ class Http:
         *,
         connections: int = 40,
         budget: Budget = REQUEST,
+        puts: Pace | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.registry = registry
         self._origin = f"{'http' if registry.loopback else 'https'}://{registry.host}"
-        self._budget = budget
+        self._budget, self._puts = budget, puts
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         # One context for all connections: each would read the system's certificates again.
         context = None if registry.loopback else ssl.create_default_context()
@@ -98,6 +100,8 @@ class Http:
         """
         started = self._clock()
         for attempt in range(1, self._budget.attempts + 1):
+            if self._puts is not None and request.method == "PUT":
+                self._puts.take()
             try:
                 answer: Response | RegistryError = self._follow(request)
             except RegistryError as error:
