@@ -189,10 +189,10 @@ def _platforms(top: Manifest, configs: Iterable[Mapping[str, Any]]) -> tuple[str
 def _created(config: Mapping[str, Any]) -> datetime | None:
     try:
         at = datetime.fromisoformat(str(config.get("created")))
-        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-        return at if at.year >= _FIRST_YEAR else None
+        utc = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return utc if utc.year >= _FIRST_YEAR else None
 
 
 def _batch(pool: Executor, ask: Callable[[Asked], Given], about: Iterable[Asked]) -> dict[Asked, Given | RegistryError]:

@@ -1,0 +1,46 @@
+"""How times and states are written for people, and when in colour."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Mapping
+from datetime import datetime
+from typing import IO
+
+WIDTH = 80
+"""How wide what we print is at most, whatever the terminal: it ends up in logs and messages."""
+
+_MINUTE, _HOUR, _DAY, _TWO_YEARS = 60, 3600, 86400, 730 * 86400
+
+_COLOURS = {"current": "32", "retag": "36", "build": "33", "blocked": "31", "unknown": "35"}
+"""ANSI's numbers for the states of `tasks.decision.state`: the terminal's own palette, light or dark."""
+
+
+def colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether to write to the stream in colour: a terminal that has some, and no NO_COLOR (https://no-color.org)."""
+    return not environment.get("NO_COLOR") and environment.get("TERM", "") not in {"", "dumb"} and stream.isatty()
+
+
+def coloured(text: str, state: str, *, colour: bool) -> str:
+    """Return a text in its state's colour, if there is to be colour."""
+    return f"\x1b[{_COLOURS[state]}m{text}\x1b[0m" if colour and state in _COLOURS else text
+
+
+def age(at: datetime, now: datetime) -> str:
+    """Return how long something is ago, in at most four characters: 40s, 12m, 5h, 300d, 3y."""
+    seconds = max(0, int((now - at).total_seconds()))
+    for limit, unit, name in ((_MINUTE, 1, "s"), (_HOUR, _MINUTE, "m"), (_DAY, _HOUR, "h"), (_TWO_YEARS, _DAY, "d")):
+        if seconds < limit:
+            return f"{seconds // unit}{name}"
+    return f"{seconds // (365 * _DAY)}y"
+
+
+def wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
+    """Return a text's lines, each indented and no longer than `width` where its words allow."""
+    lines = [
+        line
+        for one in text.splitlines()
+        for line in textwrap.wrap(one, width - len(indent), break_long_words=False, break_on_hyphens=False)
+    ]
+    return [indent + line for line in lines]
