@@ -13,7 +13,7 @@ from tasks import run
 from tasks.actions import NO_CAPTURE, action
 from tasks.engine import buildx
 from tasks.errors import SleeperImagesError
-from tasks.inputs import gather, staging
+from tasks.inputs import staging
 from tasks.model import Image
 from tasks.session import Session
 from tasks.stage import prepare
@@ -29,7 +29,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "name": image.name,
             "doc": f"Build {image.name} and load it into the local engine.",
             "actions": [action(build, session, image)],
-            "file_dep": gather.files(image, session.settings),
+            "file_dep": session.files(image),
             "task_dep": ["builder"],
             "uptodate": [_loaded_check(session, image)],
             "clean": [(session.remove_logs, ["build", image])],

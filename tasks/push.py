@@ -35,7 +35,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "name": image.name,
             "doc": f"Build and push {image.name}, if it changed.",
             "actions": [action(push, session, image)],
-            "file_dep": gather.files(image, session.settings),
+            "file_dep": session.files(image),
             "task_dep": [f"stage:{image.name}", f"repository:{image.name}", "builder", "login"],
             "uptodate": [(is_current, [session, image])],
             "clean": [(session.remove_logs, ["push", image])],

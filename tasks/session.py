@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import doit
 from doit import doit_cmd
@@ -21,14 +22,13 @@ from tasks.configuration import catalogue, selection, settings
 from tasks.engine import builders, buildx
 from tasks.errors import ConfigurationError
 from tasks.inputs.digests import Digests
-from tasks.inputs.gather import Gatherer
+from tasks.inputs.gather import Gatherer, files
 from tasks.model import Builder, Catalogue, Image
 from tasks.once import once
 from tasks.patience import Pace
-from tasks.reference import Registry, Repository
+from tasks.reference import Registry, Repository, Tag
 from tasks.registry import target
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.configuration.settings import Settings
     from tasks.decisions import Decisions
@@ -66,6 +66,7 @@ class Session:
         self.environment = environment
         self._asked: tuple[tuple[Image, ...], tuple[Image, ...]] | None = None
         self._closing = contextlib.ExitStack()
+        self._files: dict[str, list[str]] = {}
 
     # What is chosen
 
@@ -85,6 +86,12 @@ class Session:
     def contexts(self) -> Path:
         """The directory of the staged contexts."""
         return self.settings.state_dir / "contexts"
+
+    def files(self, image: Image) -> list[str]:
+        """Return the image's file dependencies; the tasks that list them share one reading of the directory."""
+        if image.name not in self._files:
+            self._files[image.name] = files(image, self.settings)
+        return self._files[image.name]
 
     def context(self, image: Image) -> Path:
         """Return the image's staged context; BuildKit tells contexts apart by the last part of their path."""
@@ -170,11 +177,15 @@ class Session:
         """Return the image's repository."""
         return self.target.repository(image)
 
-    def immutable(self, repositories: Iterable[Repository]) -> set[Repository]:
-        """Return those of `repositories` whose version tag cannot be moved; only ECR has such."""
-        if not self.target.ecr:
-            return set()
-        return self.ecr.immutable(repositories, self.version)
+    def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
+        """Return those of `tags` that, once there, cannot be moved; only ECR says so."""
+        return self.ecr.immutable(tags) if self.target.ecr else set()
+
+    @once
+    def keeps_building(self) -> set[Repository]:
+        """The repositories of this run's images in which not even the tag that builds are pushed to can be moved."""
+        tags = self.immutable(self.repository(image).tag(buildx.BUILDING) for image in self.pushes)
+        return {tag.repository for tag in tags}
 
     def refresh_bases(self) -> dict[str, str]:
         """Lock the selected images' base images to the digests that they have now; return those.

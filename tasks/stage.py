@@ -14,7 +14,6 @@ from typing import Any
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Missing
 from tasks.inputs import staging
-from tasks.inputs.gather import files
 from tasks.model import Image
 from tasks.session import Session
 
@@ -26,7 +25,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "name": image.name,
             "doc": f"Stage the build context of {image.name}.",
             "actions": [action(stage, session, image)],
-            "file_dep": files(image, session.settings),
+            "file_dep": session.files(image),
             "task_dep": session.before,
             "uptodate": [(is_not_needed, [session, image])],
             "clean": [(remove, [session, image])],

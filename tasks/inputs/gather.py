@@ -7,6 +7,7 @@ Dockerfile ─▶ dockerfile.bases ─▶ the locked digests ──────�
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -151,14 +152,16 @@ def jar_path(image: Image, settings: Settings) -> Path | None:
 
 def files(image: Image, settings: Settings) -> list[str]:
     """Return the image's file dependencies as `doit list --deps` shows them; empty where they cannot be known yet."""
-    if settings.scripts_dir is None or not (settings.scripts_dir / "docker" / image.directory).is_dir():
+    scripts = str(settings.scripts_dir)
+    found = [
+        f"{folder}/{name}" for folder, _, names in os.walk(f"{scripts}/docker/{image.directory}") for name in names
+    ]
+    if not found:
         return []
-    directory = settings.scripts_dir / "docker" / image.directory
-    found = [path for path in sorted(directory.rglob("*")) if path.is_file()]
-    found.append(settings.scripts_dir / "templates" / "version.txt")
+    found.append(f"{scripts}/templates/version.txt")
     if image.jar is not None and settings.version is not None:
-        found.append(settings.scripts_dir / "jars" / str(image.jar_name(settings.version)))
-    return [str(path) for path in found]
+        found.append(f"{scripts}/jars/{image.jar_name(settings.version)}")
+    return sorted(found)
 
 
 def _digest(image: Image, digests: Mapping[Path, str | InputError], path: Path) -> str:
