@@ -21,7 +21,7 @@ from tasks.inputs.gather import Gathered, Gatherer
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_tag
 from tasks.registry import presence, proof
-from tasks.registry.oci import Client, Descriptor
+from tasks.registry.oci import IMMUTABLE, Client, Descriptor
 
 
 class Holdings(Protocol):
@@ -38,8 +38,8 @@ class Holdings(Protocol):
     def repository(self, image: Image) -> Repository:
         """Return the image's repository."""
 
-    def immutable(self, repositories: Iterable[Repository]) -> set[Repository]:
-        """Return those of `repositories` whose version tag cannot be moved."""
+    def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
+        """Return those of `tags` that cannot be moved."""
 
 
 class Decisions:
@@ -153,34 +153,38 @@ class Decisions:
         answers = presence.look(self._holdings.client, wanted)
         self._held |= answers
         decisions: dict[str, Decision] = {}
-        moving: dict[str, Digest] = {}
+        moving: dict[Tag, tuple[str, Digest]] = {}
         for image, _ in known:
             inputs, held = answers[image.name][tags[image.name]], answers[image.name][version]
             fits = functools.partial(proof.kind_fits, image=image)
             decided = decide(inputs, held, version_tag=version, fits=fits, force=self._force)
             decisions[image.name] = decided
+            repository = wanted[image.name][0]
+            if isinstance(decided, Missing) and isinstance(inputs, Descriptor):
+                moving[repository.tag(tags[image.name])] = image.name, inputs.digest
             if isinstance(decided, Missing | Retag) and isinstance(held, Descriptor):
-                moving[image.name] = held.digest
-        return decisions | self._immovable(moving, {name: wanted[name][0] for name in moving}, decisions)
+                moving[repository.tag(version)] = image.name, held.digest
+        return decisions | self._immovable(moving, decisions)
 
     def _immovable(
-        self, moving: Mapping[str, Digest], repositories: Mapping[str, Repository], decisions: Mapping[str, Decision]
+        self, moving: Mapping[Tag, tuple[str, Digest]], decisions: Mapping[str, Decision]
     ) -> dict[str, Decision]:
-        """Return Blocked for those images whose version tag would have to move and cannot."""
-        immutable = self._holdings.immutable(repositories.values()) if moving else set()
+        """Return Blocked for those images of which a tag would have to move and cannot."""
+        immutable = self._holdings.immutable(moving) if moving else set()
         return {
-            name: Blocked(_immutable(name, repositories[name].tag(self._holdings.version), held, decisions[name]))
-            for name, held in moving.items()
-            if repositories[name] in immutable
+            name: Blocked(_immutable(name, tag, held, decisions[name], version=self._holdings.version))
+            for tag, (name, held) in moving.items()
+            if tag in immutable
         }
 
 
-def _immutable(name: str, tag: Tag, held: Digest, decided: Decision) -> RegistryError:
+def _immutable(name: str, tag: Tag, held: Digest, decided: Decision, *, version: str) -> RegistryError:
     new = f"to these inputs' image {decided.digest}" if isinstance(decided, Retag) else "to an image yet to be built"
+    other = "push under another version (version=…)" if tag.name == version else "change the image's revision"
     return RegistryError(
         f"{name}: the tag {tag} is immutable and on {held}; it cannot move {new}",
-        "push under another version (version=…), or delete that tag, or make the repository's tags mutable",
-        code="ImageTagAlreadyExistsException",
+        f"{other}, or delete that tag, or make the repository's tags mutable",
+        code=IMMUTABLE,
     )
 
 

@@ -11,12 +11,14 @@ leaves nothing that is untrue, and the next run goes on from what the registry h
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
 from tasks.engine import buildx, mood
+from tasks.errors import RegistryError
 from tasks.inputs import gather, staging
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.model import Image
@@ -75,7 +77,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         session.engine,
         context,
         made_of,
-        buildx.Output.push(repository, made_of, session.engine),
+        buildx.Output.push(repository, made_of, session.engine, _building(session, image)),
         platforms=made_of.platforms,
         metadata=session.metadata("push", image),
         force=session.settings.force,
@@ -106,7 +108,7 @@ def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
     repository, tag = session.repository(image), inputs_tag(session.decisions.gathered(image).inputs.fingerprint())
     theirs = None if session.settings.force else session.client.head(repository, tag)
     if theirs is None or not kind_fits(theirs, image):
-        session.client.put(repository, tag, manifest)
+        manifest = _claim(session, image, tag, manifest)
     elif theirs.digest != manifest.digest:
         manifest = _prove(session, image, theirs.digest)
     session.client.put(repository, session.version, manifest)
@@ -116,6 +118,28 @@ def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
         manifest = _prove(session, image, theirs.digest)
         session.client.put(repository, session.version, manifest)
     return manifest
+
+
+def _claim(session: Session, image: Image, tag: str, manifest: Manifest) -> Manifest:
+    """Put the inputs tag on `manifest`; return that, or what somebody else put there first if it cannot be moved."""
+    from tasks.registry.oci import IMMUTABLE  # noqa: PLC0415  # As above.
+
+    repository = session.repository(image)
+    try:
+        session.client.put(repository, tag, manifest)
+    except RegistryError as error:
+        theirs = session.client.head(repository, tag) if error.code == IMMUTABLE else None
+        if theirs is None:
+            raise
+        return _prove(session, image, theirs.digest)
+    return manifest
+
+
+def _building(session: Session, image: Image) -> str:
+    """Return a tag that this build can be pushed to, whatever was before: one for itself where tags cannot move."""
+    if session.engine.pushes_by_digest or session.repository(image) not in session.keeps_building:
+        return buildx.BUILDING
+    return f"{buildx.BUILDING}-{secrets.token_hex(8)}"
 
 
 def _retag(session: Session, image: Image, digest: Digest) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.configuration.settings import Settings
     from tasks.decisions import Decisions
     from tasks.engine.credential_helper import CredentialHelper
+    from tasks.records import Records
     from tasks.registry.auth import Credential
     from tasks.registry.ecr import Ecr
     from tasks.registry.oci import Client
@@ -217,6 +218,14 @@ class Session:
         decisions = Decisions(self._gatherer, self, force=self.settings.force)
         decisions.expect((*self.pushes, *self.loads))
         return decisions
+
+    @once
+    def records(self) -> Records:
+        """What images in the registry were made of."""
+        from tasks.inputs.listing import Listings  # noqa: PLC0415  # As above.
+        from tasks.records import Records  # noqa: PLC0415  # As above.
+
+        return Records(lambda: self.client, Listings(self.settings.state_dir / "digests.inflated"))
 
     def ask(self, pushes: Iterable[Image], loads: Iterable[Image]) -> None:
         """Say which images this run pushes, and which it loads into the engine."""

@@ -14,7 +14,10 @@ from tasks.inputs.fingerprint import Inputs
 from tasks.reference import Digest, Repository
 
 BUILDING = "building"
-"""The tag that the engine's own driver pushes to, as it cannot push by digest. Nothing reads it."""
+"""The tag that the engine's own driver pushes to, as it cannot push by digest. Nothing reads it.
+
+Where it could be pushed to only once, as in an ECR repository with immutable tags, something is added to it that no
+other build has."""
 
 PASSED_ON = (
     # Where things are.
@@ -57,9 +60,9 @@ class Output:
     text: str
 
     @classmethod
-    def push(cls, repository: Repository, inputs: Inputs, engine: Engine) -> Output:
-        """Push to the repository under no tag of ours."""
-        name = str(repository) if engine.pushes_by_digest else str(repository.tag(BUILDING))
+    def push(cls, repository: Repository, inputs: Inputs, engine: Engine, building: str = BUILDING) -> Output:
+        """Push to the repository under no tag of ours; to the tag `building` where the engine needs one."""
+        name = str(repository) if engine.pushes_by_digest else str(repository.tag(building))
         parts = ["type=image", f"name={name}", "push=true"]
         if engine.pushes_by_digest:
             parts.append("push-by-digest=true")

@@ -12,6 +12,9 @@ _LOG_IN = "log in to AWS (aws configure, aws sso login), or set AWS_PROFILE to a
 _CLOCK = "check AWS_SECRET_ACCESS_KEY, and that this machine's clock is right"
 _REACH_AWS = "see whether REGION is right, whether AWS_ENDPOINT_URL is meant, and whether the network reaches it"
 
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+"""AWS's codes for what a login is good for, but not allowed to do."""
+
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
 
@@ -93,9 +96,9 @@ def failed(what: str, fault: Exception) -> RegistryError:
 def _next_step(code: str, operation: str, *, temporary: bool) -> str:
     if temporary:
         return "AWS is busy or throttles this account; run again in a while"
+    if code in DENIED:
+        return f"allow ecr:{operation} to this AWS login, or use another (AWS_PROFILE)"
     match code:
-        case "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation":
-            return f"allow ecr:{operation} to this AWS login, or use another (AWS_PROFILE)"
         case "RepositoryNotFoundException":
             return "create the repository: run the task repository:<image>"
         case "LimitExceededException":

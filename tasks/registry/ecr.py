@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 from tasks.errors import RegistryError, SettingsError
 from tasks.once import once
-from tasks.reference import Digest, Registry, Repository
+from tasks.reference import Digest, Registry, Repository, Tag
 from tasks.registry.auth import Credential
-from tasks.registry.aws_faults import failed, refused
+from tasks.registry.aws_faults import DENIED, failed, refused
 from tasks.registry.message import clean
 
 ATTEMPTS = 6
@@ -123,7 +123,7 @@ class Ecr:
             return self._token
 
     def create_repository(self, name: str) -> bool:
-        """Create a repository, unless it is there.
+        """Create a repository, unless it is there; one that is there needs no right to create any.
 
         Args:
             name: `<INSTANCE_ID>/<image>`.
@@ -135,13 +135,24 @@ class Ecr:
             CredentialsError: there is no AWS login, or AWS refused it.
             RegistryError: it could not be created.
         """
-        with self._faults("CreateRepository", name):
-            client = self._client
-            try:
-                client.create_repository(repositoryName=name)
-            except client.exceptions.RepositoryAlreadyExistsException:
+        try:
+            with self._faults("CreateRepository", name):
+                client = self._client
+                try:
+                    client.create_repository(repositoryName=name)
+                except client.exceptions.RepositoryAlreadyExistsException:
+                    return False
+        except RegistryError as error:
+            if error.code in DENIED and self._exists(name):
                 return False
+            raise
         return True
+
+    def _exists(self, name: str) -> bool:
+        try:
+            return bool(self.tag_mutability([name]))
+        except RegistryError:
+            return False  # What creating it met says more.
 
     def tag_mutability(self, names: Iterable[str]) -> dict[str, TagMutability]:
         """Return the settings of those repositories of `names` that exist, in as few calls as can be.
@@ -156,16 +167,20 @@ class Ecr:
             found |= self._describe(wanted[start : start + NAMES_AT_ONCE])
         return found
 
-    def immutable(self, repositories: Iterable[Repository], tag: str) -> set[Repository]:
-        """Return those of `repositories` in which `tag`, once there, cannot be moved.
+    def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
+        """Return those of `tags` that, once there, cannot be moved.
 
         Raises:
             CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: they cannot be described.
+            RegistryError: their repositories cannot be described.
         """
-        asked = set(repositories)
-        settings = self.tag_mutability(repository.path for repository in asked)
-        return {one for one in asked if one.path in settings and settings[one.path].immutable(tag)}
+        asked = set(tags)
+        settings = self.tag_mutability(tag.repository.path for tag in asked)
+        return {
+            tag
+            for tag in asked
+            if tag.repository.path in settings and settings[tag.repository.path].immutable(tag.name)
+        }
 
     def pushed_at(self, repository: Repository, digest: Digest) -> datetime | None:
         """Return when an image was pushed; None where ECR's API knows no such image.

@@ -25,7 +25,7 @@ class Request:
     """One request.
 
     Attributes:
-        method: GET, HEAD, PUT or POST. All that we send may be sent twice.
+        method: GET, HEAD, PUT, POST or DELETE. All that we send may be sent twice.
         url: a path on the registry (`/v2/…`), or a whole URL.
         headers: not shown, as a login may be among them.
         body: what is sent.

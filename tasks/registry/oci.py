@@ -6,6 +6,7 @@ compared with the bytes, a size is never trusted, and everything that is read ha
 
 from __future__ import annotations
 
+import contextlib
 from urllib.parse import quote, urlsplit
 
 from tasks.errors import RegistryError
@@ -15,7 +16,10 @@ from tasks.registry.http import Http
 from tasks.registry.message import Request, Response, refused, shown
 from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, media_type, sha256
 
-__all__ = ["Client", "Descriptor", "Manifest"]
+IMMUTABLE = "ImageTagAlreadyExistsException"
+"""The code of an error about a tag that cannot be moved, in ECR's words (ECR API reference, PutImage)."""
+
+__all__ = ["IMMUTABLE", "Client", "Descriptor", "Manifest"]
 
 # In one header: registry 2.8 looks at the first Accept line only, answers 404 for an OCI index that it does not name,
 # and for a Docker list the digest of one of its images.
@@ -112,7 +116,8 @@ class Client:
             The manifest's digest, which the tag is on now.
 
         Raises:
-            RegistryError: the registry did not take it.
+            RegistryError: the registry did not take it; with the code IMMUTABLE where the tag is on another manifest
+                and cannot be moved. One that is on this very manifest already is success.
         """
         self._put(repository, reference, manifest)
         return manifest.digest
@@ -139,12 +144,31 @@ class Client:
         )
         response = self._authenticator.send(request, push_scope(repository))
         if response.status not in {_OK, _CREATED}:
-            immutable = b"immutable" in response.body.lower()
-            raise refused(response, _IMMUTABLE if immutable else "")
+            if b"immutable" not in response.body.lower():
+                raise refused(response)
+            self._check_kept(repository, reference, manifest, refused(response, _IMMUTABLE))
+            return response
         taken = _digest(response.headers.get("Docker-Content-Digest"))
         if taken is not None and taken != manifest.digest:
             raise _other_bytes(response, manifest.digest, taken)
         return response
+
+    def _check_kept(
+        self, repository: Repository, reference: str | Digest, manifest: Manifest, refusal: RegistryError
+    ) -> None:
+        """Raise `refusal` unless what cannot be moved is on this manifest already: ECR refuses that as well."""
+        try:
+            held = self.head(repository, reference)
+        except RegistryError:
+            raise refusal from None
+        if held is None or held.digest != manifest.digest:
+            on = "not there" if held is None else f"on {held.digest}"
+            raise RegistryError(
+                f"{refusal.message}; it is {on} and cannot move to {manifest.digest}",
+                refusal.next_step,
+                status=refusal.status,
+                code=IMMUTABLE,
+            ) from refusal
 
     def referrers(self, repository: Repository, digest: Digest, artifact_type: str) -> Manifest | None:
         """Ask the referrers API what is about a manifest.
@@ -231,7 +255,22 @@ class Client:
             raise refused(response)
         return digest
 
-    def _upload_place(self, begun: Response, digest: Digest) -> str:
+    def check_push(self, repository: Repository) -> None:
+        """See whether this login may push: begin an upload, and give it up.
+
+        Raises:
+            RegistryError: it may not, or there was no answer.
+        """
+        begin = Request("POST", f"/v2/{repository.path}/blobs/uploads/", body=b"")
+        begun = self._authenticator.send(begin, push_scope(repository))
+        if begun.status != _ACCEPTED:
+            raise refused(begun)
+        # A registry that cannot cancel one, as ECR cannot, lets it end by itself; there is nothing in it.
+        with contextlib.suppress(RegistryError):
+            path = self._upload_place(begun)
+            self._authenticator.send(Request("DELETE", path), push_scope(repository))
+
+    def _upload_place(self, begun: Response, digest: Digest | None = None) -> str:
         """Return the path to which a blob is put; it takes the login along, so it has to be this registry's."""
         location = begun.headers.get("Location", "")
         try:
@@ -244,8 +283,10 @@ class Client:
                 _LIES,
                 status=begun.status,
             )
-        query = f"{parts.query}&" if parts.query else ""
-        return f"{parts.path}?{query}digest={quote(str(digest), safe='')}"
+        query = [parts.query] if parts.query else []
+        if digest is not None:
+            query.append(f"digest={quote(str(digest), safe='')}")
+        return parts.path + ("?" + "&".join(query) if query else "")
 
 
 def _manifest_path(repository: Repository, reference: str | Digest) -> str:

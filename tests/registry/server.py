@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
         self.close_connection = self.close_connection or answer.broken
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_CONNECT = _handle  # noqa: N815  # http.server's names.
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_CONNECT = _handle  # noqa: N815  # http.server's names.
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's name.
         """Keep quiet."""

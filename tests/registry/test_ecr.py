@@ -207,8 +207,8 @@ def test_two_hundred_repositories_are_two_calls() -> None:
 
 def test_the_repositories_whose_tag_cannot_move_are_named(ecr: Ecr, repositories: Callable[..., list[str]]) -> None:
     names = repositories("MUTABLE", "IMMUTABLE")
-    asked = [Repository(Registry(HOST), name) for name in (*names, "gone/a")]
-    assert ecr.immutable(asked, "0.1") == {asked[1]}
+    asked = [Repository(Registry(HOST), name).tag("0.1") for name in (*names, "gone/a")]
+    assert ecr.immutable(asked) == {asked[1]}
 
 
 @pytest.mark.parametrize(
@@ -305,6 +305,23 @@ def test_one_client_is_made_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 # Faults
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_login_that_may_not_create_repositories_can_use_those_that_are_there(*, there: bool) -> None:
+    denied = fault("AccessDeniedException")
+
+    def answer(asked: Asked) -> Answer:
+        if asked.headers["x-amz-target"].endswith(".CreateRepository"):
+            return denied(asked)
+        found = [{"repositoryName": "mine/ingest"}]
+        return Answer(200, body=json.dumps({"repositories": found}).encode()) if there else denied(asked)
+
+    with serving(answer) as server:
+        if there:
+            assert at(server).create_repository("mine/ingest") is False
+        else:
+            assert "allow ecr:CreateRepository" in caught(at(server)).next_step
 
 
 def caught(ecr: Ecr) -> RegistryError:

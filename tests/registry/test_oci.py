@@ -9,7 +9,7 @@ from tasks.errors import CredentialsError, RegistryError, SettingsError
 from tasks.reference import Digest, Repository
 from tasks.registry.http import Http
 from tasks.registry.model import DOCKER_LIST, MANIFEST_TYPES, OCI_MANIFEST, Descriptor, Manifest, sha256
-from tasks.registry.oci import Client
+from tasks.registry.oci import IMMUTABLE, Client
 from tests.registry.images import config, encoded, image
 from tests.registry.server import Answer, Asked, Server, serving
 
@@ -179,6 +179,53 @@ def test_an_immutable_tag_says_what_can_be_done() -> None:
     ):
         client.put(repository, "0.1", MANIFEST)
     assert "version=" in caught.value.next_step
+
+
+def keeping(held: Digest) -> Callable[[Asked], Answer]:
+    """A registry in which the tag is on `held` and cannot be moved, as ECR says it."""
+    words = "The image tag '0.1' already exists and cannot be overwritten because the tag is immutable."
+    no = Answer(400, body=encoded({"errors": [{"code": "TAG_INVALID", "message": words}]}))
+    head = Answer(200, {"Docker-Content-Digest": str(held), "Content-Type": MANIFEST.media_type})
+    return lambda asked: no if asked.method == "PUT" else head
+
+
+def test_an_immutable_tag_that_is_on_this_manifest_already_is_success() -> None:
+    with registry(keeping(MANIFEST.digest)) as (client, repository, _):
+        assert client.put(repository, "0.1", MANIFEST) == MANIFEST.digest
+
+
+def test_an_immutable_tag_that_is_on_another_names_both() -> None:
+    with registry(keeping(OTHER)) as (client, repository, _), pytest.raises(RegistryError) as caught:
+        client.put(repository, "0.1", MANIFEST)
+    assert f"it is on {OTHER} and cannot move to {MANIFEST.digest}" in str(caught.value)
+    assert caught.value.code == IMMUTABLE
+
+
+def test_a_login_that_may_push_leaves_no_upload_behind() -> None:
+    begun = Answer(202, {"Location": "/v2/mine/ingest/blobs/uploads/1?state=x"})
+    with registry(lambda _: begun) as (client, repository, server):
+        client.check_push(repository)
+    assert [(one.method, one.target) for one in server.asked][-1] == (
+        "DELETE",
+        "/v2/mine/ingest/blobs/uploads/1?state=x",
+    )
+
+
+@pytest.mark.parametrize("location", ["", "//elsewhere/x", "https://[", "relative"])
+def test_an_upload_elsewhere_is_not_given_up_there(location: str) -> None:
+    with registry(lambda _: Answer(202, {"Location": location})) as (client, repository, server):
+        client.check_push(repository)
+    assert server.count("DELETE") == 0
+
+
+def test_a_login_that_may_not_push_is_told_so() -> None:
+    no = Answer(403, body=encoded({"errors": [{"code": "DENIED", "message": "not ecr:InitiateLayerUpload"}]}))
+    with (
+        registry(lambda _: no) as (client, repository, _),
+        pytest.raises(RegistryError, match="DENIED: not ecr:InitiateLayerUpload") as caught,
+    ):
+        client.check_push(repository)
+    assert "to push" in caught.value.next_step
 
 
 @pytest.mark.parametrize("status", [202, 204, 400, 403, 404])
