@@ -137,13 +137,13 @@ def summary(changes: Iterable[Change], named: Named, most: int = _NAMED) -> str:
     return "; ".join(told[:most]) + (f"; and {more} more" if more > 0 else "")
 
 
-def tell(change: Change, named: Named) -> str:
-    """Return one change in words."""
+def tell(change: Change, named: Named, *, entries: bool = True) -> str:
+    """Return one change in words; of a jar's entries their number alone, or the first names, too."""
     match change.what:
         case "dockerfile":
             return f"{printable(named('Dockerfile'))} changed"
         case "context":
-            return _tell_item(change, printable(named(change.name)))
+            return _tell_item(change, printable(named(change.name)), entries=entries)
         case "base":
             return _tell_base(change)
         case "build argument":
@@ -258,8 +258,8 @@ def _entries(
     ), ""
 
 
-def _tell_item(change: Change, name: str) -> str:
-    words = _tell_content(change)
+def _tell_item(change: Change, name: str, *, entries: bool) -> str:
+    words = _tell_content(change, entries=entries)
     if change.former:
         return f"{name} was {printable(change.former.rpartition('/')[2])}" + (f"; {words}" if words else "")
     if change.entries:
@@ -267,11 +267,11 @@ def _tell_item(change: Change, name: str) -> str:
     return f"{name} {words}"
 
 
-def _tell_content(change: Change) -> str:
+def _tell_content(change: Change, *, entries: bool) -> str:
     if change.old is None or change.new is None:
         return change.change
     if change.entries:
-        return _tell_entries(change.entries)
+        return _tell_entries(change.entries, names=entries)
     if change.untold:
         return f"changed ({change.untold})"
     (was, was_executable), (now, executable) = _kind(change.old), _kind(change.new)
@@ -290,16 +290,18 @@ def _kind(content: str) -> tuple[str, bool]:
     return "file", content.endswith(_EXECUTABLE)
 
 
-def _tell_entries(entries: tuple[EntryChange, ...]) -> str:
+def _tell_entries(entries: tuple[EntryChange, ...], *, names: bool) -> str:
     counts = Counter(entry.change for entry in entries)
     parts = [f"{counts[change]} {change}" for change in ("changed", "added", "removed") if counts[change]]
     first, *others = parts
     number, _, change = first.partition(" ")
     noun = "entry" if number == "1" else "entries"
     head = ", ".join([f"{number} {noun} {change}", *others])
-    names = [shortened(printable(entry.name)) for entry in entries[:_NAMED]]
-    more = len(entries) - len(names)
-    return f"{head}: {', '.join(names)}" + (f" and {more} more" if more else "")
+    if not names:
+        return head
+    shown = [shortened(printable(entry.name)) for entry in entries[:_NAMED]]
+    more = len(entries) - len(shown)
+    return f"{head}: {', '.join(shown)}" + (f" and {more} more" if more else "")
 
 
 def shortened(name: str) -> str:

@@ -1,0 +1,169 @@
+"""`doit plan`: what a run would do and why, without doing it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any
+
+from doit.cmd_base import DoitCmdBase
+from doit.doit_cmd import set_var
+from doit.exceptions import InvalidCommand
+
+from tasks import build
+from tasks.commands import chosen
+from tasks.commands.names import matching
+from tasks.commands.options import JSON, encoded
+from tasks.decision import STATES
+from tasks.engine.progress import human
+from tasks.errors import SleeperImagesError
+from tasks.inputs.difference import printable
+from tasks.plan import FAULTS, TO_DO, Plan, Planned, plan
+from tasks.session import Session, close, current
+from tasks.words import WIDTH, coloured, colours
+
+SOMETHING_TO_DO, SOMETHING_WRONG = 4, 5
+"""Exit codes with --exit-code; doit itself has 1, 2 and 3."""
+
+_PUSH_ALL = "push_all"
+_WIDEST = len("unpinned")
+_WORDS = {"build": "to build", "retag": "to retag"}
+
+
+class PlanCommand(DoitCmdBase):
+    """Prints the plan of a run of the same tasks with the same variables."""
+
+    name = "plan"
+    doc_purpose = "say what a run would do and why, changing nothing"
+    doc_usage = "[TASK ...] [VARIABLE=VALUE ...]"
+    doc_description = "Without tasks, of push_all. docs/plan-and-why.md describes what it prints."
+    execute_tasks = False
+
+    cmd_options = (
+        JSON,
+        {
+            "name": "exit_code",
+            "short": "",
+            "long": "exit-code",
+            "type": bool,
+            "default": False,
+            "help": f"end with {SOMETHING_TO_DO} if there is something to do, and with {SOMETHING_WRONG} if an image"
+            " is blocked or unknown",
+        },
+    )
+
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Run the command; return its exit code."""
+        if "sandbox" in args:
+            set_var("target", "sandbox")
+        try:
+            return int(super().execute(params, args) or 0)
+        finally:
+            close()
+
+    def _execute(self, json: bool, exit_code: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
+        session = current()
+        tasks = {task.name: task for task in self.task_list}
+        found = self._plan(session, tasks, matching(tasks, pos_args or [_PUSH_ALL]))
+        if json:
+            self.outstream.write(encoded(as_json(found, session)))
+        else:
+            self.outstream.writelines(f"{line}\n" for line in as_lines(found, session, self.outstream))
+        return code(found) if exit_code else 0
+
+    def _plan(self, session: Session, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
+        closure = chosen.closure(tasks, names)
+        pushes = chosen.images_of(session, tasks, closure, "push")
+        loads = chosen.images_of(session, tasks, closure, "build")
+        if not pushes and not loads and not ({_PUSH_ALL, "build_all"} & closure):
+            raise InvalidCommand(
+                f"{', '.join(names)}: no image is pushed or built by that, so there is nothing to plan"
+            )
+        chosen.check_sandbox(session)
+        session.ask(pushes=pushes, loads=())  # Nothing is loaded, so that no builder has to be asked for.
+        if pushes and not session.settings.sandbox:
+            try:
+                session.settings.require_destination()
+            except SleeperImagesError as error:
+                raise InvalidCommand(str(error)) from None
+        saved = {image.name: self.dep_manager.get_values(f"build:{image.name}") for image in loads}
+        return plan(
+            session, pushes, {image.name: build.is_loaded(session, image, saved[image.name]) for image in loads}
+        )
+
+
+def code(found: Plan) -> int:
+    """Return the exit code that tells what there is to do."""
+    states = found.counts.keys()
+    if states & FAULTS:
+        return SOMETHING_WRONG
+    return SOMETHING_TO_DO if states & TO_DO else 0
+
+
+def as_json(found: Plan, session: Session) -> dict[str, Any]:
+    """Return the object that docs/plan-and-why.md describes."""
+    return {
+        "target": target(session),
+        "version": session.settings.version,
+        "images": [one.data() for one in found.images],
+        "totals": {**{word: found.counts.get(word, 0) for word in STATES}, "bytes": found.size},
+    }
+
+
+def as_lines(found: Plan, session: Session, stream: IO[str]) -> Iterator[str]:
+    """Yield a line for each image, the notes and the total."""
+    colour = colours(stream)
+    where = target(session)
+    if where is not None:
+        yield f"sleeper-images → {where}  version {session.settings.version or '-'}"
+    told: set[str] = set()
+    for one in found.images:
+        first, *rest = _folded(f"  {one.state:<{_WIDEST}} {_line(one, told)}")
+        yield first.replace(one.state, coloured(one.state, one.state, colour=colour), 1)
+        yield from rest
+    for step in dict.fromkeys(one.next_step for one in found.images):
+        yield from _folded(f"  next: {step}") if step else ()
+    for base, images in found.unpinned.items():
+        note = f"{printable(base)} ({_few(images)}): only its name counts; base=refresh locks it"
+        yield from _folded(f"  {'unpinned':<{_WIDEST}} {note}")
+    yield total(found)
+
+
+def total(found: Plan) -> str:
+    """Return the last line: how many images, what of each, and how much is to be sent."""
+    counts = found.counts
+    parts = ", ".join(f"{counts[word]} {_WORDS.get(word, word)}" for word in STATES if word in counts)
+    noun = "image" if len(found.images) == 1 else "images"
+    sent = f"; about {human(found.size)} to send" if found.size else ""
+    return f"{len(found.images)} {noun}: {parts}{sent}" if found.images else "no images are selected"
+
+
+def target(session: Session) -> str | None:
+    """Return where images go, or None where that is not known; the reason is then told of each image."""
+    try:
+        return session.target.prefix if session.pushes else None
+    except SleeperImagesError:
+        return None
+
+
+def _line(one: Planned, told: set[str]) -> str:
+    name = one.image.name if one.task.startswith("push:") else one.task
+    if not one.reason:
+        return f"{name}  {one.digest.short}" if one.digest else name
+    if one.state in FAULTS:
+        # One fault often is every image's.
+        reason = "as above" if one.reason in told else printable(one.reason)
+        told.add(one.reason)
+        return f"{name}: {reason}"
+    sent = f"  ({human(one.size)})" if one.size else ""
+    return f"{name}: {one.reason}{sent}"
+
+
+def _folded(line: str) -> list[str]:
+    """Return a line as it is where it fits, else in several, of which the others stand below the first one's text."""
+    indent = " " * (_WIDEST + 5)
+    return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} images"  # noqa: PLR2004  # As many as a line takes.
