@@ -13,16 +13,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from tasks import lock, run
-from tasks.engine.buildx import Engine, known_platforms
+from tasks.engine.buildx import Engine
 from tasks.engine.docker_config import read_config, user_config_directory
+from tasks.engine.nodes import Inspected, creation, fits, parse
 from tasks.errors import CommandError, EngineError
 from tasks.model import Builder
 
@@ -32,60 +32,8 @@ BOOT_SECONDS = 300.0
 BUSY_SECONDS = 60.0
 """How long to wait for another run of ours that is creating the same builder."""
 
+_NO_DAEMON = "Cannot connect to the Docker daemon"
 _NO_ENGINE = "start Docker (or set DOCKER_HOST, or `docker context use …`), or try `./doitw sandbox push_all`"
-
-
-@dataclass(frozen=True)
-class Inspected:
-    """What `docker buildx inspect` says of a builder.
-
-    Attributes:
-        driver: its driver.
-        options: the first node's driver options.
-        platforms: what its nodes build for, once they run.
-        running: whether every node runs.
-        fault: the error that a node reports, or empty.
-    """
-
-    driver: str
-    options: tuple[tuple[str, str], ...]
-    platforms: frozenset[str]
-    running: bool
-    fault: str
-
-
-def parse(text: str) -> Inspected:
-    """Read what `docker buildx inspect NAME` prints: `Key: value` lines (buildx, commands/inspect.go)."""
-    values: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        key, colon, value = line.partition(":")
-        if colon and not line.startswith((" ", "\t")):
-            values.setdefault(key.strip(), []).append(value.strip())
-    statuses = values.get("Status", [])
-    return Inspected(
-        driver=values.get("Driver", [""])[0],
-        options=tuple(sorted(re.findall(r'([\w.-]+)="([^"]*)"', values.get("Driver Options", [""])[0]))),
-        platforms=frozenset(known_platforms(values.get("Platforms", []))),
-        running=bool(statuses) and all(status == "running" for status in statuses),
-        fault="; ".join(values.get("Error", [])),
-    )
-
-
-def fits(found: Inspected, wanted: Builder) -> bool:
-    """Whether a builder is what the catalogue describes; its platforms are known only once it runs."""
-    return found.driver == wanted.driver and found.options == tuple(sorted(wanted.options)) and not found.fault
-
-
-def creation(wanted: Builder) -> list[str]:
-    """Return the command that creates the builder; it neither boots it nor makes it the current one."""
-    argv = ["docker", "buildx", "create", "--name", wanted.name, "--driver", wanted.driver]
-    for name, value in wanted.options:
-        argv += ["--driver-opt", f"{name}={value}"]
-    if wanted.platforms:
-        argv += ["--platform", ",".join(wanted.platforms)]
-    if wanted.config is not None:
-        argv += ["--config", str(wanted.config)]
-    return [*argv, wanted.endpoint] if wanted.endpoint else argv
 
 
 def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: contextlib.ExitStack) -> Engine:
@@ -182,7 +130,7 @@ def _boot(wanted: Builder, environment: Mapping[str, str]) -> str:
         )
         found = None
     if found is None:
-        run.check(creation(wanted), environment=environment, next_step="see the builder's description in the catalogue")
+        _create(wanted, environment)
     try:
         done = run.run(
             ["docker", "buildx", "inspect", "--bootstrap", wanted.name], environment=environment, timeout=BOOT_SECONDS
@@ -193,6 +141,18 @@ def _boot(wanted: Builder, environment: Mapping[str, str]) -> str:
         return ""
     run.run(["docker", "buildx", "rm", wanted.name], environment=environment)
     return f"builder {wanted.name} ({wanted.driver}) cannot boot ({_reason(done)}), so the engine's own BuildKit builds"
+
+
+def _create(wanted: Builder, environment: Mapping[str, str]) -> None:
+    for argv in creation(wanted):
+        done = run.run(argv, environment=environment)
+        if done.code == 0:
+            continue
+        fault = f"the builder {wanted.name} cannot be created\n  {done.command}\n{run.tail(done)}"
+        # One that lacks a node does not fit, so that the next run begins anew.
+        if _NO_DAEMON in done.errors:
+            raise EngineError(fault, _NO_ENGINE)
+        raise EngineError(fault, "see the builder's description in the catalogue (docs/catalogue.md)")
 
 
 def _reason(done: run.Completed) -> str:

@@ -7,75 +7,9 @@ import pytest
 
 from tasks.engine import builders
 from tasks.engine.buildx import Engine
-from tasks.errors import EngineError
+from tasks.errors import EngineError, LockedError
 from tasks.model import Builder
-
-RUNNING = """\
-Name:          sleeper
-Driver:        docker-container
-Last Activity: 2026-01-01 00:00:00 +0000 UTC
-
-Nodes:
-Name:                  sleeper0
-Endpoint:              unix:///var/run/docker.sock
-Driver Options:        network="host" image="moby/buildkit:v0.13.2"
-Status:                running
-BuildKit daemon flags: --allow-insecure-entitlement=network.host
-BuildKit version:      v0.13.2
-Platforms:             linux/amd64*, linux/amd64/v2, linux/arm64
-Labels:
- org.mobyproject.buildkit.worker.executor: oci
-GC Policy rule#0:
- All:           false
-"""
-
-
-def builder(**changes: object) -> Builder:
-    values: dict[str, object] = {
-        "name": "sleeper",
-        "driver": "docker-container",
-        "options": (("network", "host"), ("image", "moby/buildkit:v0.13.2")),
-    }
-    return Builder(**(values | changes))  # type: ignore[arg-type]  # Each value is of its field's type.
-
-
-def test_an_inspected_builder_is_read() -> None:
-    found = builders.parse(RUNNING)
-    assert found == builders.Inspected(
-        driver="docker-container",
-        options=(("image", "moby/buildkit:v0.13.2"), ("network", "host")),
-        platforms=frozenset({"linux/amd64", "linux/amd64/v2", "linux/arm64"}),
-        running=True,
-        fault="",
-    )
-
-
-def test_a_builder_with_a_stopped_node_does_not_run() -> None:
-    assert not builders.parse(RUNNING + "\nName: sleeper1\nStatus: inactive\n").running
-
-
-def test_a_builder_whose_node_has_an_error_does_not_fit() -> None:
-    assert not builders.fits(builders.parse(RUNNING + "Error: cannot connect\n"), builder())
-
-
-def test_the_order_of_options_does_not_matter() -> None:
-    assert builders.fits(builders.parse(RUNNING), builder())
-
-
-@pytest.mark.parametrize("changes", [{"driver": "kubernetes"}, {"options": ()}, {"options": (("network", "none"),)}])
-def test_another_driver_or_other_options_do_not_fit(changes: dict[str, object]) -> None:
-    assert not builders.fits(builders.parse(RUNNING), builder(**changes))
-
-
-def test_a_builder_is_created_as_described_and_not_made_the_current_one() -> None:
-    argv = builders.creation(
-        builder(platforms=("linux/amd64", "linux/arm64"), config=Path("/etc/b.toml"), endpoint="ctx")
-    )
-    assert argv == [
-        "docker", "buildx", "create", "--name", "sleeper", "--driver", "docker-container",
-        "--driver-opt", "network=host", "--driver-opt", "image=moby/buildkit:v0.13.2",
-        "--platform", "linux/amd64,linux/arm64", "--config", "/etc/b.toml", "ctx",
-    ]  # fmt: skip
+from tests.engine.test_nodes import FARM, INSPECTED_FARM, RUNNING, builder
 
 
 class StandIn:
@@ -173,6 +107,38 @@ def test_where_the_driver_cannot_boot_the_engine_itself_builds_and_says_so(tmp_p
     )
 
 
+def test_a_builder_of_several_nodes_is_created_node_by_node_before_it_boots(tmp_path: Path) -> None:
+    docker = StandIn(
+        tmp_path,
+        {
+            "buildx inspect --bootstrap farm": (0, INSPECTED_FARM, ""),
+            "buildx inspect farm": (1, "", 'ERROR: no builder "farm" found\n'),
+            "buildx create": (0, "farm", ""),
+        },
+    )
+    assert ready(FARM, docker, tmp_path) == Engine("farm", "docker-container")
+    assert [call.split()[1] for call in docker.asked] == ["inspect", "inspect", "create", "create", "inspect"]
+    assert ["--append" in call for call in docker.asked if "create" in call] == [False, True]
+
+
+def test_a_node_that_cannot_be_added_is_an_error_with_its_command(tmp_path: Path) -> None:
+    answers = {
+        "buildx inspect farm": (1, "", 'ERROR: no builder "farm" found\n'),
+        "buildx create --name farm --driver docker-container --append": (1, "", "ERROR: no context graviton\n"),
+        "buildx create": (0, "farm", ""),
+    }
+    with pytest.raises(EngineError, match=r"(?s)--append.*no context graviton") as fault:
+        ready(FARM, StandIn(tmp_path, answers), tmp_path)
+    assert "docs/catalogue.md" in fault.value.next_step
+
+
+def test_a_builder_that_no_engine_can_hold_is_an_error_that_says_to_start_one(tmp_path: Path) -> None:
+    answers = {"buildx inspect": NO_BUILDER, "buildx create": (1, "", "ERROR: Cannot connect to the Docker daemon\n")}
+    with pytest.raises(EngineError, match="cannot be created") as fault:
+        ready(builder(), StandIn(tmp_path, answers), tmp_path)
+    assert "start Docker" in fault.value.next_step
+
+
 def test_a_driver_that_cannot_boot_is_not_tried_again_the_same_day(tmp_path: Path) -> None:
     docker = cannot_boot(tmp_path, CONTAINERD)
     first = ready(builder(), docker, tmp_path)
@@ -215,6 +181,21 @@ def test_with_docker_host_set_the_engines_builder_is_the_default_one(tmp_path: P
     docker = StandIn(tmp_path, {"info": CONTAINERD, "context show": (0, "default\n", "")})
     docker.environment["DOCKER_HOST"] = "unix:///tmp/x.sock"
     assert ready(builder(driver="docker"), docker, tmp_path) == Engine("default", "docker")
+
+
+def test_a_builder_is_removed(tmp_path: Path) -> None:
+    docker = StandIn(tmp_path, {"buildx inspect sleeper": (0, RUNNING, ""), "buildx rm sleeper": (0, "", "")})
+    assert builders.remove("sleeper", docker.environment)
+    assert docker.asked == ["buildx inspect sleeper", "buildx rm sleeper"]
+
+
+def test_a_builder_that_another_run_builds_with_is_not_removed(tmp_path: Path) -> None:
+    docker = StandIn(tmp_path, {"buildx inspect sleeper": (0, RUNNING, ""), "buildx rm sleeper": (0, "", "")})
+    with contextlib.ExitStack() as hold:
+        builders.ready(builder(), docker.environment, tmp_path / "builder.json", hold)
+        with pytest.raises(LockedError, match="is held by"):
+            builders.remove("sleeper", docker.environment)
+    assert "buildx rm sleeper" not in docker.asked
 
 
 def test_removing_a_builder_that_is_not_there_does_nothing(tmp_path: Path) -> None:
