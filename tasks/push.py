@@ -3,7 +3,7 @@
     Current ─▶ nothing
     Retag ───▶ PUT the same bytes under the version tag
     Missing ─▶ build and push by digest ─▶ inputs unchanged? ─▶ read back and proved
-               ─▶ inputs-<fingerprint> ─▶ version tag
+               ─▶ record of the inputs ─▶ inputs-<fingerprint> ─▶ version tag
 
 The tags are written last, by us, each by a PUT of the manifest's bytes. A run that is killed between any two steps
 leaves nothing that is untrue, and the next run goes on from what the registry holds.
@@ -96,9 +96,11 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
     manifest = _prove(session, image, built)
     if session.puts is not None:
         session.puts.spent(1 + (len(manifest.children) if manifest.is_index else 0))
+    # Before the tags: who finds the image finds its record.
+    unrecorded = session.records.keep(repository, manifest.descriptor, session.decisions.gathered(image))
     manifest = _tag(session, image, manifest)
     staging.remove(context)
-    return manifest.digest, note
+    return manifest.digest, "; ".join(filter(None, (note, unrecorded)))
 
 
 def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
