@@ -35,7 +35,7 @@ def test_what_buildx_creates_is_what_was_described_and_is_not_the_current_builde
     assert found is not None
     assert [(node.name, node.endpoint) for node in found.nodes] == [
         ("x86", "tcp://127.0.0.1:1"),
-        ("farm1", "tcp://127.0.0.1:2"),
+        ("farm0", "tcp://127.0.0.1:2"),
     ]
     assert fits(found, FARM)
     assert not fits(found, replace(FARM, nodes=FARM.nodes[:1]))
