@@ -7,12 +7,12 @@ same base and a newer one is a change like any other, to be reviewed and committ
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from tasks.errors import RegistryError
 from tasks.reference import Registry, Repository
 from tasks.registry.auth import Keychain
 from tasks.registry.oci import Client
+from tasks.together import each
 
 DOCKER_HUB = "registry-1.docker.io"
 """Where the API of `docker.io` is (github.com/distribution/reference, and Docker Hub's documentation)."""
@@ -63,7 +63,4 @@ def refresh(references: Iterable[str], keychain: Keychain) -> dict[str, str]:
             )
         return str(found.digest)
 
-    if not wanted:
-        return {}
-    with ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as pool:
-        return dict(zip(wanted, pool.map(digest, wanted), strict=True))
+    return dict(zip(wanted, each(digest, wanted, at_once=_AT_ONCE), strict=True))

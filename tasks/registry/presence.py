@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from tasks.errors import RegistryError
 from tasks.reference import Repository
 from tasks.registry.model import Descriptor
 from tasks.registry.oci import Client
+from tasks.together import each
 
 WORKERS = 40
 """How many questions are asked at once: two tags of each of Sleeper's twenty images."""
@@ -32,8 +32,6 @@ def look(client: Client, wanted: Mapping[str, tuple[Repository, tuple[str, ...]]
     """
     questions = [(name, repository, tag) for name, (repository, tags) in wanted.items() for tag in tags]
     answers: dict[str, dict[str, Answer]] = {name: {} for name in wanted}
-    if not questions:
-        return answers
     gone: list[RegistryError] = []
     lock = threading.Lock()
 
@@ -50,7 +48,6 @@ def look(client: Client, wanted: Mapping[str, tuple[Repository, tuple[str, ...]]
                     gone.append(error)
             return error
 
-    with ThreadPoolExecutor(min(WORKERS, len(questions)), thread_name_prefix="look") as pool:
-        for (name, _, tag), answer in zip(questions, pool.map(ask, questions), strict=True):
-            answers[name][tag] = answer
+    for (name, _, tag), answer in zip(questions, each(ask, questions, at_once=WORKERS), strict=True):
+        answers[name][tag] = answer
     return answers
