@@ -38,9 +38,20 @@ def age(at: datetime, now: datetime) -> str:
 
 def wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
     """Return a text's lines, each indented and no longer than `width` where its words allow."""
-    lines = [
-        line
-        for one in text.splitlines()
-        for line in textwrap.wrap(one, width - len(indent), break_long_words=False, break_on_hyphens=False)
-    ]
-    return [indent + line for line in lines]
+    lines: list[str] = []
+    for line in text.splitlines():
+        own = indent + line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line.strip(),
+            width,
+            initial_indent=own,
+            subsequent_indent=own,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return lines
+
+
+def short_platforms(platforms: tuple[str, ...]) -> str:
+    """Return platforms without `linux/`, which all of Sleeper's images are for."""
+    return ",".join(platform.removeprefix("linux/") for platform in platforms)

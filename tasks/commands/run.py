@@ -16,14 +16,14 @@ from doit.cmd_run import Run as DoitRun
 from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
-from tasks import lock, run
+from tasks import handover, lock, run
 from tasks.commands.chosen import closure, images_of
 from tasks.commands.names import matching
 from tasks.errors import LockedError, SleeperImagesError
 from tasks.model import Image
 from tasks.session import Session, close, current
 
-LOCKED = frozenset({"stage", "repository", "builder", "login", "push", "build"})
+LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
 """The verbs that write to the checkout's state; a run of anything else needs no lock."""
 
 
@@ -70,12 +70,19 @@ class Run(DoitRun):
         with contextlib.ExitStack() as held:
             if LOCKED & verbs:
                 held.enter_context(checkout(session))
+                held.callback(self._hand_over, session)
             return int(
                 super()._execute(
                     outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
                     auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
                 )
             )  # fmt: skip
+
+    def _hand_over(self, session: Session) -> None:
+        """Bring this checkout's digests.json up to date, whatever became of the run."""
+        fault = handover.record(session)
+        if fault:
+            self.outstream.write(f"  note      digests: {fault}\n")
 
     def _refresh(self, session: Session) -> bool:
         """Lock base images to today's digests, if that was asked for; return whether it was."""
@@ -112,10 +119,10 @@ class Run(DoitRun):
         names = closure(tasks, self.sel_tasks)
         verbs = {str(meta["verb"]) for name in names if "verb" in (meta := tasks[name].meta or {})}
         pushes: Sequence[Image] = images_of(session, tasks, names, "push", "stage", "repository")
-        if not pushes and verbs & {"builder", "login"}:
-            pushes = session.selected  # `doit builder` or `doit login` alone is about what push_all would push.
+        if not pushes and verbs & {"preflight", "builder", "login"}:
+            pushes = session.selected  # `doit preflight`, `builder` or `login` alone is about what push_all would push.
         loads = images_of(session, tasks, names, "build")
-        session.ask(pushes=() if verbs <= {"build", "builder", "sandbox"} else pushes, loads=loads)
+        session.ask(pushes=() if verbs <= {"build", "builder", "preflight", "sandbox"} else pushes, loads=loads)
         if session.pushes and not session.settings.sandbox:
             try:
                 session.settings.require_destination()

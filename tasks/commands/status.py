@@ -17,15 +17,15 @@ from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
 from tasks.session import current
 from tasks.standing import Row, Standing, look
-from tasks.words import age, coloured, colours, wrapped
+from tasks.words import age, coloured, colours, short_platforms, wrapped
 
 UNANSWERED = 1
 """The exit code where the registry did not answer about every image."""
 
 _HEADINGS = {
     "current": "current",
-    "retag": "not current: the version tag is elsewhere",
-    "build": "not current: other inputs than those here",
+    "retag": "not current: the version tag has to move",
+    "build": "not current: to be built and pushed",
     "blocked": "cannot be compared or cannot be pushed",
     "unknown": "no answer",
 }
@@ -67,7 +67,7 @@ def as_object(found: Standing) -> dict[str, Any]:
     return {
         "prefix": found.prefix,
         "version": found.version,
-        "pushed_times": {"known": found.ecr and not found.fault, "fault": found.fault or None},
+        "pushed_fault": found.fault or None,
         "images": [_image_object(row, found.version) for row in found.rows],
     }
 
@@ -128,11 +128,6 @@ def _cells(row: Row, now: datetime, *, mixed: bool) -> tuple[str, ...]:
     since = held.since
     ago = "-" if since is None else age(since.at, now) + ("*" if mixed and not since.pushed else "")
     return (row.image.name, held.digest.short, short_platforms(held.platforms), human(held.size), ago)
-
-
-def short_platforms(platforms: tuple[str, ...]) -> str:
-    """Return platforms without `linux/`, which all of Sleeper's images are for."""
-    return ",".join(platform.removeprefix("linux/") for platform in platforms)
 
 
 def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:

@@ -1,0 +1,125 @@
+"""`doit digests`: the digests to deploy, for the CDK and for review; and whether the registry still agrees."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from doit.cmd_base import DoitCmdBase
+from doit.exceptions import InvalidCommand
+
+from tasks import handover
+from tasks.commands.chosen import check_sandbox
+from tasks.commands.options import JSON, encoded, no_arguments, read, text_option, write
+from tasks.decision import Current, reason, state
+from tasks.errors import SettingsError, SleeperImagesError
+from tasks.handover import Handover
+from tasks.session import Session, current
+from tasks.words import short_platforms, wrapped
+
+DIFFERS = 1
+"""The exit code where an image is not current, or the registry does not agree with the file."""
+
+UNANSWERED = 2
+"""The exit code where the registry could not be asked about every image."""
+
+
+class Digests(DoitCmdBase):
+    """Prints or writes digests.json, or compares one with the registry."""
+
+    name = "digests"
+    doc_purpose = "print the digests to deploy, or check a file of them against the registry"
+    doc_usage = "[--output FILE | --check FILE | --properties] [VARIABLE=VALUE ...]"
+    doc_description = (
+        "Every selected image has to be current: run push_all before. --check needs no SCRIPTS_DIR. Exit code 0; 1 "
+        "where an image is not current or the registry does not agree; 2 where the registry did not answer; 3 where "
+        "nothing says which registry. docs/digests.md describes the file."
+    )
+    execute_tasks = False
+
+    cmd_options = (
+        text_option("output", "write digests.json to this file", short="o"),
+        text_option("check", "compare this file with the registry"),
+        {
+            "name": "properties",
+            "short": "",
+            "long": "properties",
+            "type": bool,
+            "default": False,
+            "help": "print only what belongs into instance.properties",
+        },
+        JSON,
+    )
+
+    def _execute(self, output: str, check: str, properties: bool, json: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
+        no_arguments(pos_args, self.name)
+        if sum(map(bool, (output, check, properties))) > 1:
+            raise InvalidCommand("--output, --check and --properties are three things to do\n  next: name one of them")
+        session = current()
+        try:
+            if properties:
+                line = Handover(session.target.prefix, {}).property_line
+                self.outstream.write(encoded({handover.PROPERTY: session.target.prefix}) if json else line)
+                return 0
+            check_sandbox(session)
+            return self._check(session, check, json=json) if check else self._write(session, output, json=json)
+        except SleeperImagesError as error:
+            raise InvalidCommand(str(error)) from None
+
+    def _write(self, session: Session, output: str, *, json: bool) -> int:
+        session.ask(pushes=session.selected, loads=())
+        decided = {image.name: session.decisions.of(image) for image in session.selected}
+        behind = {name: one for name, one in decided.items() if not isinstance(one, Current)}
+        if behind:
+            _tell({name: f"{state(one)}: {reason(one)}" for name, one in behind.items()})
+            sys.stderr.write(f"{len(behind)} of {len(decided)} not current, so no digests\n  next: doit push_all\n")
+            return UNANSWERED if all(state(one) == "unknown" for one in behind.values()) else DIFFERS
+        found = handover.of(session, session.selected)
+        if output:
+            write(output, found.text())
+        self.outstream.write(found.text() if json else as_text(found))
+        return 0
+
+    def _check(self, session: Session, check: str, *, json: bool) -> int:
+        try:
+            written = handover.parse(read(check))
+        except SettingsError as error:
+            raise InvalidCommand(f"{check}: {error}") from None
+        differing, unanswered = handover.differences(session, written)
+        if json:
+            self.outstream.write(encoded({"differences": differing, "unanswered": unanswered}))
+        else:
+            _tell({**differing, **unanswered})
+            if not differing and not unanswered:
+                self.outstream.write(f"{check}: the registry agrees on all {len(written.images)} images\n")
+            elif differing:
+                noun = "image differs" if len(differing) == 1 else "images differ"
+                sys.stderr.write(f"{check}: {len(differing)} {noun}\n  next: push again, or write the file again\n")
+        if differing:
+            return DIFFERS
+        return UNANSWERED if unanswered else 0
+
+
+def as_text(found: Handover) -> str:
+    """Return the digests for people, and the line to paste."""
+    cells = [("image", "tag", "digest", "platforms", "fingerprint")]
+    cells += [
+        (name, entry.tag, entry.digest.short, short_platforms(entry.platforms), entry.fingerprint[:12])
+        for name, entry in sorted(found.images.items())
+    ]
+    tags = {line[1] for line in cells[1:]}
+    rows = [(name, digest, platforms, fingerprint) for name, _, digest, platforms, fingerprint in cells]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    head = f"{found.prefix}  version {', '.join(sorted(tags)) or '-'}"
+    return "\n".join([head, "", *lines, "", "instance.properties:", found.property_line])
+
+
+def _tell(faults: Mapping[str, str]) -> None:
+    """Write what is wrong with each image to standard error, a text that several share once."""
+    together: dict[str, list[str]] = {}
+    for name, text in faults.items():
+        together.setdefault(text.removeprefix(f"{name}: "), []).append(name)
+    for text, names in together.items():
+        lines = [*wrapped(f"{', '.join(names)}:", ""), *wrapped(text, "  ")]
+        sys.stderr.write("\n".join(lines) + "\n")
