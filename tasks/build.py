@@ -58,14 +58,14 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         environment=session.docker_environment(logged_in=False),
         metadata=session.metadata("build", image),
         log=session.log("build", image),
+        listener=session.listener("build", image),
     )
     session.decisions.check_unchanged(image)
     staging.remove(context)
-    _loaded.cache_clear()
     return {
         "outcome": LOADED,
         "name": local_name(session, image),
-        "id": _loaded(session).get(local_name(session, image)),
+        "id": _in_engine(session).get(local_name(session, image)),
         "fingerprint": made_of.fingerprint(),
     }
 
@@ -83,11 +83,11 @@ def is_loaded(session: Session, image: Image, values: dict[str, Any]) -> bool:
     try:
         made_of = session.decisions.gathered(image).inputs
         name = local_name(session, image)
+        if session.settings.force or values.get("fingerprint") != made_of.fingerprint() or values.get("name") != name:
+            return False
+        return values.get("id") is not None and _at_first(session).get(name) == values["id"]
     except SleeperImagesError:
         return False  # The action meets the same fault and reports it.
-    if session.settings.force or values.get("fingerprint") != made_of.fingerprint():
-        return False
-    return values.get("name") == name and values.get("id") is not None and _loaded(session).get(name) == values["id"]
 
 
 def local_name(session: Session, image: Image) -> str:
@@ -96,7 +96,12 @@ def local_name(session: Session, image: Image) -> str:
 
 
 @functools.cache
-def _loaded(session: Session) -> dict[str, str]:
+def _at_first(session: Session) -> dict[str, str]:
+    """Return what the engine held when this run first asked."""
+    return _in_engine(session)
+
+
+def _in_engine(session: Session) -> dict[str, str]:
     """Return the engine's images, name to id; none where no engine answers, which the builder reports."""
     done = run.run(
         ["docker", "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"],

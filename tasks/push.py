@@ -52,7 +52,7 @@ def is_current(session: Session, image: Image) -> bool:
 
 
 def push(session: Session, image: Image) -> dict[str, Any]:
-    """Do what the image's decision says; return its outcome, digest and fingerprint."""
+    """Do what the image's decision says; return its outcome, digest, size and fingerprint."""
     note = ""
     match session.decisions.of(image):
         case Current(digest):
@@ -67,7 +67,8 @@ def push(session: Session, image: Image) -> dict[str, Any]:
             raise error
     session.decisions.settle(image, digest)
     fingerprint = session.decisions.gathered(image).inputs.fingerprint()
-    return {"outcome": outcome, "digest": str(digest), "fingerprint": fingerprint, "note": note}
+    size = session.sizes.get(image.name)
+    return {"outcome": outcome, "digest": str(digest), "size": size, "fingerprint": fingerprint, "note": note}
 
 
 def _build(session: Session, image: Image) -> tuple[Digest, str]:
@@ -89,6 +90,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
             environment=session.docker_environment(logged_in=True),
             metadata=session.metadata("push", image),
             log=session.log("push", image),
+            listener=session.listener("push", image),
         ),
         renew=session.renew_login,
     )
@@ -153,4 +155,6 @@ def _prove(session: Session, image: Image, digest: Digest) -> Manifest:
     from tasks.registry.proof import prove  # noqa: PLC0415  # As above.
 
     platforms = gather.platforms(image, session.settings)
-    return prove(session.client, session.repository(image), digest, image, platforms)
+    proved = prove(session.client, session.repository(image), digest, image, platforms)
+    session.sizes[image.name] = proved.size
+    return proved.manifest

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.configuration.settings import Settings
     from tasks.decisions import Decisions
     from tasks.engine.credential_helper import CredentialHelper
+    from tasks.engine.progress import Listener, Progress
     from tasks.records import Records
     from tasks.registry.auth import Credential
     from tasks.registry.ecr import Ecr
@@ -65,8 +66,14 @@ class Session:
         self.catalogue = catalogue
         self.sandbox = sandbox
         self.environment = environment
+        self.created: dict[str, bool] = {}
+        """By image, whether its repository was created in this run; only images whose repository is known to be there."""
         self._asked: tuple[tuple[Image, ...], tuple[Image, ...]] | None = None
         self._closing = contextlib.ExitStack()
+        self.sizes: dict[str, int] = {}
+        """How many bytes the registry holds for the images that were read back, by name."""
+        self.watcher: Callable[[str, Progress], None] | None = None
+        """Is told how far builds are, by the name of the task; called from workers."""
         self._files: dict[str, list[str]] = {}
 
     # What is chosen
@@ -118,6 +125,16 @@ class Session:
         for path in () if dryrun else found:
             path.unlink()
         return found
+
+    def listener(self, verb: str, image: Image) -> Listener:
+        """Return what a build tells how far it is."""
+
+        def tell(progress: Progress) -> None:
+            watcher = self.watcher
+            if watcher is not None:
+                watcher(f"{verb}:{image.name}", progress)
+
+        return tell
 
     @property
     def builder_memory(self) -> Path:
@@ -242,9 +259,14 @@ class Session:
         return () if self._asked is None else self._asked[1]
 
     @property
+    def sandbox_first(self) -> list[str]:
+        """The tasks that come before everything else."""
+        return ["sandbox"] if self.settings.sandbox else []
+
+    @property
     def before(self) -> list[str]:
         """The tasks that come before everything that builds or pushes."""
-        return ["sandbox"] if self.settings.sandbox else []
+        return [*self.sandbox_first, "preflight"]
 
     # The engine
 

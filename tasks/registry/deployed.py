@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
-from tasks.registry.model import Child, Manifest, parse_object
+from tasks.registry.model import Child, Manifest, parse_object, weight
 from tasks.registry.oci import Client
 from tasks.registry.presence import WORKERS
 from tasks.registry.proof import CONFIG_LIMIT, MOST_CHILDREN, attests, platform
@@ -137,7 +137,7 @@ def _describe(
         if isinstance(fault, RegistryError):
             return fault
     try:
-        sizes = _sizes([top, *(one for one in manifests if isinstance(one, Manifest))])
+        size = weight([top, *(one for one in manifests if isinstance(one, Manifest))])
         platforms = _platforms(top, read)
     except RegistryError as error:  # Something malformed, which is known only when it is looked into.
         return error
@@ -146,7 +146,7 @@ def _describe(
     else:
         built = max((at for at in map(_created, read) if at is not None), default=None)
         since = None if built is None else Moment(built, pushed=False)
-    return Deployed(place[1], platforms, sum(sizes.values()), since)
+    return Deployed(place[1], platforms, size, since)
 
 
 def _images(repository: Repository, top: Manifest) -> list[Place]:
@@ -170,15 +170,6 @@ def _config(repository: Repository, image: Manifest | RegistryError | None) -> l
         return [(repository, image.config.digest)]
     except RegistryError:
         return []  # As above.
-
-
-def _sizes(manifests: Iterable[Manifest]) -> dict[Digest, int]:
-    sizes: dict[Digest, int] = {}
-    for manifest in manifests:
-        sizes[manifest.digest] = len(manifest.content)
-        parts = () if manifest.is_index else (manifest.config, *manifest.layers)
-        sizes |= {part.digest: part.size for part in parts}
-    return sizes
 
 
 def _platforms(top: Manifest, configs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -200,6 +200,20 @@ def descriptor(entry: object, what: str) -> Descriptor:
         return Descriptor(name, Digest(digest if isinstance(digest, str) else ""), size)
     except ValueError:
         raise _malformed(f"a manifest's {what} has no sha256 digest") from None
+
+
+def weight(manifests: Iterable[Manifest]) -> int:
+    """Return how many bytes a registry holds for manifests, with their configs and layers, each counted once.
+
+    Raises:
+        RegistryError: a manifest is malformed.
+    """
+    sizes: dict[Digest, int] = {}
+    for manifest in manifests:
+        sizes[manifest.digest] = len(manifest.content)
+        parts = () if manifest.is_index else (manifest.config, *manifest.layers)
+        sizes |= {part.digest: part.size for part in parts}
+    return sum(sizes.values())
 
 
 def _child(entry: object) -> Child:

@@ -20,7 +20,7 @@ from tasks.errors import ProofError
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Repository
 from tasks.registry.message import clean
-from tasks.registry.model import IMAGE_TYPES, Child, Descriptor, Manifest, parse_object
+from tasks.registry.model import IMAGE_TYPES, Child, Descriptor, Manifest, parse_object, weight
 from tasks.registry.oci import Client
 
 CONFIG_LIMIT = 8 * 1024 * 1024
@@ -60,6 +60,19 @@ class Built:
     config: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Proved:
+    """What the registry holds, and it is what it must be.
+
+    Attributes:
+        manifest: what the image's digest names, byte for byte.
+        size: how many bytes the registry holds for it; attestations are not counted.
+    """
+
+    manifest: Manifest
+    size: int
+
+
 def is_index(image: Image, platforms: Sequence[str] | None = None) -> bool:
     """Whether the image has to be an index.
 
@@ -78,7 +91,7 @@ def kind_fits(descriptor: Descriptor, image: Image) -> bool:
     return descriptor.is_index if is_index(image) else descriptor.media_type in IMAGE_TYPES
 
 
-def prove(client: Client, repository: Repository, digest: Digest, image: Image, platforms: Sequence[str]) -> Manifest:
+def prove(client: Client, repository: Repository, digest: Digest, image: Image, platforms: Sequence[str]) -> Proved:
     """Read back what was pushed, and check it.
 
     Args:
@@ -89,7 +102,7 @@ def prove(client: Client, repository: Repository, digest: Digest, image: Image, 
         platforms: what it must be for.
 
     Returns:
-        Its manifest, byte for byte.
+        Its manifest, byte for byte, and its size.
 
     Raises:
         ProofError: it is something else.
@@ -98,7 +111,7 @@ def prove(client: Client, repository: Repository, digest: Digest, image: Image, 
     manifest = _read(client, repository, digest)
     if not manifest.is_index:
         check(manifest, {digest: _built(client, repository, manifest)}, image, platforms)
-        return manifest
+        return Proved(manifest, weight([manifest]))
     if len(manifest.children) > MOST_CHILDREN:
         raise _wrong(image, manifest, f"it is an index of {len(manifest.children)} manifests")
     images = [_read(client, repository, child.descriptor.digest) for child in manifest.children if not attests(child)]
@@ -106,7 +119,7 @@ def prove(client: Client, repository: Repository, digest: Digest, image: Image, 
         if child.is_index:
             raise _wrong(image, child, "it is an index within an index")
     check(manifest, {child.digest: _built(client, repository, child) for child in images}, image, platforms)
-    return manifest
+    return Proved(manifest, weight([manifest, *images]))
 
 
 def check(manifest: Manifest, built: Mapping[Digest, Built], image: Image, platforms: Sequence[str]) -> None:

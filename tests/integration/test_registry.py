@@ -74,8 +74,8 @@ def test_what_was_pushed_is_proved(sandbox: Sandbox) -> None:
     several = Image("several", Kind.DEPLOYMENT, "several", platforms=PLATFORMS)
     query = Image("query-lambda", Kind.LAMBDA, "lambda", jar="query.jar")
     made, single = pushed.index(), pushed.image("linux/amd64")
-    assert proof.prove(pushed.client, pushed.repository, made.digest, several, PLATFORMS) == made
-    assert proof.prove(pushed.client, pushed.repository, single.digest, query, ("linux/amd64",)) == single
+    assert proof.prove(pushed.client, pushed.repository, made.digest, several, PLATFORMS).manifest == made
+    assert proof.prove(pushed.client, pushed.repository, single.digest, query, ("linux/amd64",)).manifest == single
 
 
 def test_forty_tags_are_looked_up_at_once(sandbox: Sandbox) -> None:

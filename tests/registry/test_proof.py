@@ -66,7 +66,8 @@ def holding(*manifests: Manifest, blobs: tuple[bytes, ...] = (AMD64, ARM64)) -> 
 def proved(of: Image, *manifests: Manifest, platforms: tuple[str, ...] = ()) -> Manifest:
     """Prove the first of the manifests that a registry holds."""
     with holding(*manifests) as (client, repository):
-        return proof.prove(client, repository, manifests[0].digest, of, platforms or of.platforms or ("linux/amd64",))
+        asked = platforms or of.platforms or ("linux/amd64",)
+        return proof.prove(client, repository, manifests[0].digest, of, asked).manifest
 
 
 # By media type alone

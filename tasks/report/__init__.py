@@ -1,0 +1,260 @@
+"""What people and machines see of a run.
+
+    doit ────▶ Reporter ─▶ events ─▶ Plain | Board | JsonLines   lines, a live board, JSON
+    buildx ──────┘             └───▶ Record ─▶ the summary, and html: report.html
+
+doit calls `execute_task` from its workers and everything else from the main thread, and builds tell their progress from
+the workers too, so that everything goes through one lock. A form is told of one event after the other.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from tasks import decision
+from tasks.configuration.located import shown
+from tasks.engine.progress import Progress
+from tasks.errors import SleeperImagesError
+from tasks.push import CURRENT
+from tasks.report.events import (
+    DONE,
+    FAILED,
+    IMAGE_VERBS,
+    INTERRUPTED,
+    NOT_RUN,
+    Began,
+    Ended,
+    Event,
+    Finished,
+    Moved,
+    Noted,
+    Record,
+    Started,
+)
+from tasks.report.jsonl import JsonLines
+from tasks.report.plain import Plain
+from tasks.report.terminal import Terminal
+from tasks.session import Session, current
+
+_UNMET = "UnmetDependency"
+
+
+class Form(Protocol):
+    """One way to show a run."""
+
+    def show(self, event: Event, record: Record) -> None:
+        """Show an event, which the record has taken in; called under a lock."""
+
+    def close(self) -> None:
+        """Give the terminal back."""
+
+
+class Reporter:
+    """doit's reporter: a live board on a terminal, else plain lines. The actions themselves print nothing.
+
+    Args:
+        outstream: where to write.
+        options: doit's, unused.
+    """
+
+    desc = "a live board on a terminal, else plain lines"
+
+    def __init__(self, outstream: IO[str], options: dict[str, Any]) -> None:  # noqa: ARG002  # doit's signature.
+        self._session: Session = current()
+        self._form = self.form(Terminal(outstream, os.environ))
+        self._record = Record()
+        self._lock = threading.RLock()
+        self._began = time.monotonic()
+        self._workers: dict[int, int] = {}
+
+    @staticmethod
+    def form(terminal: Terminal) -> Form:
+        """Return how the run is shown there."""
+        if not terminal.live:
+            return Plain(terminal)
+        from tasks.report.board import Board  # noqa: PLC0415  # Only a terminal needs it.
+
+        return Board(terminal)
+
+    # What doit calls
+
+    def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
+        """Name the target and the version, if anything is to be pushed."""
+        self._session.watcher = self._moved
+        images = [(f"push:{image.name}", image.name) for image in self._session.pushes]
+        images += [(f"build:{image.name}", image.name) for image in self._session.loads]
+        target, version = "", ""
+        if self._session.pushes:
+            try:
+                target, version = str(self._session.target.prefix), self._session.version
+            except SleeperImagesError:
+                target = version = ""  # Each task that needs the target fails with the same error, and shows it.
+        names = _closure(tasks, selected_tasks)
+        asked = tuple((task, image) for task, image in images if task in names)
+        self._happened(Started(self._now(), time.time(), target, version, asked))
+
+    def get_status(self, task: Any) -> None:
+        """Called before a task is judged."""
+
+    def execute_task(self, task: Any) -> None:
+        """A task begins; called from a worker."""
+        verb, image = _about(task)
+        decided, reason = "", ""
+        if verb == "push":
+            found = self._session.decisions.of(self._session.catalogue.image(image))
+            decided, reason = decision.state(found), decision.reason(found)
+        elif verb == "build":
+            decided, reason = "build", "for the local engine"
+        if task.actions:
+            with self._lock:
+                worker = self._workers.setdefault(threading.get_ident(), len(self._workers) + 1)
+            self._happened(Began(self._now(), task.name, verb, image, worker, decided, reason))
+
+    def add_success(self, task: Any) -> None:
+        """A task has ended well."""
+        values = task.values or {}
+        if values.get("note"):
+            self._happened(Noted(self._now(), task.name, values["note"]))
+        if task.actions:
+            self._ended(task, values.get("outcome") or DONE, values)
+
+    def add_failure(self, task: Any, fail: Any) -> None:
+        """A task has failed, or cannot begin because another one has."""
+        verb, image = _about(task)
+        if fail.get_name() != _UNMET:
+            self._ended(task, FAILED, {}, error=fail.get_msg())
+        elif verb in IMAGE_VERBS:  # Its cause has been shown.
+            reason = f"needs {', '.join(sorted(fail.get_msg().split()))}"
+            self._happened(Ended(self._now(), task.name, verb, image, NOT_RUN, reason=reason))
+
+    def skip_uptodate(self, task: Any) -> None:
+        """A task is up to date."""
+        verb, image = _about(task)
+        if verb not in IMAGE_VERBS:
+            return
+        digest = ""
+        if verb == "push":
+            found = self._session.decisions.of(self._session.catalogue.image(image))
+            digest = str(found.digest) if isinstance(found, decision.Current) else ""
+        self._happened(Ended(self._now(), task.name, verb, image, CURRENT, digest=digest))
+
+    def skip_ignore(self, task: Any) -> None:
+        """A task is passed over, because doit was told so."""
+        self._happened(Noted(self._now(), task.name, "ignored, see `doit help ignore`"))
+
+    def cleanup_error(self, exception: Any) -> None:
+        """A teardown has failed."""
+        self._happened(Noted(self._now(), "", exception.get_msg()))
+
+    def runtime_error(self, msg: str) -> None:
+        """Doit itself has failed."""
+        self._happened(Noted(self._now(), "", msg))
+
+    def teardown_task(self, task: Any) -> None:
+        """Called before a teardown; no task of ours has one."""
+
+    def complete_run(self) -> None:
+        """Sum up; called in any case, even while an interrupt is on its way up."""
+        with self._lock:
+            if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+                for work in [work for work in self._record.images if not work.outcome]:
+                    outcome = INTERRUPTED if work.running else NOT_RUN
+                    self._happened(Ended(self._now(), work.task, work.verb, work.image, outcome))
+            worked = self._record.worked
+            report = self._write_report() if worked else ""
+            logs = shown(self._session.logs) if any(work.log for work in self._record.works.values()) else ""
+            self._happened(Finished(self._now(), logs, report))
+            self._form.close()
+            # Builds that an interrupt has not reached yet go on talking.
+            self._session.watcher = None
+
+    # Events
+
+    def _ended(self, task: Any, outcome: str, values: dict[str, Any], error: str = "") -> None:
+        verb, image = _about(task)
+        log = ""
+        if verb in IMAGE_VERBS and outcome != CURRENT:
+            path = self._session.log(verb, self._session.catalogue.image(image))
+            log = str(path) if path.exists() and path.stat().st_mtime >= self._record.wall else ""
+        self._happened(
+            Ended(
+                self._now(),
+                task.name,
+                verb,
+                image,
+                outcome,
+                digest=values.get("digest", ""),
+                name=values.get("name", ""),
+                size=values.get("size") or 0,
+                error=error,
+                log=log,
+            )
+        )
+
+    def _moved(self, task: str, progress: Progress) -> None:
+        self._happened(Moved(self._now(), task, progress))
+
+    def _happened(self, event: Event) -> None:
+        with self._lock:
+            self._record.add(event)
+            self._form.show(event, self._record)
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began
+
+    def _write_report(self) -> str:
+        from tasks.report import html  # noqa: PLC0415  # Only a run that did something needs it.
+
+        path: Path = self._session.settings.state_dir / "report.html"
+        try:
+            html.write(path, self._record, self._now())
+        except OSError as fault:  # The disk is full; what was pushed was pushed.
+            self._happened(Noted(self._now(), "report", f"{path} could not be written: {fault.strerror}"))
+            return ""
+        return shown(path)
+
+
+class PlainReporter(Reporter):
+    """Plain lines, on a terminal too."""
+
+    desc = "plain lines"
+
+    @staticmethod
+    def form(terminal: Terminal) -> Form:
+        """Return lines."""
+        return Plain(terminal)
+
+
+class JsonLinesReporter(Reporter):
+    """JSON for machines."""
+
+    desc = "events as JSON, one a line (docs/output.md)"
+
+    @staticmethod
+    def form(terminal: Terminal) -> Form:
+        """Return JSON."""
+        return JsonLines(terminal)
+
+
+def _closure(tasks: dict[str, Any], names: Iterable[str]) -> set[str]:
+    """Return the names of the tasks that run when the named ones do."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += tasks[name].task_dep
+    return found
+
+
+def _about(task: Any) -> tuple[str, str]:
+    """Return a task's verb and image; both empty for a task that is not one of ours."""
+    meta = task.meta or {}
+    return meta.get("verb", ""), meta.get("image", "")

@@ -1,0 +1,116 @@
+"""A run as JSON objects, one a line, for machines. docs/output.md describes them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.push import BUILT
+from tasks.report.events import OUTCOMES, Began, Ended, Event, Finished, Moved, Noted, Record, Started
+from tasks.report.terminal import Terminal
+
+SCHEMA = 1
+
+PROGRESS_SECONDS = 1.0
+"""How long a task's progress is passed over after it was told, unless another step began."""
+
+
+class JsonLines:
+    """Writes every event as an object.
+
+    Args:
+        terminal: where to.
+    """
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._told: dict[str, tuple[float, str]] = {}
+
+    def show(self, event: Event, record: Record) -> None:
+        """Write an event that the record has taken in."""
+        if isinstance(event, Moved) and not self._worth_telling(event):
+            return
+        found = fields(event, record)
+        at = datetime.fromtimestamp(record.wall + event.at, UTC).isoformat(timespec="milliseconds")
+        content = {"event": found.pop("event"), "at": at, **found}
+        self._terminal.write(json.dumps(content, ensure_ascii=True) + "\n")
+
+    def close(self) -> None:
+        """Nothing has to be put back."""
+
+    def _worth_telling(self, event: Moved) -> bool:
+        at, step = self._told.get(event.task, (-PROGRESS_SECONDS, ""))
+        if event.progress.ended or (event.progress.step == step and event.at - at < PROGRESS_SECONDS):
+            return False
+        self._told[event.task] = (event.at, event.progress.step)
+        return True
+
+
+def fields(event: Event, record: Record) -> dict[str, Any]:
+    """Return the object for an event, but for its time; what has no value is null."""
+    match event:
+        case Started():
+            images = [{"task": task, "image": image} for task, image in event.tasks]
+            return {
+                "event": "run-started",
+                "schema": SCHEMA,
+                "target": event.target or None,
+                "version": event.version or None,
+                "images": images,
+            }
+        case Began():
+            return {
+                "event": "task-started",
+                "task": event.task,
+                "verb": event.verb,
+                "image": event.image or None,
+                "worker": event.worker,
+                "decision": event.decision or None,
+                "reason": event.reason or None,
+            }
+        case Moved(task=task, progress=progress):
+            return {
+                "event": "progress",
+                "task": task,
+                "step": progress.step,
+                "bytes": progress.sent,
+                "of": progress.size or None,
+            }
+        case Ended():
+            return _ended(event, record)
+        case Noted(task=task, text=text):
+            return {"event": "note", "task": task or None, "text": text}
+        case Finished():
+            return _finished(record)
+    raise TypeError(event)
+
+
+def _ended(event: Ended, record: Record) -> dict[str, Any]:
+    work = record.works[event.task]
+    return {
+        "event": "task-ended",
+        "task": event.task,
+        "verb": event.verb,
+        "image": event.image or None,
+        "outcome": event.outcome,
+        "seconds": round(work.seconds, 3) if work.began is not None else None,
+        "digest": event.digest or None,
+        "name": event.name or None,
+        "bytes": event.size or None,
+        "reason": work.reason or None,
+        "error": event.error or None,
+        "log": event.log or None,
+    }
+
+
+def _finished(record: Record) -> dict[str, Any]:
+    return {
+        "event": "run-ended",
+        "seconds": round(record.seconds, 3),
+        "counts": {outcome: record.counts[outcome] for outcome in OUTCOMES},
+        "bytes": sum(work.size for work in record.images if work.outcome == BUILT),
+        "slowest": [{"image": work.image, "seconds": round(work.seconds, 3)} for work in record.slowest()],
+        "logs": record.logs or None,
+        "report": record.report or None,
+    }

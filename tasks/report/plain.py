@@ -1,0 +1,118 @@
+"""A run as lines of text: for logs, pipes and terminals that cannot do more.
+
+sleeper-images → 123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine  version 0.36.0
+  build     query-lambda  these inputs are not in the registry
+  built     query-lambda  3f1c2a9b77aa  41.2 MB  8.1 s
+20 images: 1 built (41.2 MB), 19 current  9.3 s
+"""
+
+from __future__ import annotations
+
+from tasks.engine.progress import human
+from tasks.push import BUILT, CURRENT, RETAGGED
+from tasks.reference import Digest
+from tasks.report.events import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    NOT_RUN,
+    OUTCOMES,
+    Began,
+    Ended,
+    Event,
+    Finished,
+    Noted,
+    Record,
+    Started,
+    Work,
+)
+from tasks.report.terminal import Terminal, printable
+
+_VERBS = 8
+_QUIET = {DONE, CURRENT, NOT_RUN, INTERRUPTED}
+_STYLES = {FAILED: "bad", INTERRUPTED: "bad", NOT_RUN: "bad", CURRENT: "faint"}
+
+
+class Plain:
+    """Writes one line when an image starts and one when it ends, each as one piece.
+
+    Args:
+        terminal: where to.
+        starts: whether to say that an image starts.
+    """
+
+    def __init__(self, terminal: Terminal, *, starts: bool = True) -> None:
+        self._terminal = terminal
+        self._starts = starts
+
+    def show(self, event: Event, record: Record) -> None:
+        """Write what there is to say of an event that the record has taken in."""
+        if text := self.text(event, record):
+            self._terminal.write(text)
+
+    def close(self) -> None:
+        """Nothing has to be put back."""
+
+    def text(self, event: Event, record: Record) -> str:
+        """Return the lines for an event, or nothing."""
+        text = ""
+        match event:
+            case Started(target=target, version=version) if target:
+                text = f"{self._terminal.paint('sleeper-images', 'strong')} → {target}  version {version}\n"
+            case Began(image=image, decision="build", reason=reason) if self._starts:
+                text = self._line("build", "faint", image, record, [_first_line(reason)])
+            case Ended(outcome=outcome) if outcome == FAILED:
+                text = self._failure(event, record.works[event.task])
+            case Ended(outcome=outcome) if outcome not in _QUIET:
+                text = self._ended(event, record.works[event.task], record)
+            case Noted(task=task, text=said):
+                text = self._line("note", "faint", task, record, [printable(said)])
+            case Finished():
+                text = self._summary(record)
+        return text
+
+    def _ended(self, event: Ended, work: Work, record: Record) -> str:
+        parts = [
+            Digest(event.digest).short if event.digest else event.name,
+            f"{human(event.size):>8}" if event.size and event.outcome != RETAGGED else "",
+            f"{work.seconds:5.1f} s",
+            _first_line(work.reason) if event.outcome == RETAGGED else "",
+        ]
+        return self._line(event.outcome, "good", event.image or event.task, record, parts)
+
+    def _line(self, word: str, style: str, name: str, record: Record, parts: list[str]) -> str:
+        width = max((len(work.image) for work in record.images), default=0)
+        painted = self._terminal.paint(f"{word:<{_VERBS}}", style)
+        return f"  {painted}  {name:<{width}}  {'  '.join(part for part in parts if part)}".rstrip() + "\n"
+
+    def _failure(self, event: Ended, work: Work) -> str:
+        took = f"  {work.seconds:.1f} s" if work.began is not None else ""
+        lines = printable(event.error).rstrip().splitlines()
+        body = "\n".join(f"  {line}" if line else line for line in lines)
+        return f"\n{self._terminal.paint(f'FAILED {event.task}', 'bad')}{took}\n{body}\n\n"
+
+    def _summary(self, record: Record) -> str:
+        if not record.counts:
+            return ""
+        counts = record.counts
+        parts = []
+        for outcome in OUTCOMES:
+            if counts[outcome]:
+                size = sum(work.size for work in record.images if work.outcome == outcome == BUILT)
+                words = f"{counts[outcome]} {outcome}" + (f" ({human(size)})" if size else "")
+                parts.append(self._terminal.paint(words, _STYLES.get(outcome, "good")))
+        noun = "image" if counts.total() == 1 else "images"
+        lines = [f"{counts.total()} {noun}: {', '.join(parts)}  {record.seconds:.1f} s"]
+        for outcome in (FAILED, INTERRUPTED, NOT_RUN):
+            names = [work.image for work in record.images if work.outcome == outcome]
+            lines += [f"  {outcome:<11} {', '.join(names)}"] if names else []
+        slowest = [f"{work.image} {work.seconds:.1f} s" for work in record.slowest()]
+        if len(slowest) > 1:
+            lines.append(f"  slowest     {', '.join(slowest)}")
+        lines += [f"  logs        {record.logs}"] if record.logs else []
+        lines += [f"  report      {record.report}"] if record.report else []
+        return "\n".join(lines) + "\n"
+
+
+def _first_line(text: str) -> str:
+    return printable(text).partition("\n")[0]

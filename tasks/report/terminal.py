@@ -1,0 +1,63 @@
+"""Where a run's lines go, and what can be shown there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import IO
+
+STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "1"}
+"""ANSI's select graphic rendition (ECMA-48, 8.3.117) by what is meant."""
+
+# Sequences first (ECMA-48, 5.4: CSI; xterm's OSC), then every control character that is left but line breaks and tabs.
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+_PLAIN_WORDS = str.maketrans({"→": "->", "…": "...", "·": "-"})
+
+
+class Terminal:
+    """A stream that people read, or a program.
+
+    Args:
+        stream: where to write.
+        environment: NO_COLOR (no-color.org), TERM and CI are read from it.
+    """
+
+    def __init__(self, stream: IO[str], environment: Mapping[str, str]) -> None:
+        self._stream = stream
+        tty = stream.isatty() and environment.get("TERM", "dumb") != "dumb"
+        self.colour = tty and not environment.get("NO_COLOR")
+        # A CI system may give its jobs a terminal, but keeps what is written to it as a log.
+        self.live = tty and environment.get("CI", "").lower() in {"", "false", "0"}
+
+    @property
+    def stream(self) -> IO[str]:
+        """The stream."""
+        return self._stream
+
+    def write(self, text: str) -> None:
+        """Write text as one piece, in whatever the stream can encode; a reader that has gone misses it."""
+        encoding = self._stream.encoding or "utf-8" if hasattr(self._stream, "encoding") else "utf-8"
+        try:
+            text.encode(encoding)
+        except UnicodeEncodeError:
+            text = text.translate(_PLAIN_WORDS).encode(encoding, "replace").decode(encoding)
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            # Whoever read our lines has ended; what is being pushed is worth more. Python would flush again at its end.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+    def paint(self, text: str, style: str) -> str:
+        """Return the text in a style, if there is colour."""
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
+
+
+def printable(text: str) -> str:
+    """Return others' text without what would steer a terminal: builds print whatever they like."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n"))
