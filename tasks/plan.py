@@ -15,9 +15,10 @@ from typing import Any
 
 from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, state
 from tasks.errors import SleeperImagesError
-from tasks.inputs.difference import Change, summary
+from tasks.inputs.difference import Change
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.inputs.gather import LAMBDA_JAR, Gathered
+from tasks.inputs.told import summary
 from tasks.model import Image
 from tasks.reference import Digest
 from tasks.session import Session
@@ -208,7 +209,7 @@ def _why_build(session: Session, image: Image, decision: Missing, comparison: Co
     if held.get(inputs_tag(session.decisions.gathered(image).inputs.fingerprint())) is not None:
         return decision.reason  # There is an image of these inputs, of the wrong kind.
     if comparison is None:
-        return f"not in the registry, and nothing is under {session.version}"
+        return f"not in the registry, nor is there a tag {session.version}"
     if comparison.changes is None:
         return f"{decision.reason}; {comparison.untold}"
     if not comparison.changes:

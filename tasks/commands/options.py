@@ -42,12 +42,30 @@ def text_option(name: str, what: str, *, short: str = "", choices: tuple[tuple[s
     }
 
 
+def flags_first(words: list[str], options: tuple[dict[str, Any], ...]) -> list[str]:
+    """Return a command's words with its flags before its arguments, where doit looks for them; people put them last."""
+    flags = {f"--{option['long']}" for option in options if option["type"] is bool}
+    return sorted(words, key=lambda word: word not in flags)
+
+
+def options_first(words: list[str], command: str) -> None:
+    """Refuse options after the first word that is none; doit takes them for words.
+
+    Raises:
+        InvalidCommand: there is one.
+    """
+    late = next((word for word in words if word.startswith("-")), None)
+    if late is not None:
+        raise InvalidCommand(f"{late} comes after {words[0]!r}\n  next: write options first: doit {command} {late} …")
+
+
 def no_arguments(words: list[str], command: str) -> None:
     """Refuse words that the command has no use for.
 
     Raises:
         InvalidCommand: there are some.
     """
+    options_first(words, command)
     if words:
         raise InvalidCommand(f"{command} takes no {words[0]!r}\n  next: `doit help {command}` says what it takes")
 

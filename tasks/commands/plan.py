@@ -13,11 +13,11 @@ from doit.exceptions import InvalidCommand
 from tasks import build
 from tasks.commands import chosen
 from tasks.commands.names import matching
-from tasks.commands.options import JSON, encoded
+from tasks.commands.options import JSON, encoded, flags_first
 from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
-from tasks.inputs.difference import printable
+from tasks.inputs.told import printable
 from tasks.plan import FAULTS, TO_DO, Plan, Planned, plan
 from tasks.session import Session, close, current
 from tasks.words import WIDTH, coloured, colours
@@ -51,6 +51,10 @@ class PlanCommand(DoitCmdBase):
             " is blocked or unknown",
         },
     )
+
+    def parse_execute(self, in_args: list[str]) -> Any:
+        """Parse the words of the command line and run the command."""
+        return super().parse_execute(flags_first(in_args, self.cmd_options))
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Run the command; return its exit code."""

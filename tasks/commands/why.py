@@ -9,12 +9,13 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from tasks.commands import chosen
-from tasks.commands.options import JSON, encoded
+from tasks.commands.options import JSON, encoded, flags_first
 from tasks.commands.plan import target
 from tasks.configuration.suggest import did_you_mean
 from tasks.errors import SleeperImagesError
-from tasks.inputs.difference import Change, printable, tell
-from tasks.inputs.fingerprint import Inputs
+from tasks.inputs.difference import Change
+from tasks.inputs.fingerprint import Inputs, inputs_tag
+from tasks.inputs.told import printable, tell
 from tasks.model import Image
 from tasks.plan import Planned, file_of, plan
 from tasks.session import Session, close, current
@@ -33,6 +34,10 @@ class Why(DoitCmdBase):
     execute_tasks = False
 
     cmd_options = (JSON,)
+
+    def parse_execute(self, in_args: list[str]) -> Any:
+        """Parse the words of the command line and run the command."""
+        return super().parse_execute(flags_first(in_args, self.cmd_options))
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Run the command; return its exit code."""
@@ -78,7 +83,9 @@ def as_lines(planned: Planned, session: Session) -> Iterator[str]:
         yield f"  repository   {where}/{image.name}"
     yield f"  fingerprint  {planned.fingerprint or '-'}"
     for tag, found in _tags(session, image).items():
-        yield f"  tag          {tag}: {_told_tag(found)}"
+        # The fingerprint stands above.
+        name = "inputs-<fingerprint>" if planned.fingerprint and tag == inputs_tag(planned.fingerprint) else tag
+        yield f"  tag          {name}: {_told_tag(found)}"
     made = _inputs(session, image)
     if made is not None:
         yield from _told_inputs(made, image, session.settings.version)

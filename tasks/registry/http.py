@@ -59,7 +59,7 @@ class Http:
         registry: where paths are.
         connections: how many may be open to one host at once; further requests wait for one of them.
         budget: the patience of each request.
-        puts: how fast PUTs may be sent, each attempt counted; as fast as can be where None.
+        puts: how fast manifests may be PUT, each attempt counted; as fast as can be where None.
         sleep: waits; for tests.
         clock: tells the time that budgets are counted in.
         jitter: gives numbers from 0 to 1, so that forty requests do not come back at the same moment.
@@ -100,7 +100,7 @@ class Http:
         """
         started = self._clock()
         for attempt in range(1, self._budget.attempts + 1):
-            if self._puts is not None and request.method == "PUT":
+            if self._puts is not None and request.method == "PUT" and "/manifests/" in request.url:
                 self._puts.take()
             try:
                 answer: Response | RegistryError = self._follow(request)
