@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sandbox import tasks as sandbox_tasks
-from tasks import build, builder, checks, login, push, repository, stage
+from tasks import build, builder, checks, login, preflight, push, repository, stage
 from tasks.checker import Informative
 from tasks.report import Reporter
 from tasks.session import load
@@ -35,6 +35,11 @@ def task_push_all() -> dict[str, Any]:
 def task_build_all() -> dict[str, Any]:
     """Build every selected image and load it into the local engine."""
     return {"actions": None, "task_dep": [f"build:{image.name}" for image in SESSION.selected]}
+
+
+def task_preflight() -> Iterator[dict[str, Any]]:
+    """Find all that stands in the way of building and pushing, before the first build."""
+    yield from preflight.tasks(SESSION)
 
 
 def task_stage() -> Iterator[dict[str, Any]]:

@@ -105,6 +105,11 @@ class Decisions:
         with self._lock:
             self._decisions[image.name] = Current(digest)
 
+    def block(self, image: Image, error: SleeperImagesError) -> None:
+        """Record that the image cannot be built or pushed."""
+        with self._lock:
+            self._decisions[image.name] = Blocked(error)
+
     def check_unchanged(self, image: Image) -> None:
         """Read the inputs again.
 

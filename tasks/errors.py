@@ -16,6 +16,7 @@
     ├── CommandError              another command of ours failed
     ├── RegistryError             an answer of the registry, or none
     │   └── CredentialsError          no login, or one that was refused
+    ├── PreflightError            what stands in the way of building anything at all
     └── ProofError                what the registry holds is not what was pushed
 
 An error's text is the thing and the reason; `next_step` is what to do about it. What is not in this tree is a bug,
@@ -126,6 +127,10 @@ class RegistryError(SleeperImagesError):
 
 class CredentialsError(RegistryError):
     """No credentials for a registry or for AWS, or some that were refused."""
+
+
+class PreflightError(SleeperImagesError):
+    """What stands in the way of building, found before the first build; the message lists all of it with its fixes."""
 
 
 class ProofError(SleeperImagesError):

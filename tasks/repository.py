@@ -10,6 +10,7 @@ from typing import Any
 
 from tasks.actions import NO_CAPTURE, action
 from tasks.model import Image
+from tasks.registry.model import Descriptor
 from tasks.session import Session
 from tasks.stage import is_not_needed
 
@@ -32,4 +33,19 @@ def create(session: Session, image: Image) -> dict[str, Any]:
     """Create the repository where it is missing, if the image has to be pushed."""
     if is_not_needed(session, image) or not session.target.ecr:
         return {}
-    return {"created": session.ecr.create_repository(session.repository(image).path)}
+    if image.name not in session.created:
+        session.created[image.name] = session.ecr.create_repository(session.repository(image).path)
+    return {"created": session.created[image.name]}
+
+
+def check(session: Session, image: Image) -> None:
+    """See that the image can be pushed: its repository is there, or can be created and is, and the login may push.
+
+    Raises:
+        RegistryError: it cannot.
+    """
+    held = session.decisions.held(image).values()
+    if any(isinstance(answer, Descriptor) for answer in held):
+        session.created[image.name] = False
+    create(session, image)
+    session.client.check_push(session.repository(image))

@@ -67,7 +67,7 @@ class Session:
         self.sandbox = sandbox
         self.environment = environment
         self.created: dict[str, bool] = {}
-        """By image, whether its repository was created in this run; only images whose repository is known to be there."""
+        """By image whose repository is known to be there, whether it was created in this run."""
         self._asked: tuple[tuple[Image, ...], tuple[Image, ...]] | None = None
         self._closing = contextlib.ExitStack()
         self.sizes: dict[str, int] = {}

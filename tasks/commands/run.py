@@ -120,9 +120,10 @@ class Run(DoitRun):
         verbs = {str(meta["verb"]) for name in names if "verb" in (meta := tasks[name].meta or {})}
         pushes: Sequence[Image] = images_of(session, tasks, names, "push", "stage", "repository")
         if not pushes and verbs & {"preflight", "builder", "login"}:
-            pushes = session.selected  # `doit preflight`, `builder` or `login` alone is about what push_all would push.
+            pushes = session.selected  # Each of them alone is about what push_all would push.
         loads = images_of(session, tasks, names, "build")
-        session.ask(pushes=() if verbs <= {"build", "builder", "preflight", "sandbox"} else pushes, loads=loads)
+        engine_only = "builder" in verbs and verbs <= {"build", "builder", "preflight", "sandbox"}
+        session.ask(pushes=() if engine_only else pushes, loads=loads)
         if session.pushes and not session.settings.sandbox:
             try:
                 session.settings.require_destination()

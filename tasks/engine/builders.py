@@ -33,7 +33,7 @@ BUSY_SECONDS = 60.0
 """How long to wait for another run of ours that is creating the same builder."""
 
 _NO_DAEMON = "Cannot connect to the Docker daemon"
-_NO_ENGINE = "start Docker (or set DOCKER_HOST, or `docker context use …`), or try `./doitw sandbox push_all`"
+NO_ENGINE = "start Docker (or set DOCKER_HOST, or `docker context use …`), or try `./doitw sandbox push_all`"
 
 
 def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: contextlib.ExitStack) -> Engine:
@@ -78,7 +78,7 @@ def inspect(name: str, environment: Mapping[str, str]) -> Inspected | None:
         return parse(done.output)
     if "no builder" in done.errors:
         return None
-    raise EngineError(f"the builder {name} cannot be inspected\n{run.tail(done)}", _NO_ENGINE)
+    raise EngineError(f"the builder {name} cannot be inspected\n{run.tail(done)}", NO_ENGINE)
 
 
 def remove(name: str, environment: Mapping[str, str], *, dryrun: bool = False) -> bool:
@@ -108,14 +108,14 @@ def own_engine(environment: Mapping[str, str], *, because: str = "") -> Engine:
     """
     done = run.run(["docker", "info", "--format", "{{json .DriverStatus}}"], environment=environment)
     if done.code != 0:
-        raise EngineError(f"no Docker engine answers\n{run.tail(done)}", _NO_ENGINE)
+        raise EngineError(f"no Docker engine answers\n{run.tail(done)}", NO_ENGINE)
     if "io.containerd.snapshotter" not in done.output:
         raise EngineError(
             f"{because or 'the builder is to be the engine itself'}, but its BuildKit has no containerd image store",
             'let the engine pull BuildKit\'s image, or set {"features": {"containerd-snapshotter": true}} in '
             "the engine's daemon.json, or describe a reachable builder in the catalogue (docs/catalogue.md)",
         )
-    context = run.check(["docker", "context", "show"], environment=environment, next_step=_NO_ENGINE).output.strip()
+    context = run.check(["docker", "context", "show"], environment=environment, next_step=NO_ENGINE).output.strip()
     # With DOCKER_HOST set, the engine's builder is called default whatever the context.
     return Engine("default" if environment.get("DOCKER_HOST") else context, "docker", because)
 
@@ -151,7 +151,7 @@ def _create(wanted: Builder, environment: Mapping[str, str]) -> None:
         fault = f"the builder {wanted.name} cannot be created\n  {done.command}\n{run.tail(done)}"
         # One that lacks a node does not fit, so that the next run begins anew.
         if _NO_DAEMON in done.errors:
-            raise EngineError(fault, _NO_ENGINE)
+            raise EngineError(fault, NO_ENGINE)
         raise EngineError(fault, "see the builder's description in the catalogue (docs/catalogue.md)")
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.errors import UnreadableInputError
@@ -49,6 +50,49 @@ def bases(text: str, build_args: Mapping[str, str], platforms: Sequence[str] = (
     for platform in platforms or ("",):
         found.update(dict.fromkeys(_Reader(_Arguments(build_args, platform)).references(parsed)))
     return tuple(found)
+
+
+def runs(text: str) -> bool:
+    """Whether building runs commands of the platform that is built for, which takes its processor or an emulator.
+
+    Args:
+        text: a Dockerfile that `bases` can read.
+
+    Returns:
+        Whether there is a RUN in a stage that the last one needs, itself included, and that has no platform of its own
+        (`FROM --platform=$BUILDPLATFORM`). What ONBUILD in a base image runs is not known here.
+    """
+    stages: list[_Stage] = []
+    try:
+        instructions = _parse(text)[0]
+        for instruction in instructions:
+            if instruction.name == "FROM":
+                own = any(flag.startswith("--platform") for flag in instruction.flags)
+                stages.append(_Stage(_stage_name(instruction), own_platform=own, needs={instruction.args[0].lower()}))
+            elif stages:
+                stages[-1].needs.update(name.lower() for name in _sources(instruction))
+                stages[-1].runs |= instruction.name == "RUN"
+    except UnreadableInputError:
+        return False
+    waiting, seen = stages[-1:], set[int]()
+    while waiting:
+        stage = waiting.pop()
+        if id(stage) not in seen:
+            seen.add(id(stage))
+            if stage.runs and not stage.own_platform:
+                return True
+            waiting += [other for number, other in enumerate(stages) if {other.name, str(number)} & stage.needs]
+    return False
+
+
+@dataclass
+class _Stage:
+    """A stage: its name, what it takes from other stages or images, and whether it runs something."""
+
+    name: str
+    own_platform: bool
+    needs: set[str]
+    runs: bool = False
 
 
 class _Arguments(dict[str, str]):

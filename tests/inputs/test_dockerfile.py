@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.errors import UnreadableInputError
-from tasks.inputs.dockerfile import bases
+from tasks.inputs.dockerfile import bases, runs
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,22 @@ def test_a_name_that_depends_on_the_platform_is_one_for_each_platform() -> None:
 def test_what_cannot_be_told_is_an_error_with_its_line(text: str, message: str) -> None:
     with pytest.raises(UnreadableInputError, match=f"^{message}"):
         bases(text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FROM a\nCOPY x y\n", False),
+        ("FROM a\nRUN x\n", True),
+        ("FROM a AS one\nRUN x\nFROM b\n", False),
+        ("FROM a AS one\nRUN x\nFROM ONE\n", True),
+        ("FROM a AS one\nRUN x\nFROM b\nCOPY --from=one x y\n", True),
+        ("FROM a\nRUN x\nFROM b\nCOPY --from=0 x y\n", True),
+        ("FROM --platform=$BUILDPLATFORM a AS one\nRUN x\nFROM b\nCOPY --from=one x y\n", False),
+        ("FROM a\nRUN x\nFROM b AS two\nFROM two\n", False),
+        ("FROM\n", False),
+        ("", False),
+    ],
+)
+def test_a_build_runs_commands_where_a_stage_that_counts_has_a_run(text: str, *, expected: bool) -> None:
+    assert runs(text) is expected

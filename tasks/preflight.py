@@ -1,0 +1,216 @@
+"""preflight: everything that stands in the way of this run's builds, found before the first and told at once.
+
+    docker, buildx ─▶ builder ─▶ its platforms ┐
+    each repository there, or created ─▶ a push begun and given up ├─▶ Blocked, and one list with each fix
+    space for the contexts                     ┘
+
+What stands in the way of one image keeps that one from being built, and nothing else. The task fails where nothing is
+left that could be done. That a version tag can be written is part of each decision (`tasks.decisions`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks import repository
+from tasks.actions import NO_CAPTURE, action
+from tasks.decision import Blocked, Missing, Unknown
+from tasks.errors import EngineError, PreflightError, SleeperImagesError, StagingError
+from tasks.model import Image
+from tasks.session import Session
+
+AT_ONCE = 20
+"""How many repositories are looked at at once: one for each of Sleeper's images."""
+
+SPARE = 64 << 20
+"""Bytes that must stay free beside the contexts: logs, the caches, doit's state."""
+
+_BLOCK = 4096
+"""What a file takes beyond its size, at most, on the usual file systems."""
+
+
+@dataclass
+class Faults:
+    """What was found: errors, each with the images that it is about; one about none is about every build."""
+
+    found: dict[str, tuple[SleeperImagesError, list[str]]] = field(default_factory=dict)
+
+    def add(self, error: SleeperImagesError, image: str = "") -> None:
+        """Add an error; one that says the same of several images is listed once."""
+        _, images = self.found.setdefault(str(error), (error, []))
+        if image:
+            images.append(image)
+
+    @property
+    def general(self) -> list[SleeperImagesError]:
+        """The errors that are about every build."""
+        return [error for error, images in self.found.values() if not images]
+
+    def of(self, image: str) -> SleeperImagesError | None:
+        """Return the first error about the image, if there is one."""
+        return next((error for error, images in self.found.values() if image in images), None)
+
+    def __str__(self) -> str:
+        """Return all of them, numbered, for people."""
+        return "\n".join(f"{number}. {_text(*found)}" for number, found in enumerate(self.found.values(), 1))
+
+
+def tasks(session: Session) -> Iterator[dict[str, Any]]:
+    """Yield the task."""
+    yield {
+        "basename": "preflight",
+        "doc": "Find all that stands in the way of building and pushing, before the first build.",
+        "actions": [action(preflight, session)],
+        "task_dep": session.sandbox_first,
+        "uptodate": [(is_not_needed, [session])],
+        "io": NO_CAPTURE,
+        "meta": {"verb": "preflight"},
+    }
+
+
+def is_not_needed(session: Session) -> bool:
+    """Whether nothing is to be built, and the registry said so."""
+    decisions = (session.decisions.of(image) for image in session.pushes)
+    return not session.loads and not any(isinstance(decision, Missing | Unknown) for decision in decisions)
+
+
+def preflight(session: Session) -> dict[str, Any]:
+    """Look at everything, and block what cannot be pushed.
+
+    Returns:
+        What there is to tell, if some images can be pushed and others cannot.
+
+    Raises:
+        PreflightError: something stands in the way of every image of this run.
+    """
+    if is_not_needed(session):
+        return {}
+    faults = look(session)
+    if not faults.found:
+        return {}
+    for image in _missing(session):
+        error = faults.of(image.name) or _in_the_way(image, faults.general)
+        if error is not None:
+            session.decisions.block(image, error)
+    stuck = [image for image in session.pushes if isinstance(session.decisions.of(image), Blocked | Unknown)]
+    text = f"this stands in the way:\n{faults}"
+    if len(stuck) == len(session.pushes) and (faults.general or not session.loads):
+        raise PreflightError(f"nothing can be built; {text}")
+    return {"note": text}
+
+
+def look(session: Session) -> Faults:
+    """Return everything that stands in the way of the images that have to be built, and of asking about them."""
+    faults = Faults()
+    missing = _missing(session)
+    for image in session.pushes:
+        decision = session.decisions.of(image)
+        if isinstance(decision, Blocked | Unknown):
+            faults.add(decision.error, image.name)
+    with ThreadPoolExecutor(AT_ONCE + 1, thread_name_prefix="preflight") as pool:
+        engine = pool.submit(_engine, session, (*missing, *session.loads))
+        pushable = [(image, pool.submit(_caught, repository.check, session, image)) for image in missing]
+        for error, name in engine.result():
+            faults.add(error, name)
+        for image, answer in pushable:
+            if (refusal := answer.result()) is not None:
+                faults.add(refusal, image.name)
+    if (full := _caught(_space, session, missing)) is not None:
+        faults.add(full)
+    return faults
+
+
+def _missing(session: Session) -> list[Image]:
+    return [image for image in session.pushes if isinstance(session.decisions.of(image), Missing)]
+
+
+def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesError | None:
+    try:
+        check(*arguments)
+    except SleeperImagesError as error:
+        return error
+    return None
+
+
+def _engine(session: Session, images: Iterable[Image]) -> list[tuple[SleeperImagesError, str]]:
+    """Return what is wrong with the engine, or with what its builder can do; each with the image that it is about."""
+    from tasks.engine import minimum  # noqa: PLC0415  # Only a run that builds pays for it.
+
+    environment = session.docker_environment(logged_in=False)
+    try:
+        minimum.check_engine(environment)
+        engine = session.engine
+        wanted = {image: _run_for(session, image) for image in images}
+        lacking = minimum.lacking(engine, {name for names in wanted.values() for name in names}, environment)
+    except SleeperImagesError as error:
+        return [(error, "")]
+    return [
+        (_cannot_run(engine.builder, name), image.name)
+        for image, names in wanted.items()
+        for name in sorted(lacking & set(names))
+    ]
+
+
+def _run_for(session: Session, image: Image) -> tuple[str, ...]:
+    """Return the platforms whose programs the image's build runs; a COPY needs no program."""
+    from tasks.inputs import dockerfile, gather  # noqa: PLC0415  # As above.
+
+    try:
+        text = session.decisions.gathered(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")
+    except (SleeperImagesError, OSError):
+        return ()  # Its decision says so, or its build will.
+    return gather.platforms(image, session.settings) if dockerfile.runs(text) else ()
+
+
+def _cannot_run(builder: str, platform: str) -> EngineError:
+    return EngineError(
+        f"the Dockerfile runs commands, and the builder {builder} cannot run those of {platform}",
+        "install emulation (docker run --privileged --rm tonistiigi/binfmt --install all; Debian: qemu-user-static), "
+        "or give the builder a node of that platform (docs/catalogue.md), or set PLATFORM",
+    )
+
+
+def _space(session: Session, missing: Iterable[Image]) -> None:
+    """Refuse to begin what the disk cannot hold: doit may stage every context before the first is pushed."""
+    needed = 0
+    for image in missing:
+        if not session.context(image).exists():
+            files = session.decisions.gathered(image).sources.stamps.values()
+            needed += sum(file.size + _BLOCK for file in files)
+    if not needed:
+        return
+    place = _existing(session.contexts)
+    found = os.statvfs(place)
+    free = found.f_bavail * found.f_frsize
+    if free < needed + SPARE:
+        raise StagingError(
+            f"the contexts need {_megabytes(needed)}, and {_megabytes(SPARE)} beside them, and {place} "
+            f"has {_megabytes(free)}",
+            "free some space there, or set STATE_DIR to a directory on a larger disk, or push fewer images (images=…)",
+        )
+
+
+def _existing(directory: Path) -> Path:
+    return next(parent for parent in (directory, *directory.parents) if parent.exists())
+
+
+def _in_the_way(image: Image, general: list[SleeperImagesError]) -> PreflightError | None:
+    if not general:
+        return None
+    first = general[0]
+    return PreflightError(f"{image.name} was not built: {first.message.splitlines()[0]}", first.next_step)
+
+
+def _text(error: SleeperImagesError, images: list[str]) -> str:
+    named = [name for name in images if not error.message.startswith(f"{name}:")]
+    about = ", ".join(named) if len(named) <= 3 else f"{len(named)} images"  # noqa: PLR2004  # More would fill a line.
+    return (f"{about}: " if named else "") + str(error).replace("\n", "\n   ")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
