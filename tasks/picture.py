@@ -1,7 +1,7 @@
 """The graph of tasks as a picture: text, Mermaid, DOT. Pure; nothing in a picture points anywhere.
 
-An arrow goes from a task to the one that waits for it, unless it waits for another one that does so, too. The tasks of an image stand together, in the colour of what a
-push would do about it, where that is known.
+An arrow goes from a task to the one that waits for it, unless other arrows say that already. The tasks of an image
+stand together, in the colour of what a push would do about it, where that is known.
 """
 
 from __future__ import annotations
