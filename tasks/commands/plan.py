@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, Any
+from typing import Any
 
 from doit.cmd_base import DoitCmdBase
 from doit.doit_cmd import set_var
@@ -69,10 +69,12 @@ class PlanCommand(DoitCmdBase):
         session = current()
         tasks = {task.name: task for task in self.task_list}
         found = self._plan(session, tasks, matching(tasks, pos_args or [_PUSH_ALL]))
+        where, version = target(session), session.settings.version
         if json:
-            self.outstream.write(encoded(as_json(found, session)))
+            self.outstream.write(encoded(as_json(found, where, version)))
         else:
-            self.outstream.writelines(f"{line}\n" for line in as_lines(found, session, self.outstream))
+            lines = as_lines(found, where, version, colour=colours(self.outstream))
+            self.outstream.writelines(f"{line}\n" for line in lines)
         return code(found) if exit_code else 0
 
     def _plan(self, session: Session, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
@@ -104,22 +106,27 @@ def code(found: Plan) -> int:
     return SOMETHING_TO_DO if states & TO_DO else 0
 
 
-def as_json(found: Plan, session: Session) -> dict[str, Any]:
+def as_json(found: Plan, where: str | None, version: str | None) -> dict[str, Any]:
     """Return the object that docs/plan-and-why.md describes."""
     return {
-        "target": target(session),
-        "version": session.settings.version,
+        "target": where,
+        "version": version,
         "images": [one.data() for one in found.images],
         "totals": {**{word: found.counts.get(word, 0) for word in STATES}, "bytes": found.size},
     }
 
 
-def as_lines(found: Plan, session: Session, stream: IO[str]) -> Iterator[str]:
-    """Yield a line for each image, the notes and the total."""
-    colour = colours(stream)
-    where = target(session)
+def as_lines(found: Plan, where: str | None, version: str | None, *, colour: bool = False) -> Iterator[str]:
+    """Yield a line for each image, the notes and the total.
+
+    Args:
+        found: the plan.
+        where: where images go, if that is known.
+        version: the version tag, if that is known.
+        colour: whether to write in colour.
+    """
     if where is not None:
-        yield f"sleeper-images → {where}  version {session.settings.version or '-'}"
+        yield f"sleeper-images → {where}  version {version or '-'}"
     told: set[str] = set()
     for one in found.images:
         first, *rest = _folded(f"  {one.state:<{_WIDEST}} {_line(one, told)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from doit.cmd_base import DoitCmdBase
@@ -12,6 +13,7 @@ from tasks.commands import chosen
 from tasks.commands.options import JSON, encoded, flags_first
 from tasks.commands.plan import target
 from tasks.configuration.suggest import did_you_mean
+from tasks.decision import Answer
 from tasks.errors import SleeperImagesError
 from tasks.inputs.difference import Change
 from tasks.inputs.fingerprint import Inputs, inputs_tag
@@ -51,45 +53,66 @@ class Why(DoitCmdBase):
         image = _image(session, pos_args)
         chosen.check_sandbox(session)
         session.ask(pushes=[image], loads=())
-        (planned,) = plan(session, [image], {}, whole=True).images
+        story = _story(session, image)
         if json:
-            self.outstream.write(encoded(as_json(planned, session)))
+            self.outstream.write(encoded(as_json(story)))
         else:
-            self.outstream.writelines(f"{line}\n" for line in as_lines(planned, session))
+            self.outstream.writelines(f"{line}\n" for line in as_lines(story))
         return 0
 
 
-def as_json(planned: Planned, session: Session) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Story:
+    """All there is to say of an image.
+
+    Attributes:
+        planned: what a run would do about it.
+        inputs: what it would be made of; None where that could not be read.
+        tags: what the registry said of each of its tags; nothing where it was not asked.
+        where: where images go, if that is known.
+        version: the version tag, if that is known.
+    """
+
+    planned: Planned
+    inputs: Inputs | None
+    tags: Mapping[str, Answer]
+    where: str | None
+    version: str | None
+
+    def file(self, path: str) -> str:
+        """Return what people call a file of the image's context."""
+        return printable(file_of(self.planned.image, self.version, path))
+
+
+def as_json(story: Story) -> dict[str, Any]:
     """Return the object that docs/plan-and-why.md describes."""
-    made = _inputs(session, planned.image)
+    compared = story.planned.comparison
     return {
-        **planned.data(),
-        "target": target(session),
-        "version": session.settings.version,
-        "tags": _tags(session, planned.image),
-        "made_of": None if made is None else _made_of(made),
-        "untold": "" if planned.comparison is None else planned.comparison.untold,
+        "target": story.where,
+        "version": story.version,
+        **story.planned.data(),
+        "tags": {tag: _tag_data(answer) for tag, answer in story.tags.items()},
+        "made_of": None if story.inputs is None else asdict(story.inputs),
+        "untold": "" if compared is None else compared.untold,
     }
 
 
-def as_lines(planned: Planned, session: Session) -> Iterator[str]:
+def as_lines(story: Story) -> Iterator[str]:
     """Yield the story."""
-    image = planned.image
-    yield f"{image.name}: {planned.state}" + (f": {printable(planned.reason)}" if planned.reason else "")
+    planned = story.planned
+    yield f"{planned.image.name}: {planned.state}" + (f": {printable(planned.reason)}" if planned.reason else "")
     if planned.next_step:
         yield f"  next: {planned.next_step}"
-    where = target(session)
-    if where is not None:
-        yield f"  repository   {where}/{image.name}"
+    if story.where is not None:
+        yield f"  repository   {story.where}/{planned.image.name}"
     yield f"  fingerprint  {planned.fingerprint or '-'}"
-    for tag, found in _tags(session, image).items():
+    for tag, answer in story.tags.items():
         # The fingerprint stands above.
         name = "inputs-<fingerprint>" if planned.fingerprint and tag == inputs_tag(planned.fingerprint) else tag
-        yield f"  tag          {name}: {_told_tag(found)}"
-    made = _inputs(session, image)
-    if made is not None:
-        yield from _told_inputs(made, image, session.settings.version)
-    yield from _told_difference(planned, session)
+        yield f"  tag          {name}: {_told_tag(answer)}"
+    if story.inputs is not None:
+        yield from _told_inputs(story, story.inputs)
+    yield from _told_difference(story)
 
 
 def _image(session: Session, args: list[str]) -> Image:
@@ -102,55 +125,38 @@ def _image(session: Session, args: list[str]) -> Image:
     return images[name]
 
 
-def _inputs(session: Session, image: Image) -> Inputs | None:
+def _story(session: Session, image: Image) -> Story:
+    (planned,) = plan(session, [image], {}, whole=True).images
     try:
-        return session.decisions.gathered(image).inputs
+        inputs = session.decisions.gathered(image).inputs
     except SleeperImagesError:
-        return None  # That is the decision, and told.
+        inputs = None  # That is the decision, and told.
+    return Story(planned, inputs, session.decisions.held(image), target(session), session.settings.version)
 
 
-def _tags(session: Session, image: Image) -> Mapping[str, dict[str, Any] | None]:
-    """Return what the registry holds under both tags; None under one that it does not have."""
-    found: dict[str, dict[str, Any] | None] = {}
-    for tag, answer in session.decisions.held(image).items():
-        if answer is None:
-            found[tag] = None
-        elif isinstance(answer, SleeperImagesError):
-            found[tag] = {"error": answer.message}
-        else:
-            found[tag] = {"digest": str(answer.digest), "media_type": answer.media_type, "size": answer.size}
-    return found
+def _tag_data(answer: Answer) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    if isinstance(answer, SleeperImagesError):
+        return {"error": answer.message}
+    return {"digest": str(answer.digest), "media_type": answer.media_type, "size": answer.size}
 
 
-def _made_of(made: Inputs) -> dict[str, Any]:
-    return {
-        "dockerfile": made.dockerfile,
-        "context": [
-            {"path": item.path, "kind": item.kind, "executable": item.executable, "content": item.content}
-            for item in made.context
-        ],
-        "bases": dict(made.bases),
-        "build_args": dict(made.build_args),
-        "platforms": list(made.platforms),
-        "attestations": made.attestations,
-        "revision": made.revision,
-    }
-
-
-def _told_tag(found: Mapping[str, Any] | None) -> str:
-    if found is None:
+def _told_tag(answer: Answer) -> str:
+    if answer is None:
         return "not there"
-    return printable(str(found["error"])) if "error" in found else str(found["digest"])
+    return printable(answer.message) if isinstance(answer, SleeperImagesError) else str(answer.digest)
 
 
-def _told_inputs(made: Inputs, image: Image, version: str | None) -> Iterator[str]:
+def _told_inputs(story: Story, made: Inputs) -> Iterator[str]:
     yield "  made of"
-    yield f"    {file_of(image, version, 'Dockerfile')}  {_short(made.dockerfile)}"
+    yield f"    {story.file('Dockerfile')}  {_short(made.dockerfile)}"
     for item in made.context:
         if item.content != made.dockerfile:
             what = {"directory": "directory", "symlink": f"→ {printable(item.content)}"}.get(item.kind)
-            name = printable(file_of(image, version, item.path))
-            yield f"    {name}  {what or _short(item.content)}" + ("  executable" if item.executable else "")
+            yield f"    {story.file(item.path)}  {what or _short(item.content)}" + (
+                "  executable" if item.executable else ""
+            )
     for base, digest in made.bases:
         yield f"    base {printable(base)}  {_short(digest) if digest else 'only its name counts'}"
     for name, value in made.build_args:
@@ -160,8 +166,8 @@ def _told_inputs(made: Inputs, image: Image, version: str | None) -> Iterator[st
         yield f"    revision {printable(made.revision)}"
 
 
-def _told_difference(planned: Planned, session: Session) -> Iterator[str]:
-    compared, version = planned.comparison, session.settings.version
+def _told_difference(story: Story) -> Iterator[str]:
+    compared, version = story.planned.comparison, story.version
     if compared is None:
         return
     if compared.changes is None:
@@ -172,11 +178,11 @@ def _told_difference(planned: Planned, session: Session) -> Iterator[str]:
         return
     yield f"  differs from what {version} is on ({compared.digest.short})"
     for change in compared.changes:
-        yield from _told_change(change, planned.image, version)
+        yield from _told_change(change, story)
 
 
-def _told_change(change: Change, image: Image, version: str | None) -> Iterator[str]:
-    yield f"    {tell(change, lambda path: file_of(image, version, path), entries=False)}"
+def _told_change(change: Change, story: Story) -> Iterator[str]:
+    yield f"    {tell(change, story.file, entries=False)}"
     if change.old != change.new and change.what in {"context", "dockerfile", "base", "build argument"}:
         yield f"      {_side(change.old)} → {_side(change.new)}"
     for entry in change.entries or ():
