@@ -6,6 +6,7 @@ A doit action that raises is printed with its traceback; one that returns TaskFa
 
 from __future__ import annotations
 
+import errno
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,9 @@ from tasks.errors import SleeperImagesError
 
 NO_CAPTURE = {"capture": False}
 """For a task's `io`: doit would swap sys.stdout for all threads at once (doit 0.37, action.py:442-458)."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+"""Whatever was being written, a log or a cache, a full disk is no bug."""
 
 Action = tuple[Callable[..., Any], list[Any]]
 
@@ -32,6 +36,13 @@ def action(function: Callable[..., Any], *arguments: object) -> Action:
             return function(*given)
         except SleeperImagesError as error:
             return TaskFailed(str(error))
+        except OSError as fault:
+            if fault.errno not in _FULL:
+                raise
+            where = fault.filename or "a disk that this run writes to"
+            return TaskFailed(
+                f"{where}: {fault.strerror}\n  next: free some space in STATE_DIR and TMPDIR, then run again"
+            )
 
     # doit reads the signature to hand over `task`, `dependencies` …; ours takes the listed arguments only.
     del run.__wrapped__

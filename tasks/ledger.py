@@ -8,10 +8,13 @@ are values to look up and the files that a task had.
 from __future__ import annotations
 
 import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from doit.dependency import DatabaseException, SqliteDB
+from doit.exceptions import InvalidCommand
 
 from tasks.checker import LISTED
 
@@ -20,6 +23,8 @@ BUSY_MILLISECONDS = 10_000
 
 _LAST_KEY = "deps:"
 """The key that doit sets last when it saves a task, the list of its files (doit 0.37, dependency.py:548)."""
+
+_NEXT_STEP = "free some space there or give yourself the right to write it, or set STATE_DIR to another directory"
 
 
 class Ledger(SqliteDB):
@@ -31,16 +36,20 @@ class Ledger(SqliteDB):
 
     desc = "sqlite3, written after each task"
     _dirty: set[str]
+    _fault = ""
 
     def __init__(self, name: str, codec: Any, *, module_name: str | None = None) -> None:
         import sqlite3  # noqa: PLC0415  # Only commands that read the state pay for it.
 
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
         try:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
             self._open(name, codec, module_name)
-        except (DatabaseException, sqlite3.DatabaseError) as fault:
-            if isinstance(fault, sqlite3.OperationalError):
-                raise  # Locked, read-only or full: the file itself may well be sound.
+        except (DatabaseException, sqlite3.DatabaseError, OSError) as fault:
+            # doit wraps what sqlite says on opening (doit 0.37, dependency.py:282-290).
+            said = fault.__context__ if isinstance(fault, DatabaseException) else fault
+            if isinstance(said, sqlite3.OperationalError | OSError):
+                # Locked, read-only or full: the file itself may well be sound. doit prints this one as it is.
+                raise InvalidCommand(f"{name} cannot be used: {said}\n  next: {_NEXT_STEP}") from None
             Path(name).replace(f"{name}.unreadable")
             for companion in ("-wal", "-shm"):
                 Path(name + companion).unlink(missing_ok=True)
@@ -71,24 +80,37 @@ class Ledger(SqliteDB):
 
     def remove(self, task_id: str) -> None:
         """Forget a task, at once, so that no lock is held while other tasks run."""
-        super().remove(task_id)
-        self._conn.commit()
+        with self._writing():
+            super().remove(task_id)
 
     def remove_all(self) -> None:
         """Forget every task."""
-        super().remove_all()
-        self._conn.commit()
+        with self._writing():
+            super().remove_all()
 
     def dump(self) -> None:
         """Write what is left and close the file."""
         self._write()
         with contextlib.closing(self._conn):
             pass
+        if self._fault:
+            sys.stderr.write(f"note: {self.name} was not written to the end: {self._fault}; nothing depends on it\n")
 
     def _write(self) -> None:
-        for task_id in self._dirty:
-            self._conn.execute(
-                "insert or replace into doit values (?,?)", (task_id, self.codec.encode(self._cache[task_id]))
-            )
-        self._conn.commit()
+        with self._writing():
+            for task_id in self._dirty:
+                self._conn.execute(
+                    "insert or replace into doit values (?,?)", (task_id, self.codec.encode(self._cache[task_id]))
+                )
         self._dirty = set()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Commit what the block writes; a disk that is full must not end a run that pushes."""
+        import sqlite3  # noqa: PLC0415  # As above.
+
+        try:
+            yield
+            self._conn.commit()
+        except sqlite3.OperationalError as fault:
+            self._fault = str(fault)

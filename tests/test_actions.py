@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 from doit.action import PythonAction
 from doit.exceptions import TaskError, TaskFailed
@@ -43,6 +45,15 @@ def test_a_bug_keeps_its_traceback() -> None:
     failure = execute(bug).failure
     assert isinstance(failure, TaskError)
     assert "Traceback" in failure.get_msg()
+
+
+def test_a_full_disk_is_no_bug() -> None:
+    def fill() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/state/logs/x.log")
+
+    failure = execute(fill).failure
+    assert isinstance(failure, TaskFailed)
+    assert failure.get_msg().startswith("/state/logs/x.log: No space left on device\n  next: free some space")
 
 
 def test_nothing_is_printed_through_doit(capsys: pytest.CaptureFixture[str]) -> None:

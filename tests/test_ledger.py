@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from doit.dependency import JSONCodec
+from doit.exceptions import InvalidCommand
 
 from tasks.checker import LISTED
 from tasks.ledger import Ledger
@@ -101,3 +102,20 @@ def test_a_file_is_never_news_and_what_was_saved_of_a_task_is_kept(tmp_path: Pat
     known = [opened.get("push:ingest", name) for name in ("_values_:", "deps:", "/scripts/a.jar", "/never/seen")]
     opened.dump()
     assert known == [{"digest": "one"}, None, LISTED, LISTED]
+
+
+def test_a_full_disk_ends_no_run_and_is_told_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    opened = ledger(tmp_path / "doit.db")
+    save(opened, "a", "kept")
+    opened._conn.execute("pragma max_page_count = 2")
+    save(opened, "b", "x" * 1_000_000)
+    opened.remove("a")
+    opened.dump()
+    assert "database or disk is full; nothing depends on it" in capsys.readouterr().err
+    assert read(tmp_path / "doit.db", "b") is None
+
+
+def test_a_directory_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    with pytest.raises(InvalidCommand, match="set STATE_DIR to another directory"):
+        ledger(tmp_path / "state" / "doit.db")
