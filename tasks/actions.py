@@ -41,7 +41,7 @@ def action(function: Callable[..., Any], *arguments: object) -> Action:
                 raise
             where = fault.filename or "a disk that this run writes to"
             return TaskFailed(
-                f"{where}: {fault.strerror}\n  next: free some space in STATE_DIR and TMPDIR, then run again"
+                f"{where}: {fault.strerror}\n  next: free some space in STATE_DIR and TMPDIR"
             )
 
     # doit reads the signature to hand over `task`, `dependencies` …; ours takes the listed arguments only.
