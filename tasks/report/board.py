@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from tasks.engine.progress import human
-from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, Record, Started
+from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, Record, Started, Work
 from tasks.report.plain import Plain
 from tasks.report.terminal import Terminal, printable
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 PATIENCE = 0.5
 """Seconds of silence after which a line says what is waited for."""
 
+_WORTH_TELLING = 100_000
+"""Bytes below which a transfer is over before one has read of it."""
+
+_OUTPUT = {"exporting", "naming", "pushing", "unpacking"}
 _ERASE = "\r\x1b[2K"
 _FRAMES, _ASCII_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _WORK = IMAGE_VERBS | {"preflight", "stage", "repository", "builder", "login"}
@@ -156,27 +161,38 @@ def draw(record: Record, now: float, height: int, *, ascii_only: bool = False) -
 
     frames = _ASCII_FRAMES if ascii_only else _FRAMES
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    table.add_column(no_wrap=True, width=1)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="crop" if ascii_only else "ellipsis", ratio=1)
     table.add_column(no_wrap=True, justify="right")
     table.add_column(no_wrap=True, justify="right")
     running = [work for work in record.running if work.verb in _WORK]
-    shown = running[: max(1, height - 3)]
+    shown = running[: max(1, height - 4)]
+    # Of all images and not only of those in flight, so that nothing jumps when one is done.
+    widest = max((len(work.image) for work in record.images), default=0)
     for work in shown:
-        progress = work.progress
-        what = _DOING.get(work.verb) or ("reading it back and tagging" if progress.ended else printable(progress.step))
-        moved = human(progress.sent) if progress.sent else ""
-        if progress.size:
+        what, progress = _what(work), work.progress
+        moved = human(progress.sent) if progress.sent >= _WORTH_TELLING else ""
+        if moved and progress.size:
             moved += f" of {human(progress.size)}"
         table.add_row(
-            Text(frames[int(now * 8) % len(frames)], style="cyan"),
-            Text(work.image or work.task),
+            Text.assemble((frames[int(now * 8) % len(frames)], "cyan"), f" {work.image or work.task:<{widest}}"),
             Text(what, style="dim"),
             Text(moved, style="dim"),
             Text(f"{now - (work.began or now):.0f} s"),
         )
-    return Group(table, _totals(record, now, len(running) - len(shown), "-" if ascii_only else "·"))
+    return Group("", table, _totals(record, now, len(running) - len(shown), "-" if ascii_only else "·"))
+
+
+def _what(work: Work) -> str:
+    """Return what is being done, in as few words as a narrow terminal has room for."""
+    if work.verb in _DOING:
+        return _DOING[work.verb]
+    if work.progress.ended:
+        return "reading it back and tagging"
+    words = printable(work.progress.step).split() or ["starting"]
+    if words[0] in _OUTPUT:  # "pushing manifest for <repository>@<digest>": the row says already which image it is.
+        words = list(itertools.takewhile(lambda word: not {":", "/"} & set(word), words))
+    return " ".join(words).removesuffix(" for").removesuffix(" to")
 
 
 def _totals(record: Record, now: float, hidden: int, dot: str) -> Any:

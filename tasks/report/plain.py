@@ -27,6 +27,7 @@ from tasks.report.events import (
     Work,
 )
 from tasks.report.terminal import Terminal, printable
+from tasks.words import WIDTH, wrapped
 
 _VERBS = 8
 _QUIET = {DONE, CURRENT, NOT_RUN, INTERRUPTED}
@@ -66,7 +67,7 @@ class Plain:
             case Ended(outcome=outcome) if outcome not in _QUIET:
                 text = self._ended(event, record.works[event.task], record)
             case Noted(task=task, text=said):
-                text = self._line("note", "faint", task, record, [printable(said)])
+                text = self._note(f"{task}: {said}" if task and not said.startswith(task) else said)
             case Finished():
                 text = self._summary(record)
         return text
@@ -84,6 +85,12 @@ class Plain:
         width = max((len(work.image) for work in record.images), default=0)
         painted = self._terminal.paint(f"{word:<{_VERBS}}", style)
         return f"  {painted}  {name:<{width}}  {'  '.join(part for part in parts if part)}".rstrip() + "\n"
+
+    def _note(self, text: str) -> str:
+        indent = " " * (_VERBS + 4)
+        text = "\n".join(wrapped(printable(text), indent)).lstrip()
+        word = self._terminal.paint("note".ljust(_VERBS), "faint")
+        return f"  {word}  {text}\n"
 
     def _failure(self, event: Ended, work: Work) -> str:
         took = f"  {work.seconds:.1f} s" if work.began is not None else ""
@@ -107,8 +114,10 @@ class Plain:
             names = [work.image for work in record.images if work.outcome == outcome]
             lines += [f"  {outcome:<11} {', '.join(names)}"] if names else []
         slowest = [f"{work.image} {work.seconds:.1f} s" for work in record.slowest()]
-        if len(slowest) > 1:
-            lines.append(f"  slowest     {', '.join(slowest)}")
+        if len(record.images) > 1 and slowest:
+            while len(line := f"  slowest     {', '.join(slowest)}") > WIDTH:
+                slowest.pop()
+            lines.append(line)
         lines += [f"  logs        {record.logs}"] if record.logs else []
         lines += [f"  report      {record.report}"] if record.report else []
         return "\n".join(lines) + "\n"

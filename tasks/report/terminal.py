@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import IO
 
+from tasks.words import colours
+
 STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "1"}
 """ANSI's select graphic rendition (ECMA-48, 8.3.117) by what is meant."""
 
@@ -27,8 +29,8 @@ class Terminal:
 
     def __init__(self, stream: IO[str], environment: Mapping[str, str]) -> None:
         self._stream = stream
-        tty = stream.isatty() and environment.get("TERM", "dumb") != "dumb"
-        self.colour = tty and not environment.get("NO_COLOR")
+        tty = stream.isatty() and environment.get("TERM", "") not in {"", "dumb"}
+        self.colour = colours(stream, environment)
         # A CI system may give its jobs a terminal, but keeps what is written to it as a log.
         self.live = tty and environment.get("CI", "").lower() in {"", "false", "0"}
 
