@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from tasks import handover
 from tasks.commands.chosen import check_sandbox
-from tasks.commands.options import JSON, encoded, no_arguments, read, text_option, write
+from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, text_option, write
 from tasks.decision import Current, reason, state
 from tasks.errors import SettingsError, SleeperImagesError
 from tasks.handover import Handover
@@ -24,7 +23,7 @@ UNANSWERED = 2
 """The exit code where the registry could not be asked about every image."""
 
 
-class Digests(DoitCmdBase):
+class Digests(Reading):
     """Prints or writes digests.json, or compares one with the registry."""
 
     name = "digests"
@@ -35,7 +34,6 @@ class Digests(DoitCmdBase):
         "where an image is not current or the registry does not agree; 2 where the registry did not answer; 3 where "
         "nothing says which registry. docs/digests.md describes the file."
     )
-    execute_tasks = False
 
     cmd_options = (
         text_option("output", "write digests.json to this file", short="o"),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from doit.cmd_base import DoitCmdBase
-
 from tasks import tables
-from tasks.commands.options import JSON, encoded, no_arguments, read, text_option
+from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, text_option
 from tasks.model import Catalogue, Kind
 from tasks.session import current
 
@@ -15,7 +13,7 @@ DIFFERS = 1
 """The exit code where a page differs from the catalogue."""
 
 
-class Docs(DoitCmdBase):
+class Docs(Reading):
     """Prints the two tables of Sleeper's document, or compares a page's with the catalogue."""
 
     name = "docs"
@@ -25,7 +23,6 @@ class Docs(DoitCmdBase):
         "Writes the two tables of 'Docker images deployed in Sleeper' from the catalogue. With --check, compares the "
         "tables in a Markdown file with it: exit code 0 where they agree, 1 where they differ. docs/graph.md says more."
     )
-    execute_tasks = False
 
     cmd_options = (
         text_option("check", "a Markdown file whose tables have to be the catalogue's"),

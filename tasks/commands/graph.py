@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 
-from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from tasks import picture, run
 from tasks.commands.chosen import check_sandbox, closure
 from tasks.commands.names import matching
-from tasks.commands.options import JSON, encoded, options_first, text_option, write
+from tasks.commands.options import JSON, Reading, encoded, text_option, write
 from tasks.decision import state
 from tasks.errors import SleeperImagesError
 from tasks.picture import Picture
@@ -33,18 +32,17 @@ _FORMATS = {
 _SUFFIXES = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid"}
 
 
-class Graph(DoitCmdBase):
+class Graph(Reading):
     """Draws the tasks that a run of the named ones would look at."""
 
     name = "graph"
     doc_purpose = "draw the graph of tasks"
-    doc_usage = "[--plan] [--format FORMAT] [--output FILE] [TASK ...]"
+    doc_usage = "[TASK ...] [--plan] [--format FORMAT] [--output FILE]"
     doc_description = (
         f"Draws what the named tasks wait for, {DEFAULT} where none is named. With --plan each image has the colour of "
         "what a push would do about it, which asks the registry. The format is text, or follows from the file's "
         "suffix. docs/graph.md shows it."
     )
-    execute_tasks = False
 
     cmd_options = (
         text_option("format", "what to write", choices=tuple(_FORMATS.items())),
@@ -61,7 +59,6 @@ class Graph(DoitCmdBase):
     )
 
     def _execute(self, format: str, output: str, plan: bool, json: bool, pos_args: list[str]) -> int:  # noqa: A002, FBT001  # doit hands over its options by their names.
-        options_first(pos_args, self.name)
         tasks = {task.name: task for task in self.task_list}
         names = closure(tasks, matching(tasks, pos_args or [DEFAULT]))
         states = _states(current(), picture.picture(tasks, names, {})) if plan else {}

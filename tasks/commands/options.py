@@ -1,4 +1,4 @@
-"""What our commands have in common: options, files that people name, JSON."""
+"""What our commands have in common: their options, the files that people name, JSON."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from doit.cmd_base import DoitCmdBase
+from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import files
-from tasks.session import initial_directory
+from tasks.session import close, initial_directory
+
+SANDBOX = "sandbox"
+"""The word that makes the sandbox the target, as it does for a run."""
 
 JSON: dict[str, Any] = {
     "name": "json",
@@ -20,6 +25,25 @@ JSON: dict[str, Any] = {
     "help": "print JSON, for programs",
 }
 """The option of every command that tells something."""
+
+
+class Reading(DoitCmdBase):
+    """A command that tells something and changes nothing, so that it needs no lock."""
+
+    execute_tasks = False
+
+    def parse_execute(self, in_args: list[str]) -> Any:
+        """Parse the words of the command line and run the command."""
+        return super().parse_execute(flags_first(in_args, self.cmd_options))
+
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Run the command; return its exit code."""
+        if SANDBOX in args:
+            set_var("target", SANDBOX)
+        try:
+            return int(super().execute(params, args) or 0)
+        finally:
+            close()
 
 
 def text_option(name: str, what: str, *, short: str = "", choices: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
@@ -43,20 +67,24 @@ def text_option(name: str, what: str, *, short: str = "", choices: tuple[tuple[s
 
 
 def flags_first(words: list[str], options: tuple[dict[str, Any], ...]) -> list[str]:
-    """Return a command's words with its flags before its arguments, where doit looks for them; people put them last."""
-    flags = {f"--{option['long']}" for option in options if option["type"] is bool}
-    return sorted(words, key=lambda word: word not in flags)
-
-
-def options_first(words: list[str], command: str) -> None:
-    """Refuse options after the first word that is none; doit takes them for words.
-
-    Raises:
-        InvalidCommand: there is one.
-    """
-    late = next((word for word in words if word.startswith("-")), None)
-    if late is not None:
-        raise InvalidCommand(f"{late} comes after {words[0]!r}\n  next: write options first: doit {command} {late} …")
+    """Return a command's words with its options before its arguments, where doit looks; people put them last."""
+    takes_value = {
+        name: option["type"] is not bool
+        for option in options
+        for name in (f"--{option['long']}", f"-{option['short']}")
+        if name != "-"
+    }
+    first: list[str] = []
+    others: list[str] = []
+    left = iter(words)
+    for word in left:
+        name, equals, _ = word.partition("=")
+        if name in takes_value:
+            first.append(word)
+            first += [next(left, "")] if takes_value[name] and not equals else []
+        else:
+            others.append(word)
+    return first + others
 
 
 def no_arguments(words: list[str], command: str) -> None:
@@ -65,9 +93,9 @@ def no_arguments(words: list[str], command: str) -> None:
     Raises:
         InvalidCommand: there are some.
     """
-    options_first(words, command)
-    if words:
-        raise InvalidCommand(f"{command} takes no {words[0]!r}\n  next: `doit help {command}` says what it takes")
+    unused = [word for word in words if word != SANDBOX]
+    if unused:
+        raise InvalidCommand(f"{command} takes no {unused[0]!r}\n  next: `doit help {command}` says what it takes")
 
 
 def located(name: str) -> Path:

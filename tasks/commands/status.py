@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from tasks.commands.chosen import check_sandbox
-from tasks.commands.options import JSON, encoded, no_arguments
+from tasks.commands.options import JSON, Reading, encoded, no_arguments
 from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
@@ -33,7 +32,7 @@ _HEADINGS = {
 _COLUMNS = ("image", "digest", "platforms", "size", "age")
 
 
-class Status(DoitCmdBase):
+class Status(Reading):
     """Prints what the registry holds of the selected images."""
 
     name = "status"
@@ -43,7 +42,6 @@ class Status(DoitCmdBase):
         "Asks the registry about every selected image at once and remembers nothing. Exit code 0; 1 where the registry "
         "did not answer about every image; 3 where nothing says which registry. docs/status.md describes the JSON."
     )
-    execute_tasks = False
 
     cmd_options = (JSON,)
 
