@@ -107,6 +107,7 @@ class Reader:
     def line(self, line: str) -> Iterator[str]:
         """Take a line of buildx's; yield what the log gets instead."""
         if not self._object and not line.startswith("{"):
+            yield from self._close()
             self._plain(line)
             yield line
         elif self._object and line[:1] not in {" ", "}", "\t"}:  # Somebody else's line: the object was none.

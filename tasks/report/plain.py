@@ -27,9 +27,9 @@ from tasks.report.events import (
     Work,
 )
 from tasks.report.terminal import Terminal, printable
-from tasks.words import WIDTH, wrapped
+from tasks.words import wrapped
 
-_VERBS = 8
+_VERBS, _LABELS = 8, 13
 _QUIET = {DONE, CURRENT, NOT_RUN, INTERRUPTED}
 _STYLES = {FAILED: "bad", INTERRUPTED: "bad", NOT_RUN: "bad", CURRENT: "faint"}
 
@@ -112,15 +112,17 @@ class Plain:
         lines = [f"{counts.total()} {noun}: {', '.join(parts)}  {record.seconds:.1f} s"]
         for outcome in (FAILED, INTERRUPTED, NOT_RUN):
             names = [work.image for work in record.images if work.outcome == outcome]
-            lines += [f"  {outcome:<11} {', '.join(names)}"] if names else []
+            lines += _about(outcome, ", ".join(names))
         slowest = [f"{work.image} {work.seconds:.1f} s" for work in record.slowest()]
-        if len(record.images) > 1 and slowest:
-            while len(line := f"  slowest     {', '.join(slowest)}") > WIDTH:
-                slowest.pop()
-            lines.append(line)
-        lines += [f"  logs        {record.logs}"] if record.logs else []
-        lines += [f"  report      {record.report}"] if record.report else []
+        lines += _about("slowest", ", ".join(slowest)) if len(slowest) > 1 else []
+        lines += [*_about("logs", record.logs), *_about("report", record.report)]
         return "\n".join(lines) + "\n"
+
+
+def _about(what: str, text: str) -> list[str]:
+    """Return lines of the summary, if there is something to tell."""
+    lines = wrapped(text, " " * (_LABELS + 2))
+    return [f"  {what:<{_LABELS}}{lines[0].lstrip()}", *lines[1:]] if lines else []
 
 
 def _first_line(text: str) -> str:
