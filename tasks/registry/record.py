@@ -98,7 +98,7 @@ def encode(record: Record) -> bytes:
         document = {
             "record": _FORMAT,
             "inputs": asdict(record.inputs),
-            "jars": {path: _columns(listing) for path, listing in jars.items()},
+            "jars": {path: _columns(jars[path]) for path in sorted(jars)},
         }
         text = json.dumps(document, separators=(",", ":")).encode("ascii")
         packed = gzip.compress(text, compresslevel=6, mtime=0)

@@ -8,10 +8,10 @@ import pytest
 from tasks.errors import CredentialsError, RegistryError, SettingsError
 from tasks.reference import Digest, Repository
 from tasks.registry.http import Http
-from tasks.registry.model import DOCKER_LIST, MANIFEST_TYPES, OCI_MANIFEST, Descriptor, Manifest, sha256
+from tasks.registry.model import DOCKER_LIST, MANIFEST_TYPES, OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest, sha256
 from tasks.registry.oci import IMMUTABLE, Client
-from tests.registry.images import config, encoded, image
-from tests.registry.server import Answer, Asked, Server, serving
+from tests.registry.images import config, encoded, image, index
+from tests.registry.server import RESET, Answer, Asked, Server, serving
 
 MANIFEST = image(config())
 OTHER = sha256(b"something else")
@@ -292,3 +292,118 @@ def test_a_manifest_is_checked_before_it_is_returned() -> None:
         pytest.raises(RegistryError, match="schemaVersion"),
     ):
         client.manifest(repository, hollow.digest)
+
+
+# Uploads
+
+
+def taking(location: str, answer: Callable[[Asked], Answer]) -> Callable[[Asked], Answer]:
+    """Answer an upload: the blob is not there, the POST names `location`, and the PUT gets `answer`."""
+
+    def say(asked: Asked) -> Answer:
+        match asked.method:
+            case "HEAD":
+                return Answer(404)
+            case "POST":
+                return Answer(202, {"Location": location})
+        return answer(asked)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    "location", ["/v2/mine/ingest/blobs/uploads/1", "/v2/mine/ingest/blobs/uploads/1?_state=a%2Fb"]
+)
+def test_a_blob_is_put_to_the_place_that_the_registry_names(location: str) -> None:
+    with registry(taking(location, lambda _: Answer(201))) as (client, repository, server):
+        assert client.upload(repository, b"blob") == sha256(b"blob")
+        asked = [(one.method, one.target, one.body) for one in server.asked[1:]]
+    mark = "&" if "?" in location else "?"
+    assert asked == [
+        ("HEAD", f"/v2/mine/ingest/blobs/{sha256(b'blob')}", b""),
+        ("POST", "/v2/mine/ingest/blobs/uploads/", b""),
+        ("PUT", f"{location}{mark}digest={str(sha256(b'blob')).replace(':', '%3A')}", b"blob"),
+    ]
+
+
+def test_a_blob_that_is_there_is_not_sent_again() -> None:
+    with registry(lambda _: Answer(200)) as (client, repository, server):
+        assert client.upload(repository, b"blob") == sha256(b"blob")
+        assert [one.method for one in server.asked[1:]] == ["HEAD"]
+
+
+def test_a_redirect_says_that_a_blob_is_there() -> None:
+    with registry(lambda _: Answer(307, {"Location": "https://elsewhere.example/"})) as (client, repository, _):
+        assert client.has_blob(repository, OTHER)
+
+
+@pytest.mark.parametrize("location", ["https://elsewhere.example/x", "//elsewhere.example/x", "", "x", "http://[/x"])
+def test_a_blob_and_the_login_go_to_no_other_host(location: str) -> None:
+    with registry(taking(location, lambda _: Answer(201))) as (client, repository, server):
+        with pytest.raises(RegistryError, match="is not its own"):
+            client.upload(repository, b"blob")
+        assert server.count("PUT") == 0
+
+
+def test_a_place_is_named_by_the_registrys_own_url_too() -> None:
+    server: list[Server] = []
+
+    def answer(asked: Asked) -> Answer:
+        return taking(f"{server[0].url}/v2/mine/ingest/blobs/uploads/1", lambda _: Answer(201))(asked)
+
+    with registry(answer) as (client, repository, running):
+        server.append(running)
+        assert client.upload(repository, b"blob") == sha256(b"blob")
+
+
+@pytest.mark.parametrize("refusing", ["POST", "PUT"])
+def test_a_blob_that_the_registry_does_not_take_is_an_error(refusing: str) -> None:
+    def answer(asked: Asked) -> Answer:
+        return Answer(403) if asked.method == refusing else taking("/up", lambda _: Answer(201))(asked)
+
+    with registry(answer) as (client, repository, _), pytest.raises(RegistryError, match="403"):
+        client.upload(repository, b"blob")
+
+
+def test_an_upload_whose_answer_was_lost_is_found_to_be_there() -> None:
+    put: list[Asked] = []
+
+    def lost(asked: Asked) -> Answer:
+        put.append(asked)
+        return RESET if len(put) == 1 else Answer(404)
+
+    def answer(asked: Asked) -> Answer:
+        return Answer(200) if asked.method == "HEAD" and put else taking("/up", lost)(asked)
+
+    with registry(answer) as (client, repository, _):
+        assert client.upload(repository, b"blob") == sha256(b"blob")
+    assert len(put) == 2
+
+
+# Referrers
+
+INDEX = index()
+
+
+def test_the_referrers_api_is_asked_for_one_type() -> None:
+    with registry(lambda _: Answer(200, {"Content-Type": OCI_INDEX}, INDEX.content)) as (client, repository, server):
+        assert client.referrers(repository, OTHER, "a/b+c") == INDEX
+        assert server.asked[1].target == f"/v2/mine/ingest/referrers/{OTHER}?artifactType=a%2Fb%2Bc"
+
+
+def test_a_registry_without_the_referrers_api_is_told_from_an_empty_list() -> None:
+    with registry(lambda _: Answer(404)) as (client, repository, _):
+        assert client.referrers(repository, OTHER, "a/b") is None
+
+
+@pytest.mark.parametrize("answer", [Answer(500), Answer(403), Answer(200, body=b"<html>"), Answer(200, body=b"[]")])
+def test_any_other_answer_about_referrers_is_an_error(answer: Answer) -> None:
+    with registry(lambda _: answer) as (client, repository, _), pytest.raises(RegistryError):
+        client.referrers(repository, OTHER, "a/b")
+
+
+@pytest.mark.parametrize("headers", [{}, {"OCI-Subject": str(OTHER)}], ids=["not listed", "listed"])
+def test_whether_the_registry_lists_a_referrer_is_what_it_says(headers: dict[str, str]) -> None:
+    with registry(lambda _: Answer(201, headers)) as (client, repository, server):
+        assert client.put_referrer(repository, MANIFEST) is bool(headers)
+        assert server.asked[1].target.endswith(str(MANIFEST.digest))
