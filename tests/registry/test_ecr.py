@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from tasks.errors import CredentialsError, RegistryError
-from tasks.reference import Registry, Repository
+from tasks.reference import Digest, Registry, Repository
 from tasks.registry.auth import Credential
 from tasks.registry.ecr import Ecr, TagMutability
+from tests.registry import images
 from tests.registry.server import Answer, Asked, Server, serving
 
 REGION = "eu-west-2"
@@ -302,6 +303,36 @@ def test_one_client_is_made_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> 
 
         list(pool.map(ask, range(8)))
     assert made == ["ecr"]
+
+
+# When images were pushed
+
+
+def test_ecr_says_when_an_image_was_pushed(ecr: Ecr, endpoint: str) -> None:
+    ecr.create_repository("mine/pushed-at")
+    client = boto3.client(
+        "ecr", REGION, endpoint_url=endpoint, aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
+    manifest = images.image(images.config())
+    before = datetime.now(UTC)
+    put = client.put_image(repositoryName="mine/pushed-at", imageManifest=manifest.content.decode(), imageTag="1")
+    digest = Digest(put["image"]["imageId"]["imageDigest"])
+    found = ecr.pushed_at(Repository(Registry(HOST), "mine/pushed-at"), digest)
+    assert found is not None
+    assert before - timedelta(seconds=1) <= found <= datetime.now(UTC)
+
+
+def test_ecr_does_not_know_when_an_image_was_pushed_that_it_does_not_hold(ecr: Ecr) -> None:
+    ecr.create_repository("mine/empty")
+    digest = Digest("sha256:" + "0" * 64)
+    assert ecr.pushed_at(Repository(Registry(HOST), "mine/empty"), digest) is None
+    assert ecr.pushed_at(Repository(Registry(HOST), "mine/nowhere"), digest) is None
+
+
+def test_a_login_that_may_not_describe_images_is_told_what_it_lacks() -> None:
+    with serving(fault("AccessDeniedException")) as server, pytest.raises(RegistryError) as info:
+        at(server).pushed_at(Repository(Registry(HOST), "mine/x"), Digest("sha256:" + "0" * 64))
+    assert "ecr:DescribeImages" in info.value.next_step
 
 
 # Faults
