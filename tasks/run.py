@@ -221,6 +221,15 @@ def stop_all() -> None:
     _end(running)
 
 
+def kill_all() -> None:
+    """Kill every child that runs and let no new one start; for a signal's handler, so it waits for no lock."""
+    _stopping.set()
+    for child in tuple(_children):
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+
+
 def _start(
     argv: Sequence[str],
     environment: Mapping[str, str] | None,

@@ -7,6 +7,7 @@ All lambdas share `docker/lambda`, so each needs a copy with its own jar; SCRIPT
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tasks.decision import Missing
 from tasks.inputs import staging
 from tasks.model import Image
 from tasks.session import Session
+
+_CONTEXT = re.compile("-[0-9a-f]{12}$")
 
 
 def tasks(session: Session) -> Iterator[dict[str, Any]]:
@@ -57,6 +60,19 @@ def prepare(session: Session, image: Image, parent: Path) -> Path:
         staging.remove(older)
     staging.stage(gathered.sources.entries, gathered.sources.dockerfile, destination, gathered.sources.stamps)
     return destination
+
+
+def sweep(session: Session) -> None:
+    """Remove what runs left behind that were killed, or whose builds failed: nothing else would for a current image.
+
+    Raises:
+        StagingError: a context cannot be removed.
+    """
+    for folder in (session.contexts, session.contexts / "load"):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            name = path.name.removesuffix(staging.PARTIAL)
+            if _CONTEXT.search(name):
+                staging.remove(path.with_name(name))
 
 
 def remove(session: Session, image: Image, *, dryrun: bool) -> list[Path]:

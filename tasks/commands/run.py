@@ -7,9 +7,7 @@ the sandbox as the target, where it is on the command line ─▶ names checked 
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections.abc import Iterator, Sequence
-from types import FrameType
 from typing import Any
 
 from doit.cmd_run import Run as DoitRun
@@ -22,6 +20,8 @@ from tasks.commands.names import matching
 from tasks.errors import LockedError, SleeperImagesError
 from tasks.model import Image
 from tasks.session import Session, close, current
+from tasks.signals import code, interrupts
+from tasks.stage import sweep
 
 LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
 """The verbs that write to the checkout's state; a run of anything else needs no lock."""
@@ -33,15 +33,15 @@ class Run(DoitRun):
     name = "run"
 
     def execute(self, params: Any, args: list[str]) -> int:
-        """Run doit's command; return its exit code, or 130 and 143 where a signal ended it."""
+        """Run doit's command; return its exit code, or 128 and a signal's number where that ended it."""
         if "sandbox" in args:
             set_var("target", "sandbox")
-        with _signals() as received:
+        with interrupts() as received:
             try:
                 return int(super().execute(params, args) or 0)
             except KeyboardInterrupt:
                 self.outstream.write("\ninterrupted; what was finished is kept, run again to go on\n")
-                return 128 + (received[0] if received else signal.SIGINT)
+                return code(received[0])
             finally:
                 run.stop_all()
                 close()
@@ -71,6 +71,8 @@ class Run(DoitRun):
             if LOCKED & verbs:
                 held.enter_context(checkout(session))
                 held.callback(self._hand_over, session)
+            if {"push", "build"} & verbs:
+                _sweep(session)
             return int(
                 super()._execute(
                     outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
@@ -132,6 +134,13 @@ class Run(DoitRun):
         return verbs
 
 
+def _sweep(session: Session) -> None:
+    try:
+        sweep(session)
+    except SleeperImagesError as error:
+        raise InvalidCommand(str(error)) from None
+
+
 @contextlib.contextmanager
 def checkout(session: Session) -> Iterator[None]:
     """Hold the checkout's lock while the block runs; InvalidCommand, which doit prints, where another run does."""
@@ -140,20 +149,3 @@ def checkout(session: Session) -> Iterator[None]:
             yield
     except LockedError as error:
         raise InvalidCommand(str(error)) from None
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Take SIGTERM for an interrupt, as CI systems send it, and remember which signal came."""
-    received: list[int] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # A signal handler's signature.
-        received.append(number)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

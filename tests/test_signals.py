@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A command that takes no notice of SIGINT and SIGTERM, in a process like a run's.
+PROGRAM = """
+    import sys, time
+    from tasks import run
+    from tasks.signals import code, interrupts
+    child = "import os, signal, time; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; print(os.getpid(), flush=1)"
+    with interrupts() as received:
+        try:
+            run.foreground([sys.executable, "-c", child + "; time.sleep(60)"])
+        except KeyboardInterrupt:
+            sys.exit(code(received[0]))
+        finally:
+            run.stop_all()
+"""
+
+
+@contextlib.contextmanager
+def started(*, before: str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
+    program = textwrap.dedent(PROGRAM)
+    patience = "from tasks import run; run.WIND_UP_SECONDS = 0.5; run.TERMINATE_SECONDS = 0.5\n"
+    command = [sys.executable, "-c", before + patience + program]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process, int(process.stdout.readline())
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_exit_code_tells_the_signal_and_no_child_is_left(number: signal.Signals) -> None:
+    with started() as (process, child):
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+        assert not alive(child)
+
+
+def test_an_ignored_sigint_counts_all_the_same() -> None:
+    with started(before="import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n") as (process, child):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert not alive(child)
+
+
+def test_an_ignored_sighup_stays_ignored() -> None:
+    with started(before="import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n") as (process, child):
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
+        assert not alive(child)
+
+
+def test_a_second_signal_ends_everything_at_once() -> None:
+    with started(before="from tasks import run, signals; signals.AGAIN_SECONDS = 0\n") as (process, child):
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        while process.poll() is None:
+            os.kill(process.pid, signal.SIGTERM)
+        assert process.returncode in {143, -signal.SIGTERM}
+        assert time.monotonic() - begun < 0.5
+        # Its end takes the kernel a moment; on its own it would live for a minute.
+        while alive(child):
+            assert time.monotonic() - begun < 10
