@@ -25,6 +25,14 @@ TAIL_LINES = 60
 
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _MOST_TICKS = 10
+_KEY = {
+    "built": "built",
+    "retagged": "retagged",
+    "current": "found up to date",
+    "failed": "failed or interrupted",
+    "preparation": "preparation",
+    "idle": "not ended",
+}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -95,8 +103,8 @@ def _timeline(record: Record, seconds: float) -> Iterator[str]:
     for number in range(int(whole / step) + 1):
         yield f'<span style="left:{100 * number * step / whole:.3f}%">{_duration(number * step)}</span>'
     yield "</div></div></div></div>"
-    kinds = ["built", "retagged", "failed", "preparation"]
-    yield '<p class="key">' + "".join(f'<span><i class="bar {_class(kind)}"></i>{kind}</span>' for kind in kinds)
+    kinds = dict.fromkeys(_kind(work) for work in works)
+    yield '<p class="key">' + "".join(f'<span><i class="bar {kind}"></i>{_KEY[kind]}</span>' for kind in kinds)
     yield "</p></section>"
 
 
@@ -106,7 +114,7 @@ def _bar(work: Work, whole: float) -> str:
     left, width = 100 * began / whole, 100 * max(ended - began, 0.0) / whole
     label = escape(work.image or work.task)
     said = escape(f"{work.task}: {work.outcome or 'not ended'}, {_duration(ended - began)}", quote=True)
-    kind = _class("preparation" if work.outcome == DONE else work.outcome)
+    kind = _kind(work)
     style = f"left:{left:.3f}%;width:{width:.3f}%"
     if work.image:
         return f'<a class="bar {kind}" style="{style}" title="{said}" href="#{_anchor(work)}">{label}</a>'
@@ -189,7 +197,8 @@ def _notes(record: Record) -> Iterator[str]:
     if record.notes:
         yield "<section><h2>Notes</h2><ul>"
         for note in record.notes:
-            yield f"<li><b>{escape(note.task)}</b> {escape(printable(note.text))}</li>"
+            about = "" if note.text.startswith(note.task) else f"<b>{escape(note.task)}</b> "
+            yield f"<li>{about}{escape(printable(note.text))}</li>"
         yield "</ul></section>"
 
 
@@ -218,6 +227,11 @@ def _anchor(work: Work) -> str:
 
 def _class(outcome: str) -> str:
     return {"loaded": "built", "not run": "idle", "interrupted": "failed", "": "idle"}.get(outcome, outcome)
+
+
+def _kind(work: Work) -> str:
+    """Return which of the kinds of bars a task's is."""
+    return _class("preparation" if work.outcome == DONE else work.outcome)
 
 
 def _short(digest: str) -> str:

@@ -60,8 +60,8 @@ class Plain:
         match event:
             case Started(target=target, version=version) if target:
                 text = f"{self._terminal.paint('sleeper-images', 'strong')} → {target}  version {version}\n"
-            case Began(image=image, decision="build", reason=reason) if self._starts:
-                text = self._line("build", "faint", image, record, [_first_line(reason)])
+            case Began(image=image, decision="build" | "retag" as word, reason=reason) if self._starts:
+                text = self._line(word, "faint", image, record, [_first_line(reason)])
             case Ended(outcome=outcome) if outcome == FAILED:
                 text = self._failure(event, record.works[event.task])
             case Ended(outcome=outcome) if outcome not in _QUIET:
@@ -77,7 +77,6 @@ class Plain:
             Digest(event.digest).short if event.digest else event.name,
             f"{human(event.size):>8}" if event.size and event.outcome != RETAGGED else "",
             f"{work.seconds:5.1f} s",
-            _first_line(work.reason) if event.outcome == RETAGGED else "",
         ]
         return self._line(event.outcome, "good", event.image or event.task, record, parts)
 

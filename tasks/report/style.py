@@ -31,6 +31,8 @@ pre.error { border-left: 4px solid var(--failed); }
 .scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: .93rem; }
 th { text-align: left; color: var(--quiet); font-size: .8rem; font-weight: 600; }
+td:first-child { white-space: nowrap; }
+li { white-space: pre-line; }
 th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .mark { font-weight: 600; white-space: nowrap; }
@@ -44,7 +46,7 @@ details dl { margin-top: .6rem; }
 .lane { display: flex; align-items: center; margin: 4px 0; }
 .who { flex: 0 0 5.5rem; color: var(--quiet); font-size: .85rem; }
 .bars { position: relative; flex: 1; height: 28px; background: var(--raised); border-radius: 4px; }
-.bar { position: absolute; top: 2px; bottom: 2px; min-width: 2px; padding: 0 4px; overflow: hidden; border-radius: 3px;
+.bar { position: absolute; top: 2px; bottom: 2px; min-width: 2px; text-indent: 4px; overflow: hidden; border-radius: 3px;
   border-right: 1px solid var(--ground); color: var(--on); font-size: 12px; line-height: 24px; white-space: nowrap;
   text-decoration: none; background: var(--idle); }
 a.bar:hover, a.bar:focus { outline: 2px solid var(--text); z-index: 1; }
