@@ -1,0 +1,230 @@
+"""ECR repositories in which tags cannot be moved, in front of a registry that refuses what ECR refuses.
+
+The sandbox's registry moves every tag, so that a proxy stands in front of it. It answers a PUT of a tag that is there
+as ECR does: with 400, and the same even if the tag is on that very manifest.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import http.client
+import itertools
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from sandbox import sample
+from sandbox.engine import Engine
+from sandbox.layout import REGION, Sandbox
+from tasks.configuration import catalogue
+from tests.faults.proxy import FOR_EVER, Answer, Fault, Forward, Handler, Proxy
+from tests.integration.project import CHECKOUT, Project
+
+pytestmark = pytest.mark.integration
+
+VERSION = "0.36.0-SNAPSHOT"
+IMAGES = {
+    image.name: image
+    for image in catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
+    if image.name in {"ingest", "query-lambda", "statestore-committer"}
+}
+"""A deployment, a lambda, and an image of two platforms."""
+
+STEPS = ("ours: PUT inputs tag", "ours: PUT version tag", "ours: PUT tag", "buildkit: PUT tag")
+
+_instances = itertools.count()
+
+
+class Immutable:
+    """Refuses to put what is there, but for tags that match one of `exclusions`."""
+
+    def __init__(self, exclusions: Sequence[str] = ()) -> None:
+        self.exclusions = exclusions
+        self.refused: list[str] = []
+
+    def __call__(self, handler: Handler, forward: Forward) -> Answer:
+        found = re.fullmatch(r"/v2/(.+)/manifests/([^:]+)", handler.path)
+        assert found, handler.path
+        name, tag = found.groups()
+        if any(fnmatch.fnmatchcase(tag, pattern) for pattern in self.exclusions) or not self._there(handler):
+            return forward()
+        self.refused.append(f"{name}:{tag}")
+        message = (
+            f"The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten "
+            "because the tag is immutable."
+        )
+        body = json.dumps({"errors": [{"code": "TAG_INVALID", "message": message}]}).encode()
+        return Answer(400, [("Content-Type", "application/json")], body)
+
+    @staticmethod
+    def _there(handler: Handler) -> bool:
+        upstream = http.client.HTTPConnection(handler.proxy.upstream, timeout=60)
+        try:
+            accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
+            login = {"Authorization": handler.headers["Authorization"], "Accept": accept}
+            upstream.request("HEAD", handler.path, headers=login)
+            return upstream.getresponse().status == http.HTTPStatus.OK
+        finally:
+            upstream.close()
+
+
+@pytest.fixture
+def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
+    proxy = Proxy(sandbox.docker_registry)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def ecr(sandbox: Sandbox) -> Any:
+    return boto3.client(
+        "ecr",
+        region_name=REGION,
+        endpoint_url=sandbox.endpoint_url,
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",
+    )
+
+
+@pytest.fixture
+def project(sandbox: Sandbox, engine: Engine, proxy: Proxy, tmp_path: Path) -> Project:
+    variables = {"DOCKER_REGISTRY": proxy.host, "IMAGES": ",".join(IMAGES)}
+    project = Project(tmp_path, sandbox, engine, f"immutable-{next(_instances)}", variables)
+    sample.make(project.scripts, IMAGES.values(), VERSION)
+    return project
+
+
+def make_immutable(project: Project, ecr: Any, proxy: Proxy, exclusions: Sequence[str] = ()) -> Immutable:
+    """Create the project's repositories as immutable; return what enforces it."""
+    filters = [{"filterType": "WILDCARD", "filter": pattern} for pattern in exclusions]
+    setting = {"imageTagMutability": "IMMUTABLE"}
+    if filters:
+        setting = {
+            "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+            "imageTagMutabilityExclusionFilters": filters,
+        }
+    for name in IMAGES:
+        ecr.create_repository(repositoryName=f"{project.instance}/{name}", **setting)
+    enforced = Immutable(exclusions)
+    proxy.script(*(Fault("immutable", enforced, step, times=FOR_EVER) for step in STEPS))
+    return enforced
+
+
+def change(project: Project, image: str) -> None:
+    with (project.scripts / "docker" / IMAGES[image].directory / "Dockerfile").open("a") as file:
+        file.write("LABEL changed=yes\n")
+
+
+def test_a_run_works_and_so_does_the_next(project: Project, ecr: Any, proxy: Proxy) -> None:
+    make_immutable(project, ecr, proxy)
+    assert project.push_all().counts == (3, 3)
+    assert project.push_all().counts == (0, 0)
+
+
+def test_nothing_is_put_twice(project: Project, ecr: Any, proxy: Proxy) -> None:
+    enforced = make_immutable(project, ecr, proxy)
+    project.push_all()
+    project.push_all()
+    assert enforced.refused == []
+
+
+@pytest.fixture
+def pushed(project: Project, ecr: Any, proxy: Proxy) -> Project:
+    make_immutable(project, ecr, proxy)
+    project.push_all()
+    return project
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(project: Project, ecr: Any, proxy: Proxy) -> None:
+    make_immutable(project, ecr, proxy)
+    killed = project.start("push_all")
+    deadline = time.monotonic() + 60
+    while not any(VERSION in tags for tags in project.tags().values()) and time.monotonic() < deadline:
+        assert killed.poll() is None, killed.communicate()[0]
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    finished = {name for name, tags in project.tags().items() if VERSION in tags}
+    assert project.push_all().built.isdisjoint(finished)
+    assert project.push_all().counts == (0, 0)
+
+
+def test_a_build_whose_tags_were_never_put_is_built_and_pushed_again(pushed: Project) -> None:
+    """A run that was killed between the push and the tags: the tag that the engine pushed to cannot be moved."""
+    (inputs,) = [tag for tag in pushed.tags()["ingest"] if tag.startswith("inputs-")]
+    for tag in (inputs, VERSION):
+        pushed.delete_tag("ingest", tag)
+    done = pushed.push_all()
+    assert (done.built, done.pushed) == ({"ingest"}, {"ingest"})
+
+
+def test_a_version_tag_that_was_never_put_is_put(pushed: Project) -> None:
+    pushed.delete_tag("ingest", VERSION)
+    done = pushed.push_all()
+    assert (done.built, done.pushed) == (set(), {"ingest"})
+
+
+def test_the_same_digest_again_is_success(pushed: Project, proxy: Proxy) -> None:
+    """Somebody else put the version tag after we looked, as a lost answer to our own PUT would have it, too."""
+    enforced = Immutable()
+    unseen = Fault("not yet there", lambda _handler, _forward: Answer(404, [], b""), "ours: HEAD version tag", "ingest")
+    proxy.script(unseen, *(Fault("immutable", enforced, step, times=FOR_EVER) for step in STEPS))
+    done = pushed.push_all()
+    assert enforced.refused == [f"{pushed.instance}/ingest:{VERSION}"]
+    assert "1 retagged" in done.output
+
+
+def test_another_image_under_the_same_version_is_refused_before_it_is_built(pushed: Project) -> None:
+    held = pushed.tags()["ingest"][VERSION][0]
+    change(pushed, "ingest")
+    done = pushed.run("push_all")
+    assert done.code != 0
+    assert done.built == set()
+    assert f"ingest:{VERSION} is immutable and on {held}; it cannot move to an image yet to be built" in done.output
+    assert "push under another version (version=…), or delete that tag, or make" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_the_others_are_built_all_the_same(pushed: Project) -> None:
+    change(pushed, "ingest")
+    change(pushed, "query-lambda")
+    pushed.delete_tag("query-lambda", VERSION)
+    done = pushed.run("push_all")
+    assert (done.built, done.pushed) == ({"query-lambda"}, {"query-lambda"})
+
+
+def test_a_version_that_would_move_to_an_image_that_is_there_names_both_digests(pushed: Project) -> None:
+    held = pushed.tags()["ingest"][VERSION][0]
+    change(pushed, "ingest")
+    pushed.push_all("version=other", "images=ingest")
+    other = pushed.tags()["ingest"]["other"][0]
+    done = pushed.run("push_all")
+    assert f"on {held}; it cannot move to these inputs' image {other}" in done.output
+    assert done.built == set()
+
+
+def test_a_forced_build_is_refused_where_its_inputs_tag_cannot_move(pushed: Project) -> None:
+    done = pushed.run("push_all", "images=ingest", "force=true", "version=other")
+    assert done.built == set()
+    assert "change the image's revision" in done.output
+
+
+def test_a_version_that_is_excluded_moves(project: Project, ecr: Any, proxy: Proxy) -> None:
+    make_immutable(project, ecr, proxy, ["*-SNAPSHOT", "building*"])
+    project.push_all()
+    change(project, "ingest")
+    done = project.push_all()
+    assert (done.built, done.pushed) == ({"ingest"}, {"ingest"})
+
+
+def test_each_build_has_a_tag_of_its_own_only_where_it_needs_one(project: Project, ecr: Any, proxy: Proxy) -> None:
+    make_immutable(project, ecr, proxy, ["building"])
+    project.push_all()
+    assert {tag for tags in project.tags().values() for tag in tags if tag.startswith("building")} == {"building"}
