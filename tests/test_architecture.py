@@ -1,0 +1,195 @@
+"""The rooms of the project: what may live in each, and who may open which door to the world."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SOURCES = sorted(path for room in ("tasks", "sandbox") for path in (CHECKOUT / room).rglob("*.py"))
+LONGEST = 350
+
+DOORS = {
+    "boto3": {"tasks.registry.ecr"},
+    "botocore": {"tasks.registry.ecr"},
+    "docker": {"tasks.registry.auth"},
+    "e2b_dockerfile_utils": {"tasks.inputs.dockerfile"},
+    "isal": {"tasks.inputs.jar"},
+    "rich": {"tasks.report.board"},
+    "sqlite3": {"tasks.ledger"},
+    "subprocess": {"tasks.run"},
+    "urllib3": {"tasks.registry.http"},
+    "yaml": {"tasks.configuration.catalogue"},
+}
+"""A library, and the modules that speak to it for all others."""
+
+STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
+"""What os has to start a program, besides exec* and spawn*."""
+
+DOIT = {"tasks.actions", "tasks.checker", "tasks.ledger", "tasks.session"}
+"""Besides the commands: where the graph meets doit."""
+
+VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference"}
+
+PURE = {
+    "tasks.decision",
+    "tasks.engine.nodes",
+    "tasks.errors",
+    "tasks.inputs.difference",
+    "tasks.inputs.fingerprint",
+    "tasks.inputs.scheme",
+    "tasks.model",
+    "tasks.picture",
+    "tasks.reference",
+    "tasks.registry.challenge",
+    "tasks.registry.message",
+    "tasks.registry.model",
+    "tasks.configuration.destination",
+    "tasks.configuration.rules",
+    "tasks.configuration.selection",
+    "tasks.configuration.suggest",
+    "tasks.tables",
+}
+"""Modules that neither ask nor change anything: the same arguments always give the same result."""
+
+WORLD = {"http", "os", "random", "shutil", "signal", "socket", "ssl", "sys", "tempfile", "threading", "time", *DOORS}
+"""Modules with which one asks or changes something."""
+
+TOUCHING = {
+    "chmod", "exists", "glob", "is_dir", "is_file", "iterdir", "lstat", "mkdir", "open", "read_bytes", "read_text",
+    "rename", "resolve", "rglob", "rmdir", "stat", "touch", "unlink", "write_bytes", "write_text",
+}  # fmt: skip
+"""What a path has to touch a file."""
+
+ABOVE = {
+    "tasks.configuration": set(),
+    "tasks.inputs": {"tasks.configuration", "tasks.run"},
+    "tasks.registry": {"tasks.configuration", "tasks.inputs", "tasks.once", "tasks.patience", "tasks.together"},
+    "tasks.engine": {"tasks.inputs", "tasks.lock", "tasks.patience", "tasks.registry", "tasks.run"},
+    "sandbox": {"tasks.actions", "tasks.configuration", "tasks.run"},
+}
+"""By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
+
+
+def name(path: Path) -> str:
+    """Return a module's dotted name."""
+    return ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def tree(module: str) -> ast.Module:
+    path = CHECKOUT / Path(*module.split("."))
+    return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+
+
+def imports(module: str) -> Iterator[str]:
+    """Yield what a module imports, at its top or in a function; a part of a package by its own name."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            whole = node.module.split(".")[0] in {"tasks", "sandbox"}
+            yield from (f"{node.module}.{alias.name}" if whole else node.module for alias in node.names)
+
+
+def calls(module: str) -> Iterator[str]:
+    """Yield the last word of everything that a module calls."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Call):
+            match node.func:
+                case ast.Attribute(attr=word) | ast.Name(id=word):
+                    yield word
+
+
+MODULES = [name(path) for path in SOURCES]
+
+
+def test_every_module_named_here_exists() -> None:
+    named = PURE | VOCABULARY | DOIT | {module for doors in DOORS.values() for module in doors}
+    assert named <= set(MODULES)
+    assert len(MODULES) > 50
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_its_door_imports_a_library(module: str) -> None:
+    packages = {imported.partition(".")[0] for imported in imports(module)}
+    assert {package for package in packages & DOORS.keys() if module not in DOORS[package]} == set()
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_door_leads_somewhere(library: str) -> None:
+    for module in DOORS[library]:
+        assert library in {imported.partition(".")[0] for imported in imports(module)}
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.run"])
+def test_only_run_starts_programs(module: str) -> None:
+    def starts(node: ast.AST) -> bool:
+        return (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "os"
+            and (node.attr in STARTERS or node.attr.startswith(("exec", "spawn")))
+        )
+
+    assert not any(starts(node) for node in ast.walk(tree(module)))
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("tasks.commands")])
+def test_only_a_few_modules_know_doit(module: str) -> None:
+    assert module in DOIT or "doit" not in {imported.partition(".")[0] for imported in imports(module)}
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_what_is_pure_imports_nothing_of_the_world(module: str) -> None:
+    assert {imported.partition(".")[0] for imported in imports(module)} & WORLD == set()
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_what_is_pure_touches_no_file(module: str) -> None:
+    assert set(calls(module)) & TOUCHING == set()
+
+
+@pytest.mark.parametrize("module", sorted(VOCABULARY))
+def test_the_vocabulary_uses_nothing_but_itself(module: str) -> None:
+    ours = {imported.rpartition(".")[0] for imported in imports(module) if imported.startswith("tasks.")}
+    assert ours <= VOCABULARY
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith(tuple(ABOVE))])
+def test_a_room_knows_what_is_below_it_and_nothing_above(module: str) -> None:
+    room = next(room for room in ABOVE if module == room or module.startswith(f"{room}."))
+    allowed = {room, *ABOVE[room], *VOCABULARY}
+    ours = {imported for imported in imports(module) if imported.startswith(("tasks.", "sandbox."))}
+    strangers = {one for one in ours if not any(one == known or one.startswith(f"{known}.") for known in allowed)}
+    assert strangers == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_module_is_one_concept_and_not_too_long(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def test_dodo_holds_a_picture_of_the_flow_and_no_logic() -> None:
+    creators = [
+        node for node in ast.parse((CHECKOUT / "dodo.py").read_text()).body if isinstance(node, ast.FunctionDef)
+    ]
+    assert creators
+    for creator in creators:
+        sentence, *body = creator.body
+        assert isinstance(sentence, ast.Expr), creator.name
+        assert len(body) == 1, creator.name
+        assert not any(isinstance(node, ast.If | ast.For | ast.While | ast.Try) for node in ast.walk(creator))
+
+
+def test_every_entry_point_is_there() -> None:
+    groups = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["entry-points"]
+    for group in groups.values():
+        for entry, where in group.items():
+            module, _, attribute = where.partition(":")
+            found = getattr(importlib.import_module(module), attribute)
+            assert group is not groups["doit.COMMAND"] or found.name == entry
