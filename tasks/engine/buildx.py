@@ -63,8 +63,8 @@ class Output:
     def push(cls, repository: Repository, inputs: Inputs, engine: Engine, building: str = BUILDING) -> Output:
         """Push to the repository under no tag of ours; to the tag `building` where the engine needs one."""
         name = str(repository) if engine.pushes_by_digest else str(repository.tag(building))
-        # Without a value BuildKit pushes, and buildx does not have docker push the same once more. That second push puts
-        # the manifest of one platform under the tag before the index, and so fails where tags cannot be moved.
+        # Without a value BuildKit pushes, and buildx does not have docker push the same once more. That second push
+        # puts the manifest of one platform under the tag before the index, and so fails where tags cannot be moved.
         parts = ["type=image", f"name={name}", "push=true" if engine.pushes_by_digest else "push="]
         if engine.pushes_by_digest:
             parts.append("push-by-digest=true")

@@ -105,7 +105,7 @@ def project(sandbox: Sandbox, engine: Engine, proxy: Proxy, tmp_path: Path) -> P
 def make_immutable(project: Project, ecr: Any, proxy: Proxy, exclusions: Sequence[str] = ()) -> Immutable:
     """Create the project's repositories as immutable; return what enforces it."""
     filters = [{"filterType": "WILDCARD", "filter": pattern} for pattern in exclusions]
-    setting = {"imageTagMutability": "IMMUTABLE"}
+    setting: dict[str, Any] = {"imageTagMutability": "IMMUTABLE"}
     if filters:
         setting = {
             "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
