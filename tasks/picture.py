@@ -202,7 +202,9 @@ def without_declarations(svg: str) -> str:
 
 
 def _in_mermaid(label: str) -> str:
-    return '"' + label.replace("#", "#35;").replace('"', "#quot;") + '"'
+    # Its own entities: what is HTML or Markdown in a label would be drawn as such.
+    codes = {ord(sign): f"#{ord(sign)};" for sign in "#<>`&"} | {ord('"'): "#quot;", ord("\n"): " "}
+    return f'"{label.translate(codes)}"'
 
 
 def _in_dot(name: str) -> str:
