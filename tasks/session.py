@@ -6,19 +6,17 @@ Everything that costs time or can fail is made when it is first needed, so that 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import doit
 from doit import doit_cmd
 from doit.exceptions import InvalidDodoFile
 
-from sandbox import layout
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue, selection, settings
+from tasks.composition import compose
+from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
 from tasks.errors import ConfigurationError
 from tasks.inputs.digests import Digests
@@ -39,8 +37,6 @@ if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.registry.ecr import Ecr
     from tasks.registry.oci import Client
 
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 ECR_PUTS_PER_SECOND = 8
 """ECR takes 10 PutImage a second of all who push to a Region of the account ("Amazon ECR service quotas")."""
@@ -315,7 +311,8 @@ def load() -> Session:
             traceback (doit 0.37, doit_cmd.py:232-241).
     """
     try:
-        session = _compose(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001  # get_var tells one that is known by name.
+        # get_var tells one that is known by name, and no others.
+        session = Session(*compose(doit_cmd._CMDLINE_VARS or {}))  # noqa: SLF001
         _ = session.selected
     except ConfigurationError as error:
         raise InvalidDodoFile(str(error)) from None
@@ -332,28 +329,3 @@ def close() -> None:
     """Give back what the session holds, if there is one."""
     for session in _loaded:
         session.close()
-
-
-def initial_directory() -> Path:
-    """Return where relative paths that people give start: where they called us."""
-    # doitw runs doit in the checkout and says where it was called from.
-    return Path(os.environ.get("DOITW_CWD") or doit.get_initial_workdir() or Path.cwd())
-
-
-def _compose(variables: Mapping[str, str]) -> Session:
-    initial = initial_directory()
-    ports = (layout.REGISTRY_PORT_VARIABLE, layout.API_PORT_VARIABLE)
-    found = settings.load(variables, os.environ, PROJECT, initial_directory=initial, known_extra=ports)
-    given = {
-        name: text
-        for name in ports
-        if (text := variables.get(name) or variables.get(name.lower()) or os.environ.get(name))
-    }
-    sandbox = layout.defaults(found.sandbox_dir, given)
-    environment = dict(os.environ)
-    if found.sandbox:
-        environment = sandbox.environment(os.environ)
-        found = settings.load(
-            variables, environment, PROJECT, initial_directory=initial, known_extra=ports, defaults=sandbox.settings()
-        )
-    return Session(found, catalogue.load(found.catalogue), sandbox, environment)

@@ -11,7 +11,8 @@ from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import files
-from tasks.session import close, initial_directory
+from tasks.composition import initial_directory
+from tasks.session import close
 
 SANDBOX = "sandbox"
 """The word that makes the sandbox the target, as it does for a run."""
