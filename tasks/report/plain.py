@@ -30,6 +30,7 @@ from tasks.report.terminal import Terminal, printable
 from tasks.words import wrapped
 
 _VERBS, _LABELS = 8, 13
+_TOGETHER = "\N{NO-BREAK SPACE}"
 _QUIET = {DONE, CURRENT, NOT_RUN, INTERRUPTED}
 _STYLES = {FAILED: "bad", INTERRUPTED: "bad", NOT_RUN: "bad", CURRENT: "faint"}
 
@@ -112,7 +113,7 @@ class Plain:
         for outcome in (FAILED, INTERRUPTED, NOT_RUN):
             names = [work.image for work in record.images if work.outcome == outcome]
             lines += _about(outcome, ", ".join(names))
-        slowest = [f"{work.image} {work.seconds:.1f} s" for work in record.slowest()]
+        slowest = [f"{work.image}{_TOGETHER}{work.seconds:.1f}{_TOGETHER}s" for work in record.slowest()]
         lines += _about("slowest", ", ".join(slowest)) if len(slowest) > 1 else []
         lines += [*_about("logs", record.logs), *_about("report", record.report)]
         return "\n".join(lines) + "\n"
@@ -120,7 +121,7 @@ class Plain:
 
 def _about(what: str, text: str) -> list[str]:
     """Return lines of the summary, if there is something to tell."""
-    lines = wrapped(text, " " * (_LABELS + 2))
+    lines = [line.replace(_TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2))]
     return [f"  {what:<{_LABELS}}{lines[0].lstrip()}", *lines[1:]] if lines else []
 
 

@@ -46,9 +46,9 @@ details dl { margin-top: .6rem; }
 .lane { display: flex; align-items: center; margin: 4px 0; }
 .who { flex: 0 0 5.5rem; color: var(--quiet); font-size: .85rem; }
 .bars { position: relative; flex: 1; height: 28px; background: var(--raised); border-radius: 4px; }
-.bar { position: absolute; top: 2px; bottom: 2px; min-width: 2px; text-indent: 4px; overflow: hidden; border-radius: 3px;
-  border-right: 1px solid var(--ground); color: var(--on); font-size: 12px; line-height: 24px; white-space: nowrap;
-  text-decoration: none; background: var(--idle); }
+.bar { position: absolute; top: 2px; bottom: 2px; min-width: 2px; text-indent: 4px; overflow: hidden;
+  border-radius: 3px; border-right: 1px solid var(--ground); color: var(--on); font-size: 12px; line-height: 24px;
+  white-space: nowrap; text-decoration: none; background: var(--idle); }
 a.bar:hover, a.bar:focus { outline: 2px solid var(--text); z-index: 1; }
 .bar.built { background: var(--built); } .bar.retagged { background: var(--retagged); }
 .bar.failed { background: var(--failed); } .bar.preparation { background: var(--preparation); }
