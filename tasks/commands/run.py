@@ -7,6 +7,7 @@ the sandbox as the target, where it is on the command line ─▶ names checked 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -40,7 +41,8 @@ class Run(DoitRun):
             try:
                 return int(super().execute(params, args) or 0)
             except KeyboardInterrupt:
-                self.outstream.write("\ninterrupted; what was finished is kept, run again to go on\n")
+                # Not among what the run prints, which a program may read.
+                sys.stderr.write("interrupted; what was finished is kept, run again to go on\n")
                 return code(received[0])
             finally:
                 run.stop_all()
