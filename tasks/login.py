@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.actions import NO_CAPTURE, action
-from tasks.builder import nothing_is_built
 from tasks.session import Session
+from tasks.stage import is_not_needed
 
 
 def tasks(session: Session) -> Iterator[dict[str, Any]]:
@@ -29,7 +29,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 def nothing_is_pushed(session: Session) -> bool:
     """Whether this run pushes no layers: tags are moved with credentials that the look at the registry fetched."""
-    return nothing_is_built(session)
+    return all(is_not_needed(session, image) for image in session.pushes)
 
 
 def login(session: Session) -> dict[str, Any]:
