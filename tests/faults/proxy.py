@@ -39,6 +39,7 @@ class Asked:
         path: its path, with the query.
         repository: the last part of the repository's name, or empty.
         fault: the name of the fault that it met, or empty.
+        at: when it came, by the monotonic clock.
     """
 
     step: str
@@ -46,6 +47,7 @@ class Asked:
     path: str
     repository: str
     fault: str
+    at: float
 
 
 @dataclass
@@ -67,6 +69,9 @@ class Answer:
 
 
 Forward = Callable[[], Answer]
+Gate = Callable[[dict[str, str]], Answer | None]
+"""Looks at a request's headers, and may change them, before it is forwarded; an answer turns it away."""
+
 Action = Callable[["Handler", Forward], "Answer | None"]
 """What becomes of a request: an answer, or None for a connection that breaks."""
 
@@ -133,6 +138,15 @@ def delay(seconds: float) -> Action:
     return act
 
 
+def hold(until: threading.Event) -> Action:
+    """Do nothing until something else has happened."""
+
+    def act(handler: Handler, forward: Forward) -> Answer | None:  # noqa: ARG001  # As above.
+        return forward() if until.wait(60) else None
+
+    return act
+
+
 def cut(handler: Handler, forward: Forward) -> Answer:  # noqa: ARG001  # As above.
     """Send half of the answer's body, then break the connection; of an answer without one, half of its headers."""
     whole = forward()
@@ -160,6 +174,18 @@ FAILED = answer(500, code="UNKNOWN")
 UNAVAILABLE = answer(503, code="UNAVAILABLE")
 UNAUTHORIZED = answer(401, code="UNAUTHORIZED", WWW_Authenticate='Basic realm="scripted"')
 FORBIDDEN = answer(403, code="DENIED")
+SILENT = delay(600)
+"""No answer until the proxy is closed."""
+
+
+def aws_fault(status: int, code: str) -> Action:
+    """Answer as AWS's JSON protocol does."""
+
+    def act(handler: Handler, forward: Forward) -> Answer:  # noqa: ARG001  # As above.
+        body = f'{{"__type":"{code}","message":"as it was scripted"}}'.encode()
+        return Answer(status, [("Content-Type", "application/x-amz-json-1.1")], body)
+
+    return act
 
 
 def step_of(agent: str, method: str, path: str) -> tuple[str, str]:
@@ -175,6 +201,8 @@ def step_of(agent: str, method: str, path: str) -> tuple[str, str]:
         what = "uploads" if rest.startswith("uploads") else "blob"
     elif rest.startswith("inputs-"):
         what = "inputs tag"
+    elif rest.startswith("sha256-"):
+        what = "record tag"
     elif ":" in rest:
         what = "manifest"
     else:
@@ -195,6 +223,7 @@ class Proxy:
         self.faults: list[Fault] = []
         self.asked: list[Asked] = []
         self.closing = threading.Event()
+        self.gate: Gate | None = None
         self.lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.proxy = self
@@ -214,7 +243,7 @@ class Proxy:
         """Write a request down; return the fault that it is to meet."""
         with self.lock:
             met = next((fault for fault in self.faults if fault.meets(step, repository)), None)
-            self.asked.append(Asked(step, method, path, repository, met.name if met else ""))
+            self.asked.append(Asked(step, method, path, repository, met.name if met else "", time.monotonic()))
             return met
 
     def close(self) -> None:
@@ -315,10 +344,14 @@ class Handler(BaseHTTPRequestHandler):
             pass
 
     def _forward(self, body: bytes) -> Answer:
+        given = self._joined()
+        turned_away = self.proxy.gate(given) if self.proxy.gate is not None else None
+        if turned_away is not None:
+            return turned_away
         upstream = http.client.HTTPConnection(self.proxy.upstream, timeout=60)
         try:
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in self._joined().items():
+            for name, value in given.items():
                 upstream.putheader(name, value)
             upstream.putheader("Content-Length", str(len(body)))
             upstream.endheaders(body)
@@ -337,8 +370,3 @@ class Handler(BaseHTTPRequestHandler):
                 continue
             joined[name] = f"{joined[name]}, {value}" if name in joined else value
         return joined
-
-
-def elapsed(since: float) -> float:
-    """Return the seconds since a moment of the monotonic clock."""
-    return time.monotonic() - since

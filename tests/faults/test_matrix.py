@@ -1,0 +1,173 @@
+"""Every fault at every step of a push: one run carries as many of them as there are images, each on one of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from tests.faults import proxy
+from tests.faults.place import Place
+from tests.faults.proxy import FOR_EVER, Action, Fault
+from tests.faults.truth import IMAGES
+from tests.integration.project import Run
+
+pytestmark = pytest.mark.integration
+
+FAULTS: dict[str, Action] = {
+    "drop": proxy.drop,
+    "lose": proxy.lose,
+    "delay": proxy.delay(2),
+    "429": proxy.THROTTLED,
+    "500": proxy.FAILED,
+    "503": proxy.UNAVAILABLE,
+    "401": proxy.UNAUTHORIZED,
+    "403": proxy.FORBIDDEN,
+    "cut": proxy.cut,
+    "another digest": proxy.lie_about_digest,
+    "other bytes": proxy.lie_about_content,
+}
+TEMPORARY = ("drop", "lose", "delay", "429", "500", "503")
+"""Happening once, these must not fail a run at all."""
+
+STUBBORN = ("drop", "429", "500", "401", "other bytes")
+"""Those that are also tried without end."""
+
+BUILT = (
+    # What we ask: the look, the preflight, the proof, the record of the inputs, the tags, the look after the tags.
+    *(("ours: HEAD inputs tag", after) for after in range(3)),
+    ("ours: HEAD version tag", 0),
+    ("ours: POST uploads", 0),
+    ("ours: POST uploads", 1),
+    ("ours: DELETE uploads", 0),
+    ("ours: PUT uploads", 0),
+    ("ours: HEAD blob", 0),
+    ("ours: GET manifest", 0),
+    ("ours: GET blob", 0),
+    ("ours: PUT manifest", 0),
+    ("ours: GET record tag", 0),
+    ("ours: PUT record tag", 0),
+    ("ours: PUT inputs tag", 0),
+    ("ours: PUT version tag", 0),
+    # What BuildKit asks.
+    ("buildkit: HEAD blob", 0),
+    ("buildkit: POST uploads", 0),
+    ("buildkit: PUT uploads", 0),
+    ("buildkit: HEAD tag", 0),
+    ("buildkit: PUT tag", 0),
+    ("buildkit: GET manifest", 0),
+    ("buildkit: HEAD manifest", 0),
+    ("buildkit: PUT manifest", 0),
+)
+"""The steps of an image that is built, and how many such requests come before."""
+
+RETAGGED = (
+    ("ours: HEAD inputs tag", 0),
+    ("ours: HEAD version tag", 0),
+    ("ours: GET manifest", 0),
+    ("ours: GET blob", 0),
+    ("ours: PUT version tag", 0),
+)
+"""The steps of one whose version tag has to move to an image that is there."""
+
+ONLY_OF_AN_INDEX = {"buildkit: HEAD manifest", "buildkit: PUT manifest"}
+"""BuildKit asks for manifests by digest only below an index."""
+
+WHOLE = os.environ.get("FAULTS") == "all"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A fault at a step."""
+
+    step: str
+    after: int
+    name: str
+    times: int
+
+    def __str__(self) -> str:
+        ordinal = f" {self.after + 1}" if self.after else ""
+        return f"{self.step}{ordinal} · {self.name}{' for ever' if self.times > 1 else ''}"
+
+    def fault(self, image: str) -> Fault:
+        return Fault(str(self), FAULTS[self.name], self.step, image, self.times, self.after)
+
+
+def cells(steps: Sequence[tuple[str, int]], names: Sequence[str], times: int) -> list[Cell]:
+    return [Cell(step, after, name, times) for (step, after), name in itertools.product(steps, names)]
+
+
+def batches(todo: Sequence[Cell]) -> Iterator[dict[str, Cell]]:
+    """Give each cell an image; those that need an index get one of the two that are."""
+    indexes = [image.name for image in IMAGES if image.multiplatform]
+    others = [image.name for image in IMAGES if not image.multiplatform]
+    special = [cell for cell in todo if cell.step in ONLY_OF_AN_INDEX]
+    usual = [cell for cell in todo if cell.step not in ONLY_OF_AN_INDEX]
+    while special or usual:
+        yield dict(zip(indexes, special, strict=False)) | dict(zip(others, usual, strict=False))
+        special, usual = special[len(indexes) :], usual[len(others) :]
+
+
+ONCE = list(batches(cells(BUILT, tuple(FAULTS), 1)))
+FOR_EVER_ = list(batches(cells(BUILT, STUBBORN, FOR_EVER)))
+RETAG = list(batches([*cells(RETAGGED, tuple(FAULTS), 1), *cells(RETAGGED, STUBBORN, FOR_EVER)]))
+
+
+def chosen(found: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
+    """All of them with FAULTS=all; else every fourth, which has every step and every fault."""
+    return found if WHOLE else found[::4]
+
+
+def outcome(done: Run, image: str) -> str:
+    """Return what the report says became of an image; a failure must be told once, with what to do."""
+    failures = done.output.count(f"FAILED push:{image}\n") + done.output.count(f"FAILED push:{image} ")
+    blocked = image in done.output.partition("not run")[2]
+    assert failures <= 1, done.output
+    if failures:
+        block = done.output.partition(f"FAILED push:{image}")[2].partition("\n\n")[0]
+        assert "next:" in block, block
+        return "failed"
+    return "failed" if blocked or image not in done.pushed else "done"
+
+
+def carry_out(here: Place, batch: dict[str, Cell], *, meet: bool = True) -> dict[str, str]:
+    here.script(*(cell.fault(image) for image, cell in batch.items()))
+    done = here.run()
+    found = {image: outcome(done, image) for image in batch}
+    if meet:
+        missed = [str(cell) for image, cell in batch.items() if not here.met(image)]
+        assert missed == []
+    failed = {image for image, what in found.items() if what == "failed"}
+    assert (done.code != 0) == bool(failed), done.output
+    again = here.repair()
+    assert again.built <= failed
+    for image, what in found.items():
+        print(f"{what:8}{batch[image]}")  # noqa: T201  # `pytest -s` shows the matrix.
+    return found
+
+
+@pytest.mark.parametrize("batch", chosen(ONCE), ids=str)
+def test_a_fault_that_happens_once(pushed: Place, batch: dict[str, Cell]) -> None:
+    """Succeeds where the fault is temporary, and else fails clearly; the next run repairs it, no tag is ever wrong."""
+    pushed.truth.edit()
+    found = carry_out(pushed, batch)
+    failed = [str(batch[image]) for image, what in found.items() if what == "failed"]
+    assert [cell for cell in failed if cell.endswith(TEMPORARY)] == []
+
+
+@pytest.mark.parametrize("batch", chosen(FOR_EVER_), ids=str)
+def test_a_fault_that_stays(pushed: Place, batch: dict[str, Cell]) -> None:
+    """Fails clearly within the budget, or does not matter; the next run without it repairs it, no tag is ever wrong."""
+    pushed.truth.edit()
+    carry_out(pushed, batch)
+
+
+@pytest.mark.parametrize("batch", chosen(RETAG), ids=str)
+def test_a_fault_while_a_tag_moves(pushed: Place, batch: dict[str, Cell]) -> None:
+    """As above, for images that are there and have lost their version tag."""
+    for image in IMAGES:
+        pushed.project.delete_tag(image.name, pushed.project.version)
+    carry_out(pushed, batch)
