@@ -1,0 +1,70 @@
+"""A real session whose registry is a server on loopback: for the tests of single verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox import layout, sample
+from tasks.configuration import settings
+from tasks.inputs.fingerprint import inputs_tag
+from tasks.model import Builder, Catalogue, Image, Kind
+from tasks.registry.model import OCI_MANIFEST, sha256
+from tasks.session import Session
+from tests.registry.server import Answer, Asked, Server, serving
+
+VERSION = "1.2.3"
+INGEST = Image("ingest", Kind.DEPLOYMENT, "ingest")
+INGEST_RUNNER = Image("ingest-runner", Kind.DEPLOYMENT, "ingest-runner")
+QUERY = Image("query-lambda", Kind.LAMBDA, "lambda", jar="query-<version>.jar")
+IMAGES = (INGEST, INGEST_RUNNER, QUERY)
+HELD = sha256(b"held")
+
+
+@dataclass
+class World:
+    """A session, its registry, and the tags (`name:tag`) that the registry holds."""
+
+    session: Session
+    server: Server
+    tags: set[str] = field(default_factory=set)
+
+    def hold(self, *images: Image) -> None:
+        """Have the registry hold these images under both their tags."""
+        for image in images:
+            fingerprint = self.session.decisions.gathered(image).inputs.fingerprint()
+            self.tags |= {f"{image.name}:{inputs_tag(fingerprint)}", f"{image.name}:{VERSION}"}
+
+
+@contextmanager
+def world(root: Path, **variables: str) -> Iterator[World]:
+    """Make a session of all IMAGES, with these settings besides those that name the registry."""
+    sample.make(root / "scripts", IMAGES, VERSION)
+    tags: set[str] = set()
+
+    def answer(asked: Asked) -> Answer:
+        if asked.target == "/v2/":
+            return Answer()
+        _, _, _, name, _, tag = asked.target.split("/")
+        held = {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": str(HELD), "Content-Length": "4"}
+        return Answer(200, held) if f"{name}:{tag}" in tags else Answer(404)
+
+    with serving(answer) as server:
+        given = {
+            "scripts_dir": str(root / "scripts"),
+            "state_dir": str(root / "state"),
+            "instance_id": "mine",
+            "docker_registry": str(server.registry),
+            "registry": "oci",
+            **variables,
+        }
+        (root / "bin").mkdir()
+        environment = {"PATH": str(root / "bin"), "HOME": str(root)}
+        catalogue = Catalogue(root / "catalogue.yaml", IMAGES, Builder("sleeper"), ())
+        session = Session(settings.load(given, {}, root), catalogue, layout.defaults(root / "sandbox"), environment)
+        try:
+            yield World(session, server, tags)
+        finally:
+            session.close()

@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+
+from tasks import builder, login
+from tests.sessions import IMAGES, INGEST, QUERY, world
+
+
+def test_nothing_is_logged_in_to_where_everything_is_current(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.hold(*IMAGES)
+        assert login.login(here.session) == {}
+        assert "login" not in vars(here.session)
+
+
+def test_one_image_to_push_needs_the_login(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.hold(INGEST)
+        assert login.login(here.session) == {"registry": str(here.server.registry)}
+        assert "DOCKER_CONFIG" in here.session.docker_environment(logged_in=True)
+
+
+def test_an_image_for_the_local_engine_needs_the_builder_and_no_login(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.hold(*IMAGES)
+        here.session.ask(pushes=[INGEST], loads=[QUERY])
+        assert not builder.nothing_is_built(here.session)
+        assert login.nothing_is_pushed(here.session)
+
+
+@pytest.mark.parametrize("loads", [[], [INGEST]], ids=["pushes nothing", "loads one"])
+def test_what_is_only_loaded_asks_no_registry(tmp_path: Path, loads: list[object]) -> None:
+    with world(tmp_path) as here:
+        here.session.ask(pushes=[], loads=loads)  # type: ignore[arg-type]  # Images, as parametrised.
+        assert login.login(here.session) == {}
+        assert builder.nothing_is_built(here.session) == (not loads)
+        assert here.server.asked == []

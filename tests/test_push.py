@@ -1,0 +1,63 @@
+"""What push does short of a build; builds are tested with a real engine."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks import push
+from tasks.decision import Blocked, Current, Missing, Unknown
+from tasks.errors import MissingInputError, ProofError, RegistryError
+from tests.sessions import HELD, INGEST, QUERY, VERSION, world
+
+
+def test_what_is_current_stays_as_it_is(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.hold(INGEST)
+        done = push.push(here.session, INGEST)
+        assert (done["outcome"], done["digest"]) == (push.CURRENT, str(HELD))
+        assert {asked.method for asked in here.server.asked} <= {"GET", "HEAD"}
+        assert push.is_current(here.session, INGEST)
+
+
+def test_what_cannot_be_read_fails_with_the_reason_that_it_was_decided_for(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        (here.session.settings.scripts_dir / "jars" / "query-1.2.3.jar").unlink()
+        assert isinstance(here.session.decisions.of(QUERY), Blocked)
+        with pytest.raises(MissingInputError, match=r"query-lambda: the jar .*query-1\.2\.3\.jar is not there"):
+            push.push(here.session, QUERY)
+
+
+def test_a_registry_that_cannot_be_asked_is_never_pushed_to(tmp_path: Path) -> None:
+    with world(tmp_path, docker_registry="127.0.0.1:1") as here:
+        assert isinstance(here.session.decisions.of(INGEST), Unknown)
+        with pytest.raises(RegistryError):
+            push.push(here.session, INGEST)
+
+
+def test_a_version_tag_is_not_moved_to_what_is_not_proved(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.hold(INGEST)
+        here.tags.remove(f"ingest:{VERSION}")
+        with pytest.raises((ProofError, RegistryError)):
+            push.push(here.session, INGEST)
+        assert here.server.count("PUT") == 0
+
+
+def test_each_push_comes_after_its_context_its_repository_the_builder_and_the_login(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        tasks = {task["name"]: task for task in push.tasks(here.session)}
+    assert tasks["ingest"]["task_dep"] == ["stage:ingest", "repository:ingest", "builder", "login"]
+
+
+def test_force_makes_what_is_current_missing(tmp_path: Path) -> None:
+    with world(tmp_path, force="true") as here:
+        here.hold(INGEST)
+        assert here.session.decisions.of(INGEST) == Missing("forced")
+        assert not push.is_current(here.session, INGEST)
+
+
+def test_what_was_settled_is_current_for_the_rest_of_the_run(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.session.decisions.of(INGEST)
+        here.session.decisions.settle(INGEST, HELD)
+        assert here.session.decisions.of(INGEST) == Current(HELD)
