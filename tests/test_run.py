@@ -131,3 +131,20 @@ def _runs(pid: int) -> bool:
         return False
     # A zombie that nobody has waited for has ended all the same.
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+class Doubled:
+    """Writes every line twice, and a last one."""
+
+    def line(self, line: str) -> list[str]:
+        return [line, line]
+
+    def end(self) -> list[str]:
+        return ["end"]
+
+
+def test_a_log_gets_what_a_rewriter_makes_of_the_output(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    done = run.run(["printf", "a\nb"], log=log, rewriter=Doubled())
+    assert log.read_text().splitlines()[1:] == ["a", "a", "b", "b", "end"]
+    assert done.output.splitlines() == ["a", "a", "b", "b", "end"]

@@ -129,7 +129,8 @@ class Reader:
 
     def finish(self) -> None:
         """Tell the listener that the build has ended, with all its steps."""
-        steps = tuple(Step(one.name, one.seconds, one.cached, one.error) for one in self._vertices.values() if one.said)
+        said = sorted((one for one in self._vertices.values() if one.said), key=lambda one: one.number)
+        steps = tuple(Step(one.name, one.seconds, one.cached, one.error) for one in said)
         self._listener(Progress(ended=True, steps=steps))
 
     def _whole(self) -> Iterator[str]:
@@ -138,7 +139,7 @@ class Reader:
             status = json.loads("\n".join(lines))
             text = list(self._status(status))
         # Of another shape than BuildKit's: text, and no progress.
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             yield from lines
             return
         yield from text
@@ -163,7 +164,7 @@ class Reader:
     def _vertex(self, said: Mapping[str, Any]) -> Iterator[str]:
         vertex = self._vertices.get(said["digest"])
         if vertex is None:
-            vertex = self._vertices[said["digest"]] = _Vertex(len(self._vertices) + 1, str(said["name"]))
+            vertex = self._vertices[said["digest"]] = _Vertex(0, str(said["name"]))
         started, completed = _time(said.get("started")), _time(said.get("completed"))
         vertex.started, vertex.ended = started, completed is not None
         vertex.cached = vertex.cached or bool(said.get("cached"))
@@ -195,6 +196,8 @@ class Reader:
             yield from self._close()
             self._speaker = vertex
             if vertex:
+                # In the order in which they are told of, which BuildKit's own numbers follow too.
+                vertex.number = vertex.number or 1 + max(one.number for one in self._vertices.values())
                 yield f"#{vertex.number} {vertex.name}"
         if text:
             yield f"#{vertex.number} {text}" if vertex else text

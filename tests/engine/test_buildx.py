@@ -7,6 +7,7 @@ import pytest
 
 from tasks.engine import buildx
 from tasks.engine.buildx import Engine, Output
+from tasks.engine.progress import Progress
 from tasks.errors import BuildError
 from tasks.inputs.fingerprint import Inputs
 from tasks.reference import Digest, Repository
@@ -143,3 +144,32 @@ def test_the_digest_of_an_earlier_build_is_not_taken_for_this_ones(tmp_path: Pat
     (tmp_path / "m" / "metadata.json").write_text(json.dumps({"containerimage.digest": DIGEST}))
     with pytest.raises(BuildError, match="named no digest"):
         build(tmp_path, "pass")
+
+
+OLDER = """
+import json, os, sys
+mode = os.environ["BUILDKIT_PROGRESS"]
+if mode != "plain":
+    sys.exit(f"ERROR: invalid progress mode {mode}")
+print("#1 [1/1] COPY x /")
+open(sys.argv[1], "w").write(json.dumps({"containerimage.digest": sys.argv[2]}))
+"""
+
+
+def test_a_buildx_without_json_progress_is_asked_for_text(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    metadata = tmp_path / "metadata.json"
+    built = buildx.build(
+        [sys.executable, "-c", OLDER, str(metadata), DIGEST],
+        image="ingest",
+        environment=os.environ,
+        metadata=metadata,
+        log=tmp_path / "log",
+        listener=told.append,
+    )
+    assert built == Digest(DIGEST)
+    assert "[1/1] COPY x /" in {one.step for one in told}
+
+
+def test_the_command_that_is_shown_is_one_that_people_can_use() -> None:
+    assert not [part for part in command() if part.startswith("--progress")]
