@@ -65,6 +65,7 @@ class Digests(Reading):
             raise InvalidCommand(str(error)) from None
 
     def _write(self, session: Session, output: str, *, json: bool) -> int:
+        _ = session.target, session.version  # Without them every image would be blocked by the same want.
         session.ask(pushes=session.selected, loads=())
         decided = {image.name: session.decisions.of(image) for image in session.selected}
         behind = {name: one for name, one in decided.items() if not isinstance(one, Current)}
