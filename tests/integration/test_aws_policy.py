@@ -34,27 +34,28 @@ ACTIONS = {
 BY_API = {"GetAuthorizationToken", "CreateRepository", "DescribeRepositories", "DescribeImages"}
 
 PROTOCOL = (
-    ("HEAD|GET", "/v2/[^?]+/(manifests|referrers)/.*", "BatchGetImage"),
-    ("GET", "/v2/[^?]+/blobs/sha256:.*", "GetDownloadUrlForLayer"),
-    ("HEAD", "/v2/[^?]+/blobs/sha256:.*", "BatchCheckLayerAvailability"),
-    ("POST", "/v2/[^?]+/blobs/uploads/.*", "InitiateLayerUpload"),
-    ("PATCH", "/v2/[^?]+/blobs/uploads/.*", "UploadLayerPart"),
-    ("PUT", "/v2/[^?]+/blobs/uploads/.*", "CompleteLayerUpload"),
-    ("PUT", "/v2/[^?]+/manifests/.*", "PutImage"),
+    ("HEAD|GET", "/v2/[^?]+/(manifests|referrers)/.*", {"BatchGetImage"}),
+    ("GET", "/v2/[^?]+/blobs/sha256:.*", {"GetDownloadUrlForLayer"}),
+    ("HEAD", "/v2/[^?]+/blobs/sha256:.*", {"BatchCheckLayerAvailability"}),
+    ("POST", "/v2/[^?]+/blobs/uploads/.*", {"InitiateLayerUpload"}),
+    ("PATCH", "/v2/[^?]+/blobs/uploads/.*", {"UploadLayerPart"}),
+    # It ends an upload, and small blobs are sent with it.
+    ("PUT", "/v2/[^?]+/blobs/uploads/.*", {"UploadLayerPart", "CompleteLayerUpload"}),
+    ("PUT", "/v2/[^?]+/manifests/.*", {"PutImage"}),
     # Of no action: the question which login is wanted, and giving up an upload, which ECR cannot.
-    ("GET|HEAD", r"/v2/(\?.*)?", ""),
-    ("DELETE", "/v2/[^?]+/blobs/uploads/.*", ""),
+    ("GET|HEAD", r"/v2/(\?.*)?", set[str]()),
+    ("DELETE", "/v2/[^?]+/blobs/uploads/.*", set[str]()),
 )
-"""Which action allows which request of the registry protocol ("IAM permissions for pushing an image", and for pulling,
+"""Which actions allow which request of the registry protocol ("IAM permissions for pushing an image", and for pulling,
 in the Amazon ECR user guide; ListImageReferrers in the API reference)."""
 
 
-def action(asked: Asked) -> str:
-    """Return the action that a request of the registry protocol needs."""
-    (found,) = {
-        name for method, path, name in PROTOCOL if re.fullmatch(method, asked.method) and re.fullmatch(path, asked.path)
-    } or {f"no action known: {asked.method} {asked.path}"}
-    return found
+def actions(asked: Asked) -> set[str]:
+    """Return the actions that a request of the registry protocol needs."""
+    for method, path, names in PROTOCOL:
+        if re.fullmatch(method, asked.method) and re.fullmatch(path, asked.path):
+            return names
+    return {f"no action known: {asked.method} {asked.path}"}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def used(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFact
         done = project.run(*words)
         assert "Traceback" not in done.output, done.output
         asked = {asked.step.removeprefix("aws: ") for asked in api.asked}
-        return asked | {name for one in registry.asked if (name := action(one))}
+        return asked.union(*(actions(one) for one in registry.asked))
 
     found = {"first": run("push_all"), "nothing": run("push_all")}
     with (project.scripts / "docker" / "ingest" / "Dockerfile").open("a") as file:

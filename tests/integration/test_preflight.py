@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
+from tasks import preflight, run
 from tasks.configuration import catalogue
 from tests.faults.proxy import FOR_EVER, FORBIDDEN, Fault, Proxy
 from tests.integration.project import CHECKOUT, Project, Run
@@ -153,13 +153,29 @@ def test_a_platform_that_cannot_be_run_is_none_of_a_copys_business(project: Proj
     assert project.push_all().counts == (3, 3)
 
 
-def test_a_disk_that_cannot_hold_the_contexts_is_told_before_they_are_written(project: Project) -> None:
-    with (project.scripts / "docker" / "ingest" / "huge").open("wb") as file:
-        file.truncate(shutil.disk_usage(project.root).free + (1 << 30))
-    done = project.run("preflight")
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that holds hardly more than what must stay free."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    size = preflight.SPARE + (1 << 20)
+    if run.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]).code != 0:
+        pytest.skip("file systems can be mounted by root only")
+    yield folder
+    run.check(["umount", "--lazy", str(folder)], next_step="umount it")
+
+
+def test_a_disk_that_cannot_hold_the_contexts_is_told_before_they_are_written(
+    project: Project, small_disk: Path
+) -> None:
+    (project.scripts / "docker" / "ingest" / "large").write_bytes(b"x" * (2 << 20))
+    small = replace(project, variables={**project.variables, "STATE_DIR": str(small_disk)})
+    done = small.run("push_all")
     assert done.code != 0
-    assert "the contexts need" in done.output
-    assert "STATE_DIR" in done.output
+    assert builds(done) == []
+    assert not (small_disk / "contexts").exists()
+    assert "the contexts need 2 MB" in done.output
+    assert "or set STATE_DIR to a directory on a larger disk" in done.output
 
 
 def test_a_run_with_nothing_to_build_looks_at_none_of_this(project: Project, proxy: Proxy) -> None:
