@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sandbox.engine import Engine
@@ -146,11 +146,15 @@ class Project:
         return done
 
     def tags(self) -> Tags:
-        """Return the tags of the instance's repositories, from the registry's disk."""
+        """Return the tags of the instance's repositories, from the registry's disk.
+
+        What lists records has one, too (`sha256-…`), and is no image.
+        """
         found: Tags = {}
         for link in self.repositories.glob("*/_manifests/tags/*/current/link"):
             name, tag = link.parents[4].name, link.parents[1].name
-            found.setdefault(name, {})[tag] = (link.read_text(), link.stat().st_mtime_ns)
+            if not tag.startswith("sha256-"):
+                found.setdefault(name, {})[tag] = (link.read_text(), link.stat().st_mtime_ns)
         return found
 
     def delete_tag(self, image: str, tag: str) -> None:
@@ -195,7 +199,7 @@ class Project:
 
     def copy(self, root: Path, instance: str) -> Project:
         """Return a project of its own in the same condition: files, state, and what the registry holds."""
-        other = Project(root, self.sandbox, self.engine, instance, self.variables)
+        other = replace(self, root=root, instance=instance)
         for source, target in ((self.scripts, other.scripts), (self.state, other.state)):
             shutil.copytree(source, target, symlinks=True)
         # The registry's blobs are shared by all repositories; a repository is nothing but links to them.

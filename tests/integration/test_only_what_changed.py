@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,7 +151,7 @@ def test_another_version_of_the_same_contents(project: Project) -> None:
 
 
 def test_another_instance(project: Project) -> None:
-    other = Project(project.root, project.sandbox, project.engine, f"{project.instance}-other")
+    other = replace(project, instance=f"{project.instance}-other")
     assert other.push_all().counts == (20, 20)
 
 
