@@ -32,7 +32,7 @@ class Digests(Reading):
     doc_description = (
         "Every selected image has to be current: run push_all before. --check needs no SCRIPTS_DIR. Exit code 0; 1 "
         "where an image is not current or the registry does not agree; 2 where the registry did not answer; 3 where "
-        "nothing says which registry. docs/digests.md describes the file."
+        "nothing says which registry. docs/status-and-digests.md describes the file."
     )
 
     cmd_options = (

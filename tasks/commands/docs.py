@@ -42,7 +42,7 @@ class Docs(Reading):
                 encoded({"differences": [{"line": one.line, "message": one.message} for one in differing]})
             )
         elif differing:
-            lines = [f"{check}:{one.line or 1}: {one.message}" for one in differing]
+            lines = [f"{check}:{f'{one.line}:' if one.line else ''} {one.message}" for one in differing]
             self.outstream.write("\n".join([*lines, f"  next: replace the tables by what `doit {self.name}` prints\n"]))
         else:
             self.outstream.write(f"{check}: its tables are the catalogue's\n")
