@@ -204,7 +204,7 @@ def _many(project: Project, count: int, repeat: int) -> Figure:
         shutil.copytree(many.repositories / names[0], many.repositories / name)
     with _open_registry(project.sandbox) as host:
         settings = {"DOCKER_REGISTRY": host, "REGISTRY": "oci", "ACCOUNT": "", "REGION": "", "AWS_ENDPOINT_URL": ""}
-        many = replace(many, variables=many.variables | settings)
+        many = replace(many, variables={**many.variables, **settings})
         assert many.push_all().counts == (0, 0)
         seconds = _repeated(many.push_all, repeat)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
