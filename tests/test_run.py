@@ -145,6 +145,6 @@ class Doubled:
 
 def test_a_log_gets_what_a_rewriter_makes_of_the_output(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
-    done = run.run(["printf", "a\nb"], log=log, rewriter=Doubled())
-    assert log.read_text().splitlines()[1:] == ["a", "a", "b", "b", "end"]
-    assert done.output.splitlines() == ["a", "a", "b", "b", "end"]
+    done = run.run(["seq", "2"], log=log, rewriter=Doubled())
+    assert log.read_text().splitlines()[1:] == ["1", "1", "2", "2", "end"]
+    assert done.output.splitlines() == ["1", "1", "2", "2", "end"]

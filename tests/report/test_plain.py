@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tasks.report.events import Ended, Event, Finished, Noted, Record
+from tasks.report.plain import Plain
+from tasks.report.terminal import Terminal
+from tests import golden
+from tests.report import runs
+
+
+def shown(events: list[Event], *, starts: bool = True) -> str:
+    """Return what the events write."""
+    stream, record = io.StringIO(), Record()
+    form = Plain(Terminal(stream, {}), starts=starts)
+    for event in events:
+        record.add(event)
+        form.show(event, record)
+    return stream.getvalue()
+
+
+def test_a_run_with_every_outcome() -> None:
+    golden.check("run-every-outcome.txt", shown(runs.whole()))
+
+
+def test_a_run_in_which_nothing_changed_is_one_line_besides_the_first() -> None:
+    current = [runs.ended(0.2, name, "current") for name in runs.NAMES]
+    lines = shown([runs.started(), *current, Finished(0.4)]).splitlines()
+    assert lines[1:] == ["5 images: 5 current  0.4 s"]
+
+
+def test_a_run_that_was_interrupted() -> None:
+    events: list[Event] = [runs.started(), runs.began(0.5, "ingest"), runs.ended(1.0, "ingest", "interrupted")]
+    events += [runs.ended(1.0, name, "not run") for name in runs.NAMES[1:]]
+    golden.check("run-interrupted.txt", shown([*events, Finished(1.0, "", "report.html")]))
+
+
+def test_one_image_is_no_images() -> None:
+    assert "1 image: 1 current" in shown([runs.started("ingest"), runs.ended(1, "ingest", "current"), Finished(1)])
+
+
+def test_where_nothing_is_pushed_no_target_is_named() -> None:
+    assert shown([runs.started("ingest", target="")]) == ""
+
+
+def test_a_run_without_images_has_no_summary() -> None:
+    assert shown([runs.Started(0, 0, "", "", ()), Ended(1, "sandbox", "sandbox", "", "done"), Finished(1)]) == ""
+
+
+def test_starts_can_be_left_to_a_board() -> None:
+    assert "build     ingest" not in shown(runs.whole(), starts=False)
+
+
+def test_what_builds_print_cannot_steer_the_terminal() -> None:
+    assert not {"\x1b", "\x07"} & set(shown(runs.whole()))
+
+
+@pytest.mark.parametrize("event", runs.whole(), ids=lambda event: type(event).__name__)
+def test_each_event_is_written_in_one_piece(event: Event) -> None:
+    """Lines of workers cannot mix."""
+    pieces: list[str] = []
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    Plain(Terminal(Stream(), {})).show(event, runs.record(runs.whole()))
+    assert len(pieces) <= 1
+    assert all(piece.endswith("\n") for piece in pieces)
+
+
+def test_a_long_note_fits_eighty_columns() -> None:
+    lines = shown([runs.started(), Noted(1, "builder", "word " * 60)]).splitlines()[1:]
+    assert len(lines) > 3
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_summary_fits_eighty_columns_and_parts_no_name_from_its_time() -> None:
+    names = [f"a-lambda-with-a-rather-long-name-{number}" for number in range(4)]
+    events: list[Event] = [runs.started(*names)]
+    for name in names:
+        events += [runs.began(1, name), runs.ended(2.5, name)]
+    lines = shown([*events, Finished(3)]).splitlines()
+    summary = lines[lines.index("4 images: 4 built  3.0 s") :]
+    assert max(map(len, summary)) <= 80
+    assert sum(line.rstrip(",").endswith(" 1.5 s") for line in summary) == 3
