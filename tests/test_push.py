@@ -6,7 +6,7 @@ import pytest
 
 from tasks import push
 from tasks.decision import Blocked, Current, Missing, Unknown
-from tasks.errors import MissingInputError, ProofError, RegistryError
+from tasks.errors import MissingInputError, ProofError, RegistryError, SettingsError
 from tests.sessions import HELD, INGEST, QUERY, VERSION, world
 
 
@@ -27,11 +27,12 @@ def test_what_cannot_be_read_fails_with_the_reason_that_it_was_decided_for(tmp_p
             push.push(here.session, QUERY)
 
 
-def test_a_registry_that_cannot_be_asked_is_never_pushed_to(tmp_path: Path) -> None:
-    with world(tmp_path, docker_registry="127.0.0.1:1") as here:
+def test_what_could_not_be_decided_is_never_pushed(tmp_path: Path) -> None:
+    with world(tmp_path, instance_id="") as here:
         assert isinstance(here.session.decisions.of(INGEST), Unknown)
-        with pytest.raises(RegistryError):
+        with pytest.raises(SettingsError, match="INSTANCE_ID"):
             push.push(here.session, INGEST)
+        assert here.server.asked == []
 
 
 def test_a_version_tag_is_not_moved_to_what_is_not_proved(tmp_path: Path) -> None:

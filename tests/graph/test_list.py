@@ -31,8 +31,8 @@ def test_list_shows_what_a_person_wants_to_call(graph: Graph) -> None:
     done = graph.doit("list")
     assert (done.code, done.err) == (0, "")
     assert list(listed(done.out)) == [
-        "push_all", "build_all", "preflight", "stage", "repository", "builder", "login", "push", "build", "sandbox", "sandbox:stop",
-        "test", "lint",
+        "push_all", "build_all", "preflight", "stage", "repository", "builder", "login", "push", "build",
+        "sandbox", "sandbox:stop", "test", "lint",
     ]  # fmt: skip
 
 

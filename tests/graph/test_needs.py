@@ -105,8 +105,11 @@ def test_without_an_engine_a_build_says_so_and_what_to_do(graph: Graph) -> None:
     assert "Traceback" not in done.text
 
 
-def test_a_registry_that_does_not_answer_is_one_fault_an_image_and_no_traceback(graph: Graph) -> None:
+def test_a_registry_that_does_not_answer_is_one_fault_that_names_it(graph: Graph) -> None:
     done = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY="127.0.0.1:1").doit("push_all", "images=ingest,query-lambda")
     assert done.code != 0
-    assert "2 failed" in done.out
+    assert done.out.count("FAILED") == 1
+    assert "127.0.0.1:1" in done.out.partition("FAILED")[2]
+    assert "2 not run" in done.out
     assert "Traceback" not in done.text
+    assert len(done.text.splitlines()) < SCREEN
