@@ -10,7 +10,7 @@ from doit.exceptions import InvalidCommand
 from tasks import picture, run
 from tasks.commands.chosen import check_sandbox, closure
 from tasks.commands.names import matching
-from tasks.commands.options import JSON, Reading, encoded, text_option, write
+from tasks.commands.options import JSON, SANDBOX, Reading, encoded, text_option, write
 from tasks.decision import state
 from tasks.errors import SleeperImagesError
 from tasks.picture import Picture
@@ -60,7 +60,9 @@ class Graph(Reading):
 
     def _execute(self, format: str, output: str, plan: bool, json: bool, pos_args: list[str]) -> int:  # noqa: A002, FBT001  # doit hands over its options by their names.
         tasks = {task.name: task for task in self.task_list}
-        names = closure(tasks, matching(tasks, pos_args or [DEFAULT]))
+        # With a plan, the word says whose: the sandbox's.
+        words = [word for word in pos_args if not (plan and word == SANDBOX)]
+        names = closure(tasks, matching(tasks, words or [DEFAULT]))
         states = _states(current(), picture.picture(tasks, names, {})) if plan else {}
         drawn = picture.picture(tasks, names, states)
         written = encoded(picture.as_object(drawn)) if json else _writer(format or _by_suffix(output))(drawn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,13 @@ class Reading(DoitCmdBase):
         return super().parse_execute(flags_first(in_args, self.cmd_options))
 
     def execute(self, params: Any, args: list[str]) -> int:
-        """Run the command; return its exit code."""
+        """Run the command; return its exit code, or 130 where an interrupt ended it."""
         if SANDBOX in args:
             set_var("target", SANDBOX)
         try:
             return int(super().execute(params, args) or 0)
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
         finally:
             close()
 

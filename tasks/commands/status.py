@@ -40,7 +40,8 @@ class Status(Reading):
     doc_usage = "[VARIABLE=VALUE ...]"
     doc_description = (
         "Asks the registry about every selected image at once and remembers nothing. Exit code 0; 1 where the registry "
-        "did not answer about every image; 3 where nothing says which registry. docs/status-and-digests.md describes the JSON."
+        "did not answer about every image; 3 where nothing says which registry. docs/status-and-digests.md describes "
+        "the JSON."
     )
 
     cmd_options = (JSON,)

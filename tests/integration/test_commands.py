@@ -7,8 +7,10 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +26,7 @@ from tasks.reference import Registry, Repository
 from tests import golden
 from tests.integration import images
 from tests.integration.project import CHECKOUT, Project
+from tests.registry.server import Answer, serving
 
 pytestmark = pytest.mark.integration
 
@@ -269,6 +272,27 @@ def test_the_graph_has_the_colours_of_the_plan(project: Project) -> None:
     found = told(project, "graph", "--plan", "push:ingest", "push:query-lambda")["tasks"]
     states = {one["name"]: one["state"] for one in found}
     assert (states["push:ingest"], states["push:query-lambda"], states["builder"]) == ("build", "current", None)
+
+
+def test_the_sandboxs_plan_can_be_drawn_whole(sandbox: Sandbox, pushed: Project) -> None:
+    variables = {"SANDBOX_DIR": str(sandbox.directory)}
+    ports = (f"sandbox_registry_port={sandbox.registry_port}", f"sandbox_api_port={sandbox.api_port}")
+    project = Project(pushed.root, sandbox, pushed.engine, pushed.instance, variables)
+    found = told(project, "graph", "--plan", "sandbox", *ports)["tasks"]
+    assert {one["image"] for one in found if one["image"]} == {image.name for image in IMAGES}
+
+
+def test_an_interrupt_ends_a_command_quietly(pushed: Project) -> None:
+    with serving(lambda _: time.sleep(30) or Answer()) as silent:  # type: ignore[func-returns-value]  # It waits.
+        words = ("status", f"docker_registry={silent.registry}", "registry=oci", "images=ingest")
+        started = pushed.start(*words)
+        while not silent.asked:
+            assert started.poll() is None
+            time.sleep(0.01)
+        started.send_signal(signal.SIGINT)
+        output, _ = started.communicate(timeout=20)
+    assert started.returncode == 130
+    assert "Traceback" not in output
 
 
 # Terminals
