@@ -18,21 +18,22 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
         "doc": "Get the buildx builder ready.",
         "actions": [action(boot, session)],
         "task_dep": session.before,
-        "uptodate": [(nothing_is_built, [session])],
+        "uptodate": [(is_not_used, [session])],
         "clean": [(remove, [session])],
         "io": NO_CAPTURE,
         "meta": {"verb": "builder"},
     }
 
 
-def nothing_is_built(session: Session) -> bool:
-    """Whether this run builds no image at all."""
-    return not session.loads and all(is_not_needed(session, image) for image in session.pushes)
+def is_not_used(session: Session) -> bool:
+    """Whether this run builds no image at all, and nobody named the builder itself."""
+    unused = not session.loads and not session.boots
+    return unused and all(is_not_needed(session, image) for image in session.pushes)
 
 
 def boot(session: Session) -> dict[str, Any]:
-    """Get the builder ready, if an image has to be built; return which one builds."""
-    if nothing_is_built(session):
+    """Get the builder ready, if it is used; return which one builds."""
+    if is_not_used(session):
         return {}
     return {"builder": session.engine.builder, "driver": session.engine.driver, "note": session.engine.note}
 

@@ -65,6 +65,8 @@ class Session:
         self.created: dict[str, bool] = {}
         """By image whose repository is known to be there, whether it was created in this run."""
         self._asked: tuple[tuple[Image, ...], tuple[Image, ...]] | None = None
+        self.boots = False
+        """Whether the builder is to be ready even if nothing is built."""
         self._closing = contextlib.ExitStack()
         self.sizes: dict[str, int] = {}
         """How many bytes the registry holds for the images that were read back, by name."""
@@ -240,9 +242,10 @@ class Session:
 
         return Records(lambda: self.client, Listings(self.settings.state_dir / "digests.inflated"))
 
-    def ask(self, pushes: Iterable[Image], loads: Iterable[Image]) -> None:
-        """Say which images this run pushes, and which it loads into the engine."""
+    def ask(self, pushes: Iterable[Image], loads: Iterable[Image], *, boots: bool = False) -> None:
+        """Say which images this run pushes, which it loads into the engine, and whether the builder was named."""
         self._asked = tuple(pushes), tuple(loads)
+        self.boots = boots
 
     @property
     def pushes(self) -> tuple[Image, ...]:

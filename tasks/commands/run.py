@@ -127,7 +127,7 @@ class Run(DoitRun):
             pushes = session.selected  # Each of them alone is about what push_all would push.
         loads = images_of(session, tasks, names, "build")
         engine_only = "builder" in verbs and verbs <= {"build", "builder", "preflight", "sandbox"}
-        session.ask(pushes=() if engine_only else pushes, loads=loads)
+        session.ask(pushes=() if engine_only else pushes, loads=loads, boots="builder" in self.sel_tasks)
         if session.pushes and not session.settings.sandbox:
             try:
                 session.settings.require_destination()

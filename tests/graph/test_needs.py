@@ -97,8 +97,9 @@ def test_a_directory_that_all_lambdas_share_fails_the_lambdas_alone(graph: Graph
     assert "5 current, 15 failed" in done.out
 
 
-def test_without_an_engine_a_build_says_so_and_what_to_do(graph: Graph) -> None:
-    done = graph.doit("build:ingest")
+@pytest.mark.parametrize("task", ["build:ingest", "builder"])
+def test_without_an_engine_a_build_says_so_and_what_to_do(graph: Graph, task: str) -> None:
+    done = graph.doit(task)
     assert done.code != 0
     assert "docker" in done.text
     assert "next: " in done.text

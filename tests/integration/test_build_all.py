@@ -161,6 +161,13 @@ def test_a_failed_build_is_shown_whole_and_the_others_are_finished(project: Proj
     assert "2 current, 1 failed" in done.output
 
 
+def test_the_builder_alone_is_made_ready(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> None:
+    done = made(tmp_path, sandbox, engine, NOWHERE).run("builder")
+    assert done.code == 0, done.output
+    assert ["buildx", "inspect"] in [argv[:2] for argv in done.commands]
+    assert done.built == set()
+
+
 def test_an_image_can_be_built_and_pushed_in_one_run(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> None:
     project = made(tmp_path, sandbox, engine, {})
     done = project.run("push_all", "build_all", "images=ingest,query-lambda")
