@@ -152,8 +152,10 @@ def _details(record: Record) -> Iterator[str]:
     yield "<section><h2>Details</h2>"
     for work in sorted(told, key=lambda work: (_rank(work), work.image)):
         opened = " open" if work.outcome == FAILED else ""
-        yield f'<details id="{_anchor(work)}"{opened}><summary><b>{escape(work.image)}</b> '
+        yield f"<details{opened}><summary><b>{escape(work.image)}</b> "
         yield f'<span class="mark {_class(work.outcome)}">{escape(work.outcome)}</span></summary>'
+        # Within, so that a browser opens what a link leads to (HTML, "ancestor revealing algorithm").
+        yield f'<div id="{_anchor(work)}">'
         if work.error:
             yield f'<pre class="error">{escape(printable(work.error).strip())}</pre>'
         facts = [
@@ -170,7 +172,7 @@ def _details(record: Record) -> Iterator[str]:
         yield from _steps(work)
         if tail := _tail(work):
             yield f"<h3>The end of the log</h3><pre>{escape(tail)}</pre>"
-        yield "</details>"
+        yield "</div></details>"
     yield "</section>"
 
 

@@ -39,7 +39,7 @@ th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); ve
 .mark.built { color: var(--built); } .mark.retagged { color: var(--retagged); } .mark.failed { color: var(--failed); }
 .mark.idle { color: var(--idle); } .mark.current { color: var(--current); font-weight: 400; }
 details { margin: .4rem 0; padding: .5rem .9rem; border: 1px solid var(--line); border-radius: 6px; }
-details:target { border-color: var(--link); }
+details:has(:target) { border-color: var(--link); }
 summary { cursor: pointer; }
 details dl { margin-top: .6rem; }
 .timeline { min-width: 40rem; padding-right: 2.5rem; }

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.report.events import Finished, Record
+from tasks.report.events import Ended, Finished, Record
 from tests.report import runs
 
 
@@ -39,7 +39,7 @@ def test_a_run_that_did_nothing_to_images_did_no_work(outcome: str, worked: bool
 
 
 def test_a_task_that_fails_before_any_image_is_work() -> None:
-    failed = runs.Ended(1, "login", "login", "", "failed", error="refused")
+    failed = Ended(1, "login", "login", "", "failed", error="refused")
     assert runs.record([runs.started("ingest"), failed]).worked
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.report.events import Record
+from tasks.report.events import Began, Ended, Record
 from tasks.report.html import TAIL_LINES, page, write
 from tests.report import runs
 
@@ -79,8 +79,8 @@ def test_every_link_leads_to_a_part_of_the_page(record: Record) -> None:
 def test_two_tasks_of_one_image_are_two_parts() -> None:
     events = [
         *runs.whole(),
-        runs.Began(1, "build:ingest", "build", "ingest", 1),
-        runs.Ended(2, "build:ingest", "build", "ingest", "loaded"),
+        Began(1, "build:ingest", "build", "ingest", 1),
+        Ended(2, "build:ingest", "build", "ingest", "loaded"),
     ]
     found = Tree(page(runs.record(events), 5)).values("id")
     assert len(found) == len(set(found))
@@ -112,11 +112,12 @@ def test_the_page_tells(word: str, record: Record) -> None:
 
 def test_a_failure_comes_first_and_open(record: Record) -> None:
     text = page(record, 62.4)
-    assert text.index('id="push-athena-lambda" open') < text.index('id="push-ingest"')
+    assert text.index('id="push-athena-lambda"') < text.index('id="push-ingest"')
+    assert "<details open><summary><b>athena-lambda</b>" in text
 
 
 def test_a_failure_of_no_image_is_shown(record: Record) -> None:
-    record.add(runs.Ended(3, "login", "login", "", "failed", error="refused & why"))
+    record.add(Ended(3, "login", "login", "", "failed", error="refused & why"))
     assert "refused &amp; why" in page(record, 62.4)
 
 

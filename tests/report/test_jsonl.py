@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.engine.progress import Progress
-from tasks.report.events import Event, Moved, Record
+from tasks.report.events import Event, Moved, Noted, Record
 from tasks.report.jsonl import JsonLines
 from tasks.report.terminal import Terminal
 from tests import golden
@@ -57,7 +57,7 @@ def test_the_same_step_is_told_once_a_second_and_another_one_at_once() -> None:
 
 def test_characters_are_escaped_so_that_any_encoding_will_do() -> None:
     stream = io.StringIO()
-    event = runs.Noted(1, "x", "é → \u2028")
+    event = Noted(1, "x", "é → \u2028")
     JsonLines(Terminal(stream, {})).show(event, runs.record([runs.started()]))
     assert stream.getvalue().isascii()
     assert len(stream.getvalue().splitlines()) == 1

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from tasks.report.events import Ended, Event, Finished, Noted, Record
+from tasks.report.events import Ended, Event, Finished, Noted, Record, Started
 from tasks.report.plain import Plain
 from tasks.report.terminal import Terminal
 from tests import golden
@@ -46,7 +46,7 @@ def test_where_nothing_is_pushed_no_target_is_named() -> None:
 
 
 def test_a_run_without_images_has_no_summary() -> None:
-    assert shown([runs.Started(0, 0, "", "", ()), Ended(1, "sandbox", "sandbox", "", "done"), Finished(1)]) == ""
+    assert shown([Started(0, 0, "", "", ()), Ended(1, "sandbox", "sandbox", "", "done"), Finished(1)]) == ""
 
 
 def test_starts_can_be_left_to_a_board() -> None:
