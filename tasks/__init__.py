@@ -19,8 +19,7 @@ builds; `commands` doit commands of our own.
 Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build.
 
 What our commands tell of: plan (what a run would do, and why), by records (what images in the registry were made of);
-standing (what is deployed), handover (digests.json), picture (the graph), tables (the
-document's).
+standing (what is deployed), handover (digests.json), picture (the graph), tables (the document's).
 
 How the graph meets doit: session, actions, checker, ledger, report. How it meets the world: run (subprocesses),
 registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
