@@ -108,7 +108,7 @@ class Fault:
 # The faults
 
 
-def drop(handler: Handler, forward: Forward) -> None:  # noqa: ARG001  # An action's signature.
+def drop(handler: Handler, forward: Forward) -> None:  # An action's signature.
     """Break the connection; the server never sees the request."""
 
 

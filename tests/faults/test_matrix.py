@@ -37,19 +37,13 @@ STUBBORN = ("drop", "429", "500", "401", "other bytes")
 """Those that are also tried without end."""
 
 BUILT = (
-    # What we ask: the look, the preflight, the proof, the record of the inputs, the tags, the look after the tags.
+    # What we ask: the look, the preflight, the proof, the tags, the look after the tags.
     *(("ours: HEAD inputs tag", after) for after in range(3)),
     ("ours: HEAD version tag", 0),
     ("ours: POST uploads", 0),
-    ("ours: POST uploads", 1),
     ("ours: DELETE uploads", 0),
-    ("ours: PUT uploads", 0),
-    ("ours: HEAD blob", 0),
     ("ours: GET manifest", 0),
     ("ours: GET blob", 0),
-    ("ours: PUT manifest", 0),
-    ("ours: GET record tag", 0),
-    ("ours: PUT record tag", 0),
     ("ours: PUT inputs tag", 0),
     ("ours: PUT version tag", 0),
     # What BuildKit asks.
@@ -72,6 +66,9 @@ RETAGGED = (
     ("ours: PUT version tag", 0),
 )
 """The steps of one whose version tag has to move to an image that is there."""
+
+RECORDED = ("HEAD blob", "POST uploads", "PUT uploads", "PUT manifest", "GET record tag", "PUT record tag")
+"""The steps of the record of an image's inputs, which is given up for the run where it cannot be written."""
 
 ONLY_OF_AN_INDEX = {"buildkit: HEAD manifest", "buildkit: PUT manifest"}
 """BuildKit asks for manifests by digest only below an index."""
@@ -121,6 +118,11 @@ def chosen(found: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
     return found if WHOLE else found[::4]
 
 
+def summary(batch: dict[str, Cell]) -> str:
+    """Name a batch by the steps in it."""
+    return ", ".join(dict.fromkeys(f"{cell.step} {cell.after}" for cell in batch.values()))
+
+
 def outcome(done: Run, image: str) -> str:
     """Return what the report says became of an image; a failure must be told once, with what to do."""
     failures = done.output.count(f"FAILED push:{image}\n") + done.output.count(f"FAILED push:{image} ")
@@ -149,7 +151,7 @@ def carry_out(here: Place, batch: dict[str, Cell], *, meet: bool = True) -> dict
     return found
 
 
-@pytest.mark.parametrize("batch", chosen(ONCE), ids=str)
+@pytest.mark.parametrize("batch", chosen(ONCE), ids=summary)
 def test_a_fault_that_happens_once(pushed: Place, batch: dict[str, Cell]) -> None:
     """Succeeds where the fault is temporary, and else fails clearly; the next run repairs it, no tag is ever wrong."""
     pushed.truth.edit()
@@ -158,16 +160,29 @@ def test_a_fault_that_happens_once(pushed: Place, batch: dict[str, Cell]) -> Non
     assert [cell for cell in failed if cell.endswith(TEMPORARY)] == []
 
 
-@pytest.mark.parametrize("batch", chosen(FOR_EVER_), ids=str)
+@pytest.mark.parametrize("batch", chosen(FOR_EVER_), ids=summary)
 def test_a_fault_that_stays(pushed: Place, batch: dict[str, Cell]) -> None:
     """Fails clearly within the budget, or does not matter; the next run without it repairs it, no tag is ever wrong."""
     pushed.truth.edit()
     carry_out(pushed, batch)
 
 
-@pytest.mark.parametrize("batch", chosen(RETAG), ids=str)
+@pytest.mark.parametrize("batch", chosen(RETAG), ids=summary)
 def test_a_fault_while_a_tag_moves(pushed: Place, batch: dict[str, Cell]) -> None:
     """As above, for images that are there and have lost their version tag."""
     for image in IMAGES:
         pushed.project.delete_tag(image.name, pushed.project.version)
     carry_out(pushed, batch)
+
+
+@pytest.mark.parametrize("step", RECORDED)
+@pytest.mark.parametrize("name", ["500", "403", "other bytes"] if WHOLE else ["403"])
+def test_what_befalls_the_record_of_the_inputs_fails_no_push(pushed: Place, step: str, name: str) -> None:
+    few = [image for image in IMAGES if image.name in {"ingest", "statestore-committer"}]
+    pushed.truth.edit(few)
+    # The preflight's own upload comes before the record's.
+    pushed.script(Fault(name, FAULTS[name], f"ours: {step}", times=FOR_EVER, after=len(few) * (step == "POST uploads")))
+    done = pushed.run()
+    assert pushed.met()
+    assert (done.code, done.pushed) == (0, {image.name for image in few}), done.output
+    assert pushed.repair().built == set()

@@ -59,7 +59,9 @@ class Truth:
             assert len(set(inputs.values())) == len(inputs), f"{image.name}: two inputs tags are on one content"
             if self.project.version in tags:
                 digests = [digest for tag, digest in tags.items() if tag in inputs]
-                assert tags[self.project.version] in digests, f"{image.name}: the version tag is on no image of an input"
+                assert tags[self.project.version] in digests, (
+                    f"{image.name}: the version tag is on no image of an input"
+                )
             if complete:
                 assert contents.get(self.project.version) == self.trees[image.name][-1], f"{image.name} is not right"
 
@@ -83,7 +85,9 @@ class Truth:
     def _tags(self, image: Image) -> dict[str, str]:
         folder = self.project.repositories / image.name / "_manifests" / "tags"
         found = {link.parents[1].name: link.read_text() for link in folder.glob("*/current/link")}
-        return {tag: digest for tag, digest in found.items() if tag == self.project.version or tag.startswith("inputs-")}
+        return {
+            tag: digest for tag, digest in found.items() if tag == self.project.version or tag.startswith("inputs-")
+        }
 
     def _content(self, image: Image, digest: str) -> bytes:
         """Return the jar in an image, whatever platforms it is for, after a look at everything else about it."""

@@ -1,0 +1,64 @@
+"""The servers that a run needs, killed in the middle of it: the engine, the registry, the ECR API."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import servers
+from sandbox.layout import Sandbox
+from tests.faults import processes
+from tests.faults.place import Place, place
+from tests.integration.conftest import new_sandbox, start, usable
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Place]:
+    """A place in a sandbox of the test's own."""
+    box = new_sandbox()
+    try:
+        engine = usable(box, start(box))
+        with place(tmp_path, box, engine) as found:
+            yield found
+    finally:
+        servers.remove(box)
+
+
+def server(box: Sandbox, name: str) -> int:
+    """Return the process id of one of the sandbox's servers."""
+    return int(json.loads((box.state / f"{name}.json").read_text())["pid"])
+
+
+@pytest.mark.parametrize("names", [["dockerd"], ["containerd", "dockerd"], ["registry"]], ids=" and ".join)
+@pytest.mark.parametrize("after", [0, 5])
+def test_a_server_that_is_killed_fails_what_needs_it_and_the_next_run_goes_on(
+    own: Place, names: list[str], after: int
+) -> None:
+    box = own.project.sandbox
+    if not own.project.engine.private and names != ["registry"]:
+        pytest.skip("the engine is the user's, and not ours to kill")
+    running = own.project.start("push_all")
+    deadline = time.monotonic() + 60
+    while sum(one.step == "ours: PUT version tag" for one in own.registry.asked) < after or not own.registry.asked:
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.005)
+    if not (box.state / f"{names[0]}.json").exists():
+        assert os.environ.get("CI") != "true", sorted(path.name for path in box.state.iterdir())
+        pytest.skip(f"{names[0]} is no process of ours here")
+    processes.kill([server(box, name) for name in names])
+    output, _ = running.communicate(timeout=300)
+    assert running.returncode in {1, 2}, output
+    assert "Traceback" not in output, output
+    assert "next:" in output
+    own.truth.check()
+    there = {image for image, tags in own.truth.tagged().items() if tags}
+    start(box)
+    assert own.repair().built & there == set()

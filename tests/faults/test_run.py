@@ -1,0 +1,139 @@
+"""Faults of a run as a whole: of the login, of AWS, of the registry's pace."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from sandbox.layout import PASSWORD, USER
+from tests.faults import proxy
+from tests.faults.place import Place
+from tests.faults.proxy import FOR_EVER, Action, Answer, Fault, Forward, Handler
+from tests.faults.truth import IMAGES
+
+pytestmark = pytest.mark.integration
+
+FEW = "images=ingest,query-lambda,statestore-committer"
+NAMES = {"ingest", "query-lambda", "statestore-committer"}
+THROTTLED = proxy.aws_fault(400, "ThrottlingException")
+DENIED = proxy.aws_fault(400, "AccessDeniedException")
+BROKEN = proxy.aws_fault(500, "ServerException")
+
+
+@pytest.mark.parametrize("step", ["ours: ping", "buildkit: ping"])
+@pytest.mark.parametrize("action", [proxy.drop, proxy.lose, proxy.THROTTLED, proxy.FAILED, proxy.cut])
+def test_a_fault_of_the_first_greeting_is_overcome(there: Place, step: str, action: Action) -> None:
+    there.script(Fault("greeting", action, step))
+    done = there.run(FEW)
+    assert there.met() == 1
+    assert (done.code, done.pushed) == (0, NAMES), done.output
+
+
+@pytest.mark.parametrize("operation", ["GetAuthorizationToken", "CreateRepository"])
+@pytest.mark.parametrize("action", [THROTTLED, BROKEN, proxy.drop], ids=["throttled", "500", "drop"])
+def test_a_temporary_fault_of_aws_is_overcome(there: Place, operation: str, action: Action) -> None:
+    there.api.script(Fault("aws", action, f"aws: {operation}", times=2))
+    done = there.run(FEW)
+    assert sum(1 for one in there.api.asked if one.fault) == 2
+    assert (done.code, done.pushed) == (0, NAMES), done.output
+
+
+@pytest.mark.parametrize("operation", ["GetAuthorizationToken", "CreateRepository"])
+@pytest.mark.parametrize("action", [THROTTLED, DENIED], ids=["throttled", "denied"])
+def test_a_fault_of_aws_that_stays_fails_before_anything_is_built(there: Place, operation: str, action: Action) -> None:
+    there.api.script(Fault("aws", action, f"aws: {operation}", times=FOR_EVER))
+    done = there.run(FEW)
+    assert done.code != 0
+    assert done.counts == (0, 0)
+    assert f"ecr:{operation}" in done.output
+    assert "next:" in done.output
+    there.api.script()
+    assert there.project.run("push_all", FEW).pushed == NAMES
+
+
+class Tokens:
+    """ECR tokens that expire after a number of requests to the registry, each replaced by a new one on request."""
+
+    def __init__(self, place: Place, lasts: int, refusal: Answer) -> None:
+        self.given, self.refused, self._left, self._lasts, self._refusal = 0, 0, 0, lasts, refusal
+        place.registry.gate = self.check
+        place.api.script(Fault("token", self.give, "aws: GetAuthorizationToken", times=FOR_EVER))
+
+    def give(self, handler: Handler, forward: Forward) -> Answer:  # noqa: ARG002  # An action's signature.
+        """Give a new token instead of the sandbox's."""
+        answer = forward()
+        found = json.loads(answer.body)
+        self.given, self._left = self.given + 1, self._lasts
+        text = f"{USER}:{self.secret}".encode()
+        found["authorizationData"][0]["authorizationToken"] = base64.b64encode(text).decode()
+        answer.body = json.dumps(found).encode()
+        return answer
+
+    @property
+    def secret(self) -> str:
+        return f"secret-of-token-{self.given}"
+
+    def check(self, headers: dict[str, str]) -> Answer | None:
+        """Turn away whoever has none of today's tokens; whoever has the right one gets the sandbox's."""
+        name = next((name for name in headers if name.lower() == "authorization"), None)
+        if name is None:
+            return None
+        self._left -= 1
+        expected = base64.b64encode(f"{USER}:{self.secret}".encode()).decode()
+        if headers[name] != f"Basic {expected}" or self._left < 0:
+            self.refused += 1
+            return Answer(self._refusal.status, list(self._refusal.headers), self._refusal.body)
+        headers[name] = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        return None
+
+
+UNAUTHORIZED = Answer(401, [("WWW-Authenticate", 'Basic realm="scripted"')], b"")
+EXPIRED = Answer(
+    403, [], b'{"errors":[{"code":"DENIED","message":"Your authorization token has expired. Reauthenticate."}]}'
+)
+
+
+@pytest.mark.parametrize("refusal", [UNAUTHORIZED, EXPIRED], ids=["401", "403 as ECR says it"])
+@pytest.mark.parametrize("lasts", [3, 17, 40, 90])
+def test_a_token_that_expires_in_the_middle_is_replaced(there: Place, refusal: Answer, lasts: int) -> None:
+    tokens = Tokens(there, lasts, refusal)
+    done = there.run()
+    while done.code != 0:  # A token for three requests is too short for one push; but each run must get further.
+        further = there.run()
+        assert len(further.after) >= len(done.after)
+        assert further.pushed or lasts < 17, further.output
+        done = further
+        if lasts < 17:
+            break
+    assert tokens.refused > 0
+    assert tokens.given > 1
+    if lasts >= 17:
+        there.truth.check(complete=True)
+
+
+def test_manifests_are_put_no_faster_than_they_may_be(there: Place) -> None:
+    done = there.run("puts_per_second=4")
+    assert done.code == 0, done.output
+    puts = [one.at for one in there.registry.asked if one.step.startswith("ours: PUT") and "uploads" not in one.step]
+    assert len(puts) >= 2 * len(IMAGES)
+    # Four a second, and two at once; and what the measuring itself shifts.
+    assert max(sum(1 for other in puts if at <= other < at + 1) for at in puts) <= 6 + 1
+
+
+def test_what_the_registry_throttles_is_pushed_again_and_told(there: Place) -> None:
+    there.script(Fault("throttled", proxy.THROTTLED, "buildkit: PUT tag", "ingest", times=7))
+    done = there.run(FEW)
+    assert (done.code, done.pushed) == (0, NAMES), done.output
+    assert "the registry took it at attempt" in done.output
+    builds = [argv for argv in done.commands if argv[:2] == ["buildx", "build"] and "ingest" in argv[-1]]
+    assert 2 <= len(builds) <= 4
+
+
+def test_a_fault_of_the_dockerfile_is_not_tried_again(there: Place) -> None:
+    with (there.project.scripts / "docker" / "ingest" / "Dockerfile").open("a") as file:
+        file.write("COPY not-there /x\n")
+    done = there.run("images=ingest")
+    assert done.code != 0
+    assert len([argv for argv in done.commands if argv[:2] == ["buildx", "build"]]) == 1

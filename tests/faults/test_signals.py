@@ -1,0 +1,111 @@
+"""SIGINT and SIGTERM at several moments of a real run, to the whole process group or to doit alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tasks import run as door
+from tests.faults import processes, proxy
+from tests.faults.place import Place
+from tests.faults.proxy import FOR_EVER, Fault
+
+pytestmark = pytest.mark.integration
+
+PATIENCE = door.INTERRUPT_SECONDS + door.TERMINATE_SECONDS
+"""After which no child may be left; a child that heeds the first signal is gone long before."""
+
+Moment = Callable[[Place], bool]
+
+
+def met(place: Place) -> bool:
+    return place.met() > 0
+
+
+def third_tag(place: Place) -> bool:
+    return sum(one.step == "ours: PUT version tag" for one in place.registry.asked) >= 3
+
+
+MOMENTS: dict[str, tuple[list[Fault], Moment]] = {
+    "while the registry is silent": ([Fault("silent", proxy.SILENT, "ours: HEAD inputs tag", times=FOR_EVER)], met),
+    "while BuildKit uploads": ([Fault("slow", proxy.SILENT, "buildkit: PUT uploads", "ingest", FOR_EVER)], met),
+    "while we tag": ([Fault("slow", proxy.SILENT, "ours: PUT version tag", "ingest", FOR_EVER)], met),
+    "after the third": ([], third_tag),
+}
+
+
+def interrupted(place: Place, moment: Moment, number: signal.Signals, *, group: bool) -> tuple[int, str, float]:
+    running = place.project.start("push_all")
+    deadline = time.monotonic() + 60
+    while not moment(place):
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.005)
+    begun = time.monotonic()
+    (os.killpg if group else os.kill)(running.pid, number)
+    output, _ = running.communicate(timeout=60)
+    return running.returncode, output, time.monotonic() - begun
+
+
+def again(fault: Fault) -> Fault:
+    return Fault(fault.name, fault.action, fault.step, fault.repository, fault.times)
+
+
+@pytest.mark.parametrize("group", [True, False], ids=["the group", "doit alone"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_ends_a_run(there: Place, moment: str, number: signal.Signals, code: int, group: bool) -> None:
+    faults, reached = MOMENTS[moment]
+    there.script(*map(again, faults))
+    ended, output, seconds = interrupted(there, reached, number, group=group)
+    assert ended == code, output
+    assert "Traceback" not in output, output
+    assert seconds < PATIENCE
+    assert processes.gone(there.project.root) == {}
+    there.truth.check()
+    built = {line.split()[1] for line in output.splitlines() if line.strip().startswith("built")}
+    assert built <= {name for name, tags in there.project.tags().items() if there.project.version in tags}
+    assert {f"push:{name}" for name in built} <= remembered(there)
+    assert there.repair().built & built == set()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
+def test_a_child_that_takes_no_notice_is_killed(there: Place, number: signal.Signals, code: int) -> None:
+    there.project.before_each_build("trap '' INT TERM; : > stubborn; while :; do sleep 1; done")
+    marker = there.project.root / "stubborn"
+    there.project.hook.write_text(there.project.hook.read_text().replace(": > stubborn", f": > {marker}"))
+    ended, output, seconds = interrupted(there, lambda _: marker.exists(), number, group=False)
+    assert ended == code, output
+    assert PATIENCE <= seconds < PATIENCE + 3
+    assert processes.gone(there.project.root) == {}
+    there.project.hook.unlink()
+    there.repair()
+
+
+def test_a_second_signal_does_not_wait(there: Place) -> None:
+    there.project.before_each_build("trap '' INT TERM; while :; do sleep 1; done")
+    running = there.project.start("push_all")
+    deadline = time.monotonic() + 60
+    while not any("hook" in command for command in processes.of(there.project.root).values()):
+        assert time.monotonic() < deadline
+    running.send_signal(signal.SIGINT)
+    time.sleep(1)
+    begun = time.monotonic()
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=60)
+    assert running.returncode == 143
+    assert time.monotonic() - begun < 1
+    assert processes.gone(there.project.root) == {}
+    there.project.hook.unlink()
+    there.repair()
+
+
+def remembered(place: Place) -> set[str]:
+    """Return the tasks that doit's state knows to have ended well."""
+    with sqlite3.connect(place.project.state / "doit.db") as state:
+        return {row[0] for row in state.execute("select task_id from doit")}
