@@ -64,7 +64,7 @@ def main() -> None:
     sandbox = defaults(directory / "sandbox")
     images = catalogue.load(SLEEPER).images
     try:
-        engine = _usable(sandbox, servers.start(sandbox, ()))
+        engine = usable(sandbox, servers.start(sandbox, ()))
         project = Project(directory, sandbox, engine, "bench")
         trees.make(project.scripts, images, given.jars, version=VERSION, base="scratch", scale=given.scale)
         size = sum(jar.stat().st_size for jar in trees.jars(project.scripts))
@@ -247,7 +247,8 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.monotonic() - begun
 
 
-def _usable(sandbox: Sandbox, engine: Engine) -> Engine:
+def usable(sandbox: Sandbox, engine: Engine) -> Engine:
+    """Return the engine with the whole environment of a command that uses it and the ECR API of the sandbox."""
     return replace(engine, environment=sandbox.environment(os.environ) | dict(engine.environment))
 
 
