@@ -2,9 +2,8 @@
 
     python -m bench.rows --jars DIRECTORY [--scale 1.0]
 
-Built is counted by the buildx commands that ran, pushed by the version tags that the registry's disk says were PUT;
-Built is counted by the buildx commands that ran, pushed by the version tags that the registry's disk says were PUT; the
-tests in tests/integration/test_only_what_changed.py hold the same rows on small jars. Ends with 1 where a row is not kept.
+Built is counted by the buildx commands that ran, pushed by the version tags that the registry's disk says were PUT.
+tests/integration/test_only_what_changed.py holds the same rows on small jars. Ends with 1 where a row is not kept.
 """
 
 from __future__ import annotations
