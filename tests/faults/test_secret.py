@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.place import Place
+from tests.faults.proxy import FOR_EVER, FORBIDDEN, Fault
+from tests.faults.proxy import UNAUTHORIZED as UNAUTHORIZED_FOR_EVER
 from tests.faults.test_run import UNAUTHORIZED, Tokens
 from tests.faults.truth import IMAGES
 from tests.faults.watcher import Watcher, in_files, needles
@@ -25,15 +27,23 @@ def directories(place: Place) -> list[Path]:
     return [place.project.root, place.project.sandbox.directory / "buildx"]
 
 
-@pytest.mark.parametrize("words", [[], ["-v", "2"]], ids=["as usual", "with all output"])
-def test_the_token_is_nowhere(there: Place, words: list[str]) -> None:
+REFUSED = [
+    Fault("401", UNAUTHORIZED_FOR_EVER, "ours: PUT version tag", "ingest", FOR_EVER),
+    Fault("401", UNAUTHORIZED_FOR_EVER, "buildkit: PUT tag", "query-lambda", FOR_EVER),
+    Fault("403", FORBIDDEN, "ours: GET blob", "metrics-lambda", FOR_EVER),
+]
+
+
+@pytest.mark.parametrize("faults", [[], REFUSED], ids=["in a good run", "in a run that is refused"])
+def test_the_token_is_nowhere(there: Place, faults: list[Fault]) -> None:
+    there.script(*faults)
     tokens = Tokens(there, 400, UNAUTHORIZED)
     watched = directories(there)
     with Watcher(SECRETS, watched) as watcher:
-        done = there.run(*words)
-    assert done.code == 0, done.output
+        done = there.run()
     assert tokens.given >= 1
-    assert len(done.pushed) == len(IMAGES)
+    assert (done.code == 0) == (not faults), done.output
+    assert len(done.pushed) == len(IMAGES) - len(faults)
     seen = watcher.seen
     print({key: seen[key] for key in ("looks", "read")}, len(seen["names"]))  # noqa: T201  # `pytest -s`: the figures.
     assert any("docker-buildx" in name or "docker" in name for name in seen["names"]), seen["names"]
