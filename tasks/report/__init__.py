@@ -146,7 +146,11 @@ class Reporter:
 
     def skip_ignore(self, task: Any) -> None:
         """A task is passed over, because doit was told so."""
-        self._happened(Noted(self._now(), task.name, "ignored, see `doit help ignore`"))
+        verb, image = _about(task)
+        reason = "ignored, see `doit help ignore`"
+        self._happened(Noted(self._now(), task.name, reason))
+        if verb in IMAGE_VERBS:
+            self._happened(Ended(self._now(), task.name, verb, image, NOT_RUN, reason=reason))
 
     def cleanup_error(self, exception: Any) -> None:
         """A teardown has failed."""
@@ -162,10 +166,10 @@ class Reporter:
     def complete_run(self) -> None:
         """Sum up; called in any case, even while an interrupt is on its way up."""
         with self._lock:
-            if isinstance(sys.exc_info()[1], KeyboardInterrupt):
-                for work in [work for work in self._record.images if not work.outcome]:
-                    outcome = INTERRUPTED if work.running else NOT_RUN
-                    self._happened(Ended(self._now(), work.task, work.verb, work.image, outcome))
+            interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+            for work in [work for work in self._record.images if not work.outcome]:
+                outcome = INTERRUPTED if work.running and interrupted else NOT_RUN
+                self._happened(Ended(self._now(), work.task, work.verb, work.image, outcome))
             worked = self._record.worked
             report = self._write_report() if worked else ""
             logs = shown(self._session.logs) if any(work.log for work in self._record.works.values()) else ""

@@ -178,7 +178,7 @@ def draw(record: Record, now: float, height: int, *, ascii_only: bool = False) -
             Text.assemble((frames[int(now * 8) % len(frames)], "cyan"), f" {work.image or work.task:<{widest}}"),
             Text(what, style="dim"),
             Text(moved, style="dim"),
-            Text(f"{now - (work.began or now):.0f} s"),
+            Text(f"{max(0.0, now - (work.began or now)):.0f} s"),
         )
     return Group("", table, _totals(record, now, len(running) - len(shown), "-" if ascii_only else "·"))
 
