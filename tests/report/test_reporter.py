@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import io
+from importlib.metadata import entry_points
+
+import pytest
+
+from tasks.report import JsonLinesReporter, PlainReporter, Reporter
+from tasks.report.board import Board
+from tasks.report.jsonl import JsonLines
+from tasks.report.plain import Plain
+from tasks.report.terminal import Terminal
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+XTERM = Terminal(Tty(), {"TERM": "xterm"})
+DUMB = Terminal(Tty(), {"TERM": "dumb"})
+PIPE = Terminal(io.StringIO(), {"TERM": "xterm"})
+
+
+@pytest.mark.parametrize(
+    ("reporter", "terminal", "form"),
+    [
+        (Reporter, XTERM, Board),
+        (Reporter, DUMB, Plain),
+        (Reporter, PIPE, Plain),
+        (PlainReporter, XTERM, Plain),
+        (JsonLinesReporter, XTERM, JsonLines),
+        (JsonLinesReporter, PIPE, JsonLines),
+    ],
+)
+def test_the_form_follows_the_option_and_the_terminal(
+    reporter: type[Reporter], terminal: Terminal, form: type[object]
+) -> None:
+    assert type(reporter.form(terminal)) is form
+
+
+@pytest.mark.parametrize(("name", "reporter"), [("plain", PlainReporter), ("jsonl", JsonLinesReporter)])
+def test_doit_finds_the_reporters_by_name(name: str, reporter: type[Reporter]) -> None:
+    (found,) = entry_points(group="doit.REPORTER", name=name)
+    assert found.load() is reporter
+    assert reporter.desc
