@@ -83,6 +83,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         metadata=session.metadata("push", image),
         force=session.settings.force,
     )
+    listed = session.records.begin(session.decisions.gathered(image))
     built, note = mood.patiently(
         lambda: buildx.build(
             argv,
@@ -99,7 +100,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
     if session.puts is not None:
         session.puts.spent(1 + (len(manifest.children) if manifest.is_index else 0))
     # Before the tags: who finds the image finds its record.
-    unrecorded = session.records.keep(repository, manifest.descriptor, session.decisions.gathered(image))
+    unrecorded = session.records.keep(repository, manifest.descriptor, listed)
     manifest = _tag(session, image, manifest)
     staging.remove(context)
     return manifest.digest, "; ".join(filter(None, (note, unrecorded)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tasks.errors import SleeperImagesError
@@ -25,6 +25,10 @@ from tasks.registry.record import Record
 
 READERS = 8
 """How many records are read at once; each may hold tens of megabytes while it is."""
+
+
+Listed = Future[Record]
+"""A record that is being made."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,27 @@ class Records:
         self._lock = threading.Lock()
         self._failed = False
 
-    def keep(self, repository: Repository, image: Descriptor, gathered: Gathered) -> str:
+    def begin(self, gathered: Gathered) -> Listed:
+        """List what an image is made of in the background, as its build takes longer than that."""
+        listed = Listed()
+
+        def work() -> None:
+            try:
+                listed.set_result(Record(gathered.inputs, self._listings.of(gathered)))
+            except BaseException as fault:  # noqa: BLE001  # Raised again where the result is awaited.
+                listed.set_exception(fault)
+
+        # Not an executor's thread: nobody waits for this one when the build failed or the run is interrupted.
+        threading.Thread(target=work, name="records", daemon=True).start()
+        return listed
+
+    def keep(self, repository: Repository, image: Descriptor, listed: Listed) -> str:
         """Write the record of an image that was just built.
 
         Args:
             repository: where it was pushed.
             image: its manifest.
-            gathered: what it was made of.
+            listed: what it was made of, from `begin`.
 
         Returns:
             Why it could not be written, once a run: what refuses one record refuses the next, and would be asked for
@@ -74,7 +92,7 @@ class Records:
             if self._failed:
                 return ""
         try:
-            record.write(self._client(), repository, image, Record(gathered.inputs, self._listings.of(gathered)))
+            record.write(self._client(), repository, image, listed.result())
         except SleeperImagesError as error:
             with self._lock:
                 first, self._failed = not self._failed, True

@@ -66,7 +66,7 @@ class Checkout:
             gathered = session.decisions.gathered(INGEST)
             tag = inputs_tag(gathered.inputs.fingerprint())
             held = self.registry.put(manifest, tag, VERSION)
-            assert session.records.keep(session.repository(INGEST), held, gathered) == ""
+            assert session.records.keep(session.repository(INGEST), held, session.records.begin(gathered)) == ""
             return tag
 
 

@@ -49,7 +49,7 @@ def test_what_was_kept_is_compared_with(scripts: Path) -> None:
     registry = Registry()
     with running(registry) as (client, repository):
         records = Records(lambda: client, Listings(None))
-        assert records.keep(repository, registry.put(PUSHED), gathered(scripts)) == ""
+        assert records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts))) == ""
         edited = trees.rewrite(scripts / "jars" / "query-1.jar", edited=True)
         (found,) = records.compare({"it": (repository, PUSHED.digest, gathered(scripts))}).values()
     assert found.changes is not None
@@ -61,7 +61,7 @@ def test_equal_inputs_differ_in_nothing(scripts: Path) -> None:
     registry = Registry()
     with running(registry) as (client, repository):
         records = Records(lambda: client, Listings(None))
-        records.keep(repository, registry.put(PUSHED), gathered(scripts))
+        records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts)))
         trees.rebuild(scripts, shuffled=True)
         (found,) = records.compare({"it": (repository, PUSHED.digest, gathered(scripts))}).values()
     assert (found.changes, found.untold) == ((), "")
@@ -71,7 +71,7 @@ def test_a_registry_that_refuses_is_told_once_and_not_asked_again(scripts: Path)
     registry = Refusing()
     with running(registry) as (client, repository):
         records = Records(lambda: client, Listings(None))
-        notes = [records.keep(repository, registry.put(PUSHED), gathered(scripts)) for _ in range(3)]
+        notes = [records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts))) for _ in range(3)]
     assert "no uploads" in notes[0]
     assert "\n" not in notes[0]
     assert notes[1:] == ["", ""]
