@@ -27,14 +27,20 @@ def held(path: Path, wait: float = 0.0, *, shared: bool = False) -> Iterator[Non
         shared: hold it together with others who share it, against those who do not.
 
     Raises:
-        LockedError: somebody else still holds it; the text names their process and command.
+        LockedError: somebody else still holds it, the text names their process and command; or it cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as fault:
+        raise LockedError(
+            f"{path} cannot be made: {fault.strerror}", "free some space there, or give yourself the right to write it"
+        ) from fault
     try:
         _take(descriptor, path, wait, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {shlex.join(sys.argv)}\n".encode(errors="surrogateescape"), 0)
+        with contextlib.suppress(OSError):  # On a full disk the lock holds as well, and says less.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {shlex.join(sys.argv)}\n".encode(errors="surrogateescape"), 0)
         yield
     finally:
         os.close(descriptor)

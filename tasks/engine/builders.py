@@ -53,7 +53,7 @@ def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: c
         return own_engine(environment)
     if known := _remembered(memory, wanted, environment):
         return known
-    path = _lock_path(wanted.name)
+    path = _lock_path(wanted.name, environment)
     shared = contextlib.ExitStack()
     with shared:
         shared.enter_context(lock.held(path, BUSY_SECONDS, shared=True))
@@ -88,7 +88,7 @@ def remove(name: str, environment: Mapping[str, str], *, dryrun: bool = False) -
         LockedError: another run builds with it.
         SleeperImagesError: it cannot be inspected or removed.
     """
-    with lock.held(_lock_path(name)):
+    with lock.held(_lock_path(name, environment)):
         there = inspect(name, environment) is not None
         if there and not dryrun:
             run.check(
@@ -161,8 +161,12 @@ def _reason(done: run.Completed) -> str:
     return lines[-1].rpartition(": ")[2].strip() if lines else f"exit code {done.code}"
 
 
-def _lock_path(name: str) -> Path:
-    # Builders belong to the user, not to a checkout, and so does their lock.
+def _lock_path(name: str, environment: Mapping[str, str]) -> Path:
+    # Builders belong to whoever shares buildx's list of them, not to a checkout, and so does their lock: CI jobs with a
+    # TMPDIR each may well have one HOME. Its name says nothing to buildx, which keeps builders in `instances`.
+    shared = Path(environment.get("BUILDX_CONFIG") or user_config_directory(environment) / "buildx")
+    if os.access(shared, os.W_OK):
+        return shared / f".sleeper-images-{name}.lock"
     folder = Path(tempfile.gettempdir()) / f"sleeper-images-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():

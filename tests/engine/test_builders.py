@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks import lock
 from tasks.engine import builders
 from tasks.engine.buildx import Engine
 from tasks.errors import EngineError, LockedError
@@ -45,6 +46,7 @@ CONTAINERD = (0, '[["driver-type","io.containerd.snapshotter.v1"]]', "")
 @pytest.fixture(autouse=True)
 def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
 
 
 def ready(wanted: Builder, docker: StandIn, tmp_path: Path) -> Engine:
@@ -208,3 +210,14 @@ def test_locks_are_in_a_directory_of_the_users_own(tmp_path: Path) -> None:
     ready(builder(), StandIn(tmp_path, {"buildx inspect sleeper": (0, RUNNING, "")}), tmp_path)
     folder = tmp_path / f"sleeper-images-{os.getuid()}"
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_is_where_buildx_keeps_its_builders_so_that_all_who_share_them_share_it(tmp_path: Path) -> None:
+    docker = StandIn(tmp_path, {"buildx inspect sleeper": (0, RUNNING, "")})
+    shared = tmp_path / "home" / ".docker" / "buildx"
+    shared.mkdir(parents=True)
+    with contextlib.ExitStack() as hold:
+        environment = {**docker.environment, "HOME": str(tmp_path / "home")}
+        builders.ready(builder(), environment, tmp_path / "builder.json", hold)
+        with pytest.raises(LockedError), lock.held(shared / ".sleeper-images-sleeper.lock"):
+            pass
