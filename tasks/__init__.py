@@ -21,6 +21,6 @@ Verbs, one module each, an image to a task dict and its action: stage, repositor
 What our commands tell of: plan (what a run would do, and why), by records (what images in the registry were made of);
 standing (what is deployed), handover (digests.json), picture (the graph), tables (the document's).
 
-How the graph meets doit: session, actions, checker, ledger, report.Reporter. How it meets the world: run (subprocesses),
+How the graph meets doit: session, actions, checker, ledger, report. How it meets the world: run (subprocesses),
 registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
 """
