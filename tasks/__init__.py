@@ -14,13 +14,11 @@
     login ──────▶ ┘
 
 Rooms: `configuration` what people say; `inputs` what images are made of; `registry` what registries hold; `engine` what
-builds; `report` what is shown of a run; `commands` doit commands of our own.
+builds; `report` what a run shows as it goes; `commands` doit commands of our own, and `views` what they show.
 
-Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build.
+Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; before
+the first build, `preflight` finds all that stands in the way.
 
-What our commands tell of: plan (what a run would do, and why), by records (what images in the registry were made of);
-standing (what is deployed), handover (digests.json), picture (the graph), tables (the document's).
-
-How the graph meets doit: session, actions, checker, ledger, report. How it meets the world: run (subprocesses),
-registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
+How the graph meets doit: composition, session, actions, checker, ledger, signals. How it meets the world: run
+(subprocesses), registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
 """

@@ -44,7 +44,7 @@ PURE = {
     "tasks.inputs.fingerprint",
     "tasks.inputs.scheme",
     "tasks.model",
-    "tasks.picture",
+    "tasks.views.diagram",
     "tasks.reference",
     "tasks.registry.challenge",
     "tasks.registry.message",
@@ -53,7 +53,7 @@ PURE = {
     "tasks.configuration.rules",
     "tasks.configuration.selection",
     "tasks.configuration.suggest",
-    "tasks.tables",
+    "tasks.views.tables",
 }
 """Modules that neither ask nor change anything: the same arguments always give the same result."""
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from doit.exceptions import InvalidCommand
 
-from tasks import handover
 from tasks.commands.chosen import check_sandbox
 from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, text_option, write
 from tasks.decision import Current, reason, state
 from tasks.errors import SettingsError, SleeperImagesError
-from tasks.handover import Handover
 from tasks.session import Session, current
-from tasks.words import short_platforms, wrapped
+from tasks.views import digests as handover
+from tasks.views.digests import Handover
+from tasks.views.words import short_platforms, wrapped
 
 DIFFERS = 1
 """The exit code where an image is not current, or the registry does not agree with the file."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks import tables
 from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, text_option
 from tasks.model import Catalogue, Kind
 from tasks.session import current
+from tasks.views import tables
 
 DIFFERS = 1
 """The exit code where a page differs from the catalogue."""

@@ -1,4 +1,4 @@
-"""`doit graph`: the graph as a picture."""
+"""`doit graph`: the graph as a diagram."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Callable
 
 from doit.exceptions import InvalidCommand
 
-from tasks import picture, run
+from tasks import run
 from tasks.commands.chosen import check_sandbox, closure
 from tasks.commands.names import matching
 from tasks.commands.options import JSON, SANDBOX, Reading, encoded, text_option, write
 from tasks.decision import state
 from tasks.errors import SleeperImagesError
-from tasks.picture import Picture
 from tasks.session import Session, current
+from tasks.views import diagram
+from tasks.views.diagram import Picture
 
 DEFAULT = "push_all"
 """What is drawn where no task is named."""
@@ -63,9 +64,9 @@ class Graph(Reading):
         # With a plan, the word says whose: the sandbox's.
         words = [word for word in pos_args if not (plan and word == SANDBOX)]
         names = closure(tasks, matching(tasks, words or [DEFAULT]))
-        states = _states(current(), picture.picture(tasks, names, {})) if plan else {}
-        drawn = picture.picture(tasks, names, states)
-        written = encoded(picture.as_object(drawn)) if json else _writer(format or _by_suffix(output))(drawn)
+        states = _states(current(), diagram.picture(tasks, names, {})) if plan else {}
+        drawn = diagram.picture(tasks, names, states)
+        written = encoded(diagram.as_object(drawn)) if json else _writer(format or _by_suffix(output))(drawn)
         if output:
             write(output, written)
         else:
@@ -74,7 +75,7 @@ class Graph(Reading):
 
 
 def svg(drawn: Picture) -> str:
-    """Have graphviz draw a picture.
+    """Have graphviz draw a diagram.
 
     Raises:
         InvalidCommand: it is not installed, or did not draw it.
@@ -89,16 +90,16 @@ def svg(drawn: Picture) -> str:
         done = run.check(
             ["dot", "-Tsvg"],
             next_step="see what it says of the picture: doit graph --format dot",
-            stdin=picture.dot(drawn),
+            stdin=diagram.dot(drawn),
             timeout=_DRAW_SECONDS,
         )
     except SleeperImagesError as error:
         raise InvalidCommand(str(error)) from None
-    return picture.without_declarations(done.output)
+    return diagram.without_declarations(done.output)
 
 
 def _writer(name: str) -> Callable[[Picture], str]:
-    return {"text": picture.text, "mermaid": picture.mermaid, "dot": picture.dot, "svg": svg}[name]
+    return {"text": diagram.text, "mermaid": diagram.mermaid, "dot": diagram.dot, "svg": svg}[name]
 
 
 def _by_suffix(output: str) -> str:

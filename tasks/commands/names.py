@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from doit.exceptions import InvalidCommand
 
 from tasks.configuration.suggest import did_you_mean
+from tasks.errors import quoted
 
 
 def matching(tasks: Collection[str], words: Iterable[str], noun: str = "task") -> list[str]:
@@ -26,10 +27,10 @@ def matching(tasks: Collection[str], words: Iterable[str], noun: str = "task") -
         if "*" in word:
             names = [name for name in tasks if fnmatch.fnmatchcase(name, word)]
             if not names:
-                raise InvalidCommand(f"no task matches {word!r}{did_you_mean(word.replace('*', ''), tasks)}")
+                raise InvalidCommand(f"no task matches {quoted(word)}{did_you_mean(word.replace('*', ''), tasks)}")
             found |= dict.fromkeys(names)
         elif word in tasks:
             found[word] = None
         else:
-            raise InvalidCommand(f"there is no {noun} {word!r}{did_you_mean(word, tasks)}")
+            raise InvalidCommand(f"there is no {noun} {quoted(word)}{did_you_mean(word, tasks)}")
     return list(found)

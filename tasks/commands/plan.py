@@ -18,9 +18,9 @@ from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
 from tasks.inputs.told import printable
-from tasks.plan import FAULTS, TO_DO, Plan, Planned, plan
 from tasks.session import Session, close, current
-from tasks.words import WIDTH, coloured, colours
+from tasks.views.plan import FAULTS, TO_DO, Plan, Planned, plan
+from tasks.views.words import WIDTH, coloured, colours
 
 SOMETHING_TO_DO, SOMETHING_WRONG = 4, 5
 """Exit codes with --exit-code; doit itself has 1, 2 and 3."""

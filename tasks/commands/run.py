@@ -15,7 +15,7 @@ from doit.cmd_run import Run as DoitRun
 from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
-from tasks import handover, lock, run
+from tasks import lock, run
 from tasks.commands.chosen import closure, images_of
 from tasks.commands.names import matching
 from tasks.errors import LockedError, SleeperImagesError
@@ -23,6 +23,7 @@ from tasks.model import Image
 from tasks.session import Session, close, current
 from tasks.signals import code, interrupts
 from tasks.stage import sweep
+from tasks.views import digests
 
 LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
 """The verbs that write to the checkout's state; a run of anything else needs no lock."""
@@ -84,7 +85,7 @@ class Run(DoitRun):
 
     def _hand_over(self, session: Session) -> None:
         """Bring this checkout's digests.json up to date, whatever became of the run."""
-        fault = handover.record(session)
+        fault = digests.record(session)
         if fault:
             self.outstream.write(f"  note      digests: {fault}\n")
 

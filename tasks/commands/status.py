@@ -15,8 +15,8 @@ from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
 from tasks.session import current
-from tasks.standing import Row, Standing, look
-from tasks.words import age, coloured, colours, short_platforms, wrapped
+from tasks.views.status import Row, Standing, look
+from tasks.views.words import age, coloured, colours, short_platforms, wrapped
 
 UNANSWERED = 1
 """The exit code where the registry did not answer about every image."""

@@ -14,13 +14,13 @@ from tasks.commands.options import JSON, encoded, flags_first
 from tasks.commands.plan import target
 from tasks.configuration.suggest import did_you_mean
 from tasks.decision import Answer
-from tasks.errors import SleeperImagesError
+from tasks.errors import SleeperImagesError, quoted
 from tasks.inputs.difference import Change
 from tasks.inputs.fingerprint import Inputs, inputs_tag
 from tasks.inputs.told import printable, tell
 from tasks.model import Image
-from tasks.plan import Planned, file_of, plan
 from tasks.session import Session, close, current
+from tasks.views.plan import Planned, file_of, plan
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -121,7 +121,7 @@ def _image(session: Session, args: list[str]) -> Image:
         raise InvalidCommand("why takes the name of one image\n  next: `doit list --all push` lists them")
     name = args[0].removeprefix("push:")
     if name not in images:
-        raise InvalidCommand(f"there is no image {name!r}{did_you_mean(name, images)}")
+        raise InvalidCommand(f"there is no image {quoted(name)}{did_you_mean(name, images)}")
     return images[name]
 
 

@@ -27,7 +27,7 @@ from tasks.report.events import (
     Work,
 )
 from tasks.report.terminal import Terminal, printable
-from tasks.words import wrapped
+from tasks.views.words import wrapped
 
 _VERBS, _LABELS = 8, 13
 _TOGETHER = "\N{NO-BREAK SPACE}"

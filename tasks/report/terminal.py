@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import IO
 
-from tasks.words import colours
+from tasks.views.words import colours
 
 STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "1"}
 """ANSI's select graphic rendition (ECMA-48, 8.3.117) by what is meant."""

@@ -11,9 +11,9 @@ from tasks.commands.options import flags_first
 from tasks.commands.plan import PlanCommand, as_json, as_lines, code
 from tasks.inputs.difference import Change, EntryChange
 from tasks.model import Image, Kind
-from tasks.plan import Plan, Planned
 from tasks.records import Comparison
 from tasks.reference import Digest
+from tasks.views.plan import Plan, Planned
 from tests import golden
 from tests.commands.test_settings import DODO
 

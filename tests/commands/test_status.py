@@ -8,7 +8,7 @@ from tasks.model import Image, Kind
 from tasks.reference import Repository
 from tasks.registry.deployed import Deployed, Moment
 from tasks.registry.model import sha256
-from tasks.standing import Row, Standing
+from tasks.views.status import Row, Standing
 from tests import golden
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

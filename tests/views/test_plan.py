@@ -12,9 +12,9 @@ from sandbox import layout, sample
 from tasks.configuration import settings
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.model import Builder, Catalogue, Image, Kind
-from tasks.plan import Planned, file_of, plan
 from tasks.registry.model import DOCKER_LIST, Manifest
 from tasks.session import Session
+from tasks.views.plan import Planned, file_of, plan
 from tests import trees
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, encoded, image

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks.words import age, coloured, colours, short_platforms, wrapped
+from tasks.views.words import age, coloured, colours, short_platforms, wrapped
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

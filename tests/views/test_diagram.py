@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tasks import picture
-from tasks.picture import Picture
+from tasks.views import diagram
+from tasks.views.diagram import Picture
 from tests import golden
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -37,12 +37,12 @@ TASKS: Mapping[str, Any] = {
     "elsewhere": task(),
 }
 
-DRAWN = picture.picture(TASKS, [name for name in TASKS if name != "elsewhere"], STATES)
+DRAWN = diagram.picture(TASKS, [name for name in TASKS if name != "elsewhere"], STATES)
 
 
 def hostile() -> Picture:
     """Return a picture with every character that the two languages could stumble over."""
-    return picture.picture(
+    return diagram.picture(
         {'a"b\\': task("c#d;[]{}()|<b>--> end\n%%", image='q"#\\'), "c#d;[]{}()|<b>--> end\n%%": task()},
         ['a"b\\', "c#d;[]{}()|<b>--> end\n%%"],
         {'q"#\\': "build"},
@@ -55,7 +55,7 @@ def drawn_by_graphviz(text: str) -> ET.Element:
         pytest.skip("graphviz is not installed")
     done = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    return ET.fromstring(picture.without_declarations(done.stdout))  # noqa: S314  # What graphviz wrote of our text.
+    return ET.fromstring(diagram.without_declarations(done.stdout))  # noqa: S314  # What graphviz wrote of our text.
 
 
 def titles(svg: ET.Element, kind: str) -> list[str]:
@@ -63,7 +63,7 @@ def titles(svg: ET.Element, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "write"), [("graph.txt", picture.text), ("graph.mmd", picture.mermaid), ("graph.dot", picture.dot)]
+    ("name", "write"), [("graph.txt", diagram.text), ("graph.mmd", diagram.mermaid), ("graph.dot", diagram.dot)]
 )
 def test_the_picture_in_each_language(name: str, write: Any) -> None:
     golden.check(name, write(DRAWN))
@@ -77,7 +77,7 @@ def test_an_arrow_that_others_say_already_is_not_drawn() -> None:
 
 
 def test_programs_get_every_task_that_one_waits_for() -> None:
-    found = {one["name"]: one for one in picture.as_object(DRAWN)["tasks"]}
+    found = {one["name"]: one for one in diagram.as_object(DRAWN)["tasks"]}
     assert found["push:ingest"] == {
         "name": "push:ingest",
         "image": "ingest",
@@ -89,7 +89,7 @@ def test_programs_get_every_task_that_one_waits_for() -> None:
 
 
 def test_graphviz_draws_each_task_arrow_and_image_and_nothing_that_points_elsewhere() -> None:
-    svg = drawn_by_graphviz(picture.dot(DRAWN))
+    svg = drawn_by_graphviz(diagram.dot(DRAWN))
     assert titles(svg, "node") == sorted(node.name for node in DRAWN.nodes)
     assert len(titles(svg, "edge")) == len(DRAWN.arrows())
     assert len(titles(svg, "cluster")) == 2
@@ -97,17 +97,17 @@ def test_graphviz_draws_each_task_arrow_and_image_and_nothing_that_points_elsewh
 
 
 def test_graphviz_takes_any_name() -> None:
-    assert len(titles(drawn_by_graphviz(picture.dot(hostile())), "node")) == 2
+    assert len(titles(drawn_by_graphviz(diagram.dot(hostile())), "node")) == 2
 
 
 def test_no_picture_names_an_address() -> None:
-    for text in (picture.text(DRAWN), picture.mermaid(DRAWN), picture.dot(DRAWN)):
+    for text in (diagram.text(DRAWN), diagram.mermaid(DRAWN), diagram.dot(DRAWN)):
         assert "://" not in text
 
 
 def test_mermaid_names_each_box_once_and_no_other_in_an_arrow_or_a_class() -> None:
     for one in (DRAWN, hostile()):
-        lines = picture.mermaid(one).splitlines()
+        lines = diagram.mermaid(one).splitlines()
         boxes = [match[1] for line in lines if (match := re.fullmatch(r"\s+(t\d+)\(?\[\"[^\"]*\"\]\)?", line))]
         arrows = [match.groups() for line in lines if (match := re.fullmatch(r"  (t\d+) --> (t\d+)", line))]
         classes = [match[1].split(",") for line in lines if (match := re.fullmatch(r"  class ([t\d,]+) [a-z]+", line))]
@@ -121,6 +121,6 @@ def test_mermaid_names_each_box_once_and_no_other_in_an_arrow_or_a_class() -> No
 
 
 def test_a_picture_that_nobody_asked_a_plan_for_has_no_colours() -> None:
-    plain = picture.picture(TASKS, TASKS, {})
-    assert "class" not in picture.mermaid(plain)
-    assert "current" not in picture.text(plain)
+    plain = diagram.picture(TASKS, TASKS, {})
+    assert "class" not in diagram.mermaid(plain)
+    assert "current" not in diagram.text(plain)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tasks import tables
 from tasks.configuration import catalogue
+from tasks.views import tables
 from tests.integration.project import CHECKOUT
 
 CATALOGUE = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml")

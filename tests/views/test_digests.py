@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import layout, sample
-from tasks import handover
 from tasks.configuration import catalogue, properties, settings
 from tasks.errors import SettingsError
-from tasks.handover import Entry, Handover
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
 from tasks.session import Session
+from tasks.views import digests as handover
+from tasks.views.digests import Entry, Handover
 from tests.integration.project import CHECKOUT
 from tests.registry.server import Answer, Asked, Server, serving
 
