@@ -25,6 +25,23 @@ and keeps its traceback.
 
 from __future__ import annotations
 
+_SHOWN_LENGTH = 60
+"""How much of a person's text a message repeats."""
+
+
+def quoted(text: str) -> str:
+    """Return a person's text for a message: on one line, of a bounded length."""
+    return repr(text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…")
+
+
+def printable(text: str) -> str:
+    """Return a text without what would move a terminal's cursor or cannot be written: names of files are anybody's."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1] for character in text
+    )
+
 
 class SleeperImagesError(Exception):
     """A fault with a message for people and a next step.
@@ -36,8 +53,8 @@ class SleeperImagesError(Exception):
 
     def __init__(self, message: str, next_step: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.next_step = next_step
+        self.message = printable(message)
+        self.next_step = printable(next_step)
 
     def __str__(self) -> str:
         return f"{self.message}\n  next: {self.next_step}" if self.next_step else self.message

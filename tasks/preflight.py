@@ -56,8 +56,14 @@ class Faults:
         return next((error for error, images in self.found.values() if image in images), None)
 
     def __str__(self) -> str:
-        """Return all of them, numbered, for people."""
-        return "\n".join(f"{number}. {_text(*found)}" for number, found in enumerate(self.found.values(), 1))
+        """Return all of them, numbered, for people; those that have one remedy together."""
+        remedies: dict[str, list[str]] = {}
+        for error, images in self.found.values():
+            remedies.setdefault(error.next_step, []).append(_text(error, images))
+        return "\n".join(
+            f"{number}. " + "\n".join([*texts, f"next: {step}" if step else ""]).rstrip().replace("\n", "\n   ")
+            for number, (step, texts) in enumerate(remedies.items(), 1)
+        )
 
 
 def tasks(session: Session) -> Iterator[dict[str, Any]]:
@@ -209,7 +215,7 @@ def _in_the_way(image: Image, general: list[SleeperImagesError]) -> PreflightErr
 def _text(error: SleeperImagesError, images: list[str]) -> str:
     named = [name for name in images if not error.message.startswith(f"{name}:")]
     about = ", ".join(named) if len(named) <= 3 else f"{len(named)} images"  # noqa: PLR2004  # More would fill a line.
-    return (f"{about}: " if named else "") + str(error).replace("\n", "\n   ")
+    return (f"{about}: " if named else "") + error.message
 
 
 def _megabytes(size: int) -> str:

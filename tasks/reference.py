@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from tasks.errors import SettingsError
+from tasks.errors import SettingsError, quoted
 
 _HOST = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
@@ -26,6 +26,8 @@ _ECR_HOST = re.compile(
 )
 
 _REPOSITORY_LENGTH = 255
+_HOST_LENGTH = 253 + len(":65535")
+"""The longest name that DNS has (RFC 1035, 3.1, without the final dot), and a port."""
 
 
 @dataclass(frozen=True, order=True)
@@ -35,9 +37,9 @@ class Registry:
     host: str
 
     def __post_init__(self) -> None:
-        if not (_HOST.fullmatch(self.host) or _IPV6_HOST.fullmatch(self.host)):
+        if len(self.host) > _HOST_LENGTH or not (_HOST.fullmatch(self.host) or _IPV6_HOST.fullmatch(self.host)):
             raise SettingsError(
-                f"{self.host!r} is not a registry host",
+                f"{quoted(self.host)} is not a registry host",
                 "give a host with an optional port and no scheme, as in DOCKER_REGISTRY=127.0.0.1:5000",
             )
 
@@ -72,7 +74,7 @@ class Repository:
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(self.path) or len(self.path) > _REPOSITORY_LENGTH:
             raise SettingsError(
-                f"{self.path!r} is not a repository name",
+                f"{quoted(self.path)} is not a repository name",
                 "use lower-case letters and digits, separated by '.', '_', '-' or '/', at most 255 of them",
             )
 
@@ -81,7 +83,7 @@ class Repository:
         """Parse `host[:port]/path`; SettingsError where a part is missing or malformed."""
         host, slash, path = text.partition("/")
         if not slash:
-            raise SettingsError(f"{text!r} names no repository in a registry", "write it as <registry>/<path>")
+            raise SettingsError(f"{quoted(text)} names no repository in a registry", "write it as <registry>/<path>")
         return cls(Registry(host), path)
 
     def tag(self, name: str) -> Tag:
@@ -133,7 +135,7 @@ def check_tag(name: str) -> str:
     """Return `name` if it can be a tag; SettingsError where it cannot."""
     if not _TAG.fullmatch(name):
         raise SettingsError(
-            f"{name!r} cannot be a tag",
+            f"{quoted(name)} cannot be a tag",
             "use letters, digits, '.', '_' and '-', at most 128, beginning with none of '.' and '-'",
         )
     return name

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks.configuration.located import Faults, quoted, shown
-from tasks.errors import CatalogueError
+from tasks.configuration.located import Faults, shown
+from tasks.errors import CatalogueError, quoted
 
 _HEADER = """\
 # The digest at which each base image is held, by its name as in FROM. Commit this file.

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from tasks.configuration import bases, located, platforms, rules
-from tasks.configuration.located import Faults, Listing, Mapping, Node, Scalar, quoted, shown
+from tasks.configuration.located import Faults, Listing, Mapping, Node, Scalar, shown
 from tasks.configuration.suggest import did_you_mean
-from tasks.errors import CatalogueError
+from tasks.errors import CatalogueError, quoted
 from tasks.model import Builder, BuilderNode, Catalogue, Image, Kind
 
 SCHEMA = 1

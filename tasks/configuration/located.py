@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.configuration.suggest import did_you_mean
-from tasks.errors import CatalogueError
+from tasks.errors import CatalogueError, quoted
 
 _SHOWN_FAULTS = 25
 """More than these do not fit a screen, and the first are enough to begin with."""
-
-_SHOWN_LENGTH = 60
 
 _NULL = re.compile(r"|~|null|Null|NULL")
 _BOOLEAN = re.compile(r"true|false|yes|no|on|off|y|n", re.IGNORECASE)
@@ -83,11 +81,6 @@ def shown(path: Path) -> str:
     """Return the shortest spelling of a path that one can paste: below here without what leads here."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def quoted(text: str) -> str:
-    """Return a person's text for a message: on one line, of a bounded length."""
-    return repr(text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…")
 
 
 def kind(node: Node) -> str:

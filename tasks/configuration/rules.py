@@ -19,6 +19,8 @@ DRIVERS = ("docker-container", "kubernetes", "remote", "docker")
 """The drivers of docs.docker.com/build/builders/drivers."""
 
 _IMAGE_LENGTH = 128
+_DEEPEST = 8
+_FILE_LENGTH = 255  # Linux's and macOS's NAME_MAX.
 _REPOSITORY_LENGTH = 256
 
 # ECR's CreateRepository gives this pattern for repositoryName, and 256 characters for the whole of it; what one image
@@ -74,6 +76,8 @@ def directory(text: str) -> str | None:
         return "is absolute; name a directory below SCRIPTS_DIR/docker"
     if ".." in parts:
         return "climbs out of SCRIPTS_DIR/docker"
+    if max(map(len, parts)) > _FILE_LENGTH or text.count("/") > _DEEPEST:
+        return "is longer than a directory's name can be"
     if not all(_DIRECTORY_PART.fullmatch(part) and part != "." for part in parts):
         return "is no directory below SCRIPTS_DIR/docker"
     return None
@@ -85,6 +89,8 @@ def jar(text: str) -> str | None:
         return "has a path; name the file below SCRIPTS_DIR/jars"
     if text.count(VERSION_PLACEHOLDER) != 1:
         return f"must hold {VERSION_PLACEHOLDER} once, where the version of Sleeper stands"
+    if len(text) > _FILE_LENGTH:
+        return "is longer than a file's name can be"
     if not text.endswith(".jar") or not _JAR.fullmatch(text.replace(VERSION_PLACEHOLDER, "1")):
         return "is no file name of a jar"
     return None

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from tasks.configuration.located import quoted
 from tasks.configuration.settings import Settings
 from tasks.configuration.suggest import did_you_mean
-from tasks.errors import SelectionError
+from tasks.errors import SelectionError, quoted
 from tasks.model import Catalogue, Image, Kind
 
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.configuration import destination
-from tasks.configuration.located import quoted
 from tasks.configuration.sources import Found, Sources
 from tasks.configuration.suggest import did_you_mean
 from tasks.configuration.variables import VARIABLES, Variable, split_prefix
-from tasks.errors import SettingsError
+from tasks.errors import SettingsError, quoted
 from tasks.model import Builder
 from tasks.reference import Registry, check_tag
 

@@ -25,10 +25,10 @@ from functools import cached_property
 from pathlib import Path
 
 from tasks.configuration import properties
-from tasks.configuration.located import quoted, shown
+from tasks.configuration.located import shown
 from tasks.configuration.properties import Property
 from tasks.configuration.variables import NO_STACKS, Variable, path
-from tasks.errors import SettingsError
+from tasks.errors import SettingsError, quoted
 
 
 class Rank(IntEnum):

@@ -151,7 +151,10 @@ def jar_path(image: Image, settings: Settings) -> Path | None:
 
 
 def files(image: Image, settings: Settings) -> list[str]:
-    """Return the image's file dependencies as `doit list --deps` shows them; empty where they cannot be known yet."""
+    """Return the image's file dependencies as `doit list --deps` shows them; empty where they cannot be known yet.
+
+    One whose name would move a terminal's cursor is left out. It counts all the same: this list decides nothing.
+    """
     scripts = str(settings.scripts_dir)
     found = [
         f"{folder}/{name}" for folder, _, names in os.walk(f"{scripts}/docker/{image.directory}") for name in names
@@ -161,7 +164,7 @@ def files(image: Image, settings: Settings) -> list[str]:
     found.append(f"{scripts}/templates/version.txt")
     if image.jar is not None and settings.version is not None:
         found.append(f"{scripts}/jars/{image.jar_name(settings.version)}")
-    return sorted(found)
+    return sorted(name for name in found if name.isprintable())
 
 
 def _digest(image: Image, digests: Mapping[Path, str | InputError], path: Path) -> str:
