@@ -31,6 +31,11 @@ from tasks.views.words import wrapped
 
 _VERBS, _LABELS = 8, 13
 _TOGETHER = "\N{NO-BREAK SPACE}"
+_WORTH_TELLING = 0.05
+"""Seconds below which an image is not called slow."""
+
+_NEXT = "\n  next: "
+_NEVER_BEGAN = {"blocked", "unknown"}
 _QUIET = {DONE, CURRENT, NOT_RUN, INTERRUPTED}
 _STYLES = {FAILED: "bad", INTERRUPTED: "bad", NOT_RUN: "bad", CURRENT: "faint"}
 
@@ -46,6 +51,7 @@ class Plain:
     def __init__(self, terminal: Terminal, *, starts: bool = True) -> None:
         self._terminal = terminal
         self._starts = starts
+        self._held: list[Ended] = []
 
     def show(self, event: Event, record: Record) -> None:
         """Write what there is to say of an event that the record has taken in."""
@@ -64,13 +70,17 @@ class Plain:
             case Began(image=image, decision="build" | "retag" as word, reason=reason) if self._starts:
                 text = self._line(word, "faint", image, record, [_first_line(reason)])
             case Ended(outcome=outcome) if outcome == FAILED:
-                text = self._failure(event, record.works[event.task])
+                if record.works[event.task].decision in _NEVER_BEGAN:
+                    # Fifteen jars that are missing have one remedy: told together, at the end.
+                    self._held.append(event)
+                else:
+                    text = self._failure(event, record.works[event.task])
             case Ended(outcome=outcome) if outcome not in _QUIET:
                 text = self._ended(event, record.works[event.task], record)
             case Noted(task=task, text=said):
                 text = self._note(f"{task}: {said}" if task and not said.startswith(task) else said)
             case Finished():
-                text = self._summary(record)
+                text = self._unbegun() + self._summary(record)
         return text
 
     def _ended(self, event: Ended, work: Work, record: Record) -> str:
@@ -98,6 +108,21 @@ class Plain:
         body = "\n".join(f"  {line}" if line else line for line in lines)
         return f"\n{self._terminal.paint(f'FAILED {event.task}', 'bad')}{took}\n{body}\n\n"
 
+    def _unbegun(self) -> str:
+        """Return the failures of images of which nothing could be begun, those with one remedy together."""
+        remedies: dict[str, list[Ended]] = {}
+        for event in self._held:
+            _, _, remedy = event.error.rstrip().partition(_NEXT)
+            remedies.setdefault(remedy, []).append(event)
+        text = ""
+        for remedy, events in remedies.items():
+            names = events[0].task if len(events) == 1 else f"{len(events)} images"
+            reasons = dict.fromkeys(event.error.rstrip().partition(_NEXT)[0] for event in events)
+            body = printable("\n".join(reasons) + (f"{_NEXT}{remedy}" if remedy else ""))
+            lines = "\n".join(f"  {line}" for line in body.splitlines())
+            text += f"\n{self._terminal.paint(f'FAILED {names}', 'bad')}\n{lines}\n\n"
+        return text
+
     def _summary(self, record: Record) -> str:
         if not record.counts:
             return ""
@@ -113,7 +138,11 @@ class Plain:
         for outcome in (FAILED, INTERRUPTED, NOT_RUN):
             names = [work.image for work in record.images if work.outcome == outcome]
             lines += _about(outcome, ", ".join(names))
-        slowest = [f"{work.image}{_TOGETHER}{work.seconds:.1f}{_TOGETHER}s" for work in record.slowest()]
+        slowest = [
+            f"{work.image}{_TOGETHER}{work.seconds:.1f}{_TOGETHER}s"
+            for work in record.slowest()
+            if work.seconds >= _WORTH_TELLING
+        ]
         lines += _about("slowest", ", ".join(slowest)) if len(slowest) > 1 else []
         lines += [*_about("logs", record.logs), *_about("report", record.report)]
         return "\n".join(lines) + "\n"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -87,3 +88,18 @@ def test_the_summary_fits_eighty_columns_and_parts_no_name_from_its_time() -> No
     summary = lines[lines.index("4 images: 4 built  3.0 s") :]
     assert max(map(len, summary)) <= 80
     assert sum(line.rstrip(",").endswith(" 1.5 s") for line in summary) == 3
+
+
+def test_images_of_which_nothing_began_are_told_together_by_their_remedy() -> None:
+    events: list[Event] = [runs.started()]
+    for name in ("ingest", "query-lambda"):
+        events.append(replace(runs.began(0.1, name), decision="blocked", reason="a jar is not there"))
+        events.append(replace(runs.ended(0.1, name, "failed"), error=f"{name}: a jar is not there\n  next: run Maven"))
+    text = shown([*events, Finished(0.2)])
+    _, _, block = text.partition("FAILED 2 images\n")
+    assert block.splitlines()[:3] == [
+        "  ingest: a jar is not there",
+        "  query-lambda: a jar is not there",
+        "    next: run Maven",
+    ]
+    assert text.count("next:") == 1
