@@ -84,6 +84,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         force=session.settings.force,
     )
     listed = session.records.begin(session.decisions.gathered(image))
+    given = session.credential(repository.registry)
     built, note = mood.patiently(
         lambda: buildx.build(
             argv,
@@ -93,7 +94,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
             log=session.log("push", image),
             listener=session.listener("push", image),
         ),
-        renew=session.renew_login,
+        renew=lambda: session.renew_login(given),
     )
     session.decisions.check_unchanged(image)
     manifest = _prove(session, image, built)

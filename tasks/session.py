@@ -164,9 +164,10 @@ class Session:
             return self.ecr.token(fresh=fresh).credential
         return docker_credential(registry)
 
-    def renew_login(self) -> None:
-        """Fetch another login for the target registry, which refused the one that we gave out."""
-        self.credential(self.target.registry, fresh=True)
+    def renew_login(self, refused: Credential | None) -> None:
+        """Fetch another login for the target registry than the one that it refused, if nobody has done so yet."""
+        if self.credential(self.target.registry) == refused:
+            self.credential(self.target.registry, fresh=True)
 
     @once
     def client(self) -> Client:

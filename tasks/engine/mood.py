@@ -28,8 +28,9 @@ _BUSY = re.compile(
     r"|i/o timeout|TLS handshake timeout|Client\.Timeout",
     re.IGNORECASE,
 )
+# 403, too: it is ECR's answer to a token that has expired, and an answer to HEAD does not say why.
 _LOGIN = re.compile(
-    r": 401 Unauthorized|\bunauthorized:|token has expired|no basic auth credentials|authorization failed",
+    r": 40[13] [A-Z]|\b(?:unauthorized|denied):|token has expired|no basic auth credentials|authorization failed",
     re.IGNORECASE,
 )
 

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tasks.engine.mood import Mood, mood, patiently
+from tasks.errors import BuildError
+from tasks.patience import Budget
+from tasks.reference import Digest
+
+DIGEST = Digest("sha256:" + "0" * 64)
+HOST = "123456789012.dkr.ecr.eu-west-2.amazonaws.com"
+PUSH = f"ERROR: failed to solve: failed to push {HOST}/mine/ingest: "
+DAEMON = "ERROR: Error response from daemon: "
+# As BuildKit 0.20 and dockerd 27 word them; tests/faults has them come from the real ones.
+BUSY = [
+    f"{PUSH}failed commit on ref: unexpected status from PUT request to https://{HOST}/v2/: 429 Too Many Requests",
+    f"{PUSH}unexpected status from HEAD request to https://{HOST}/v2/: 503 Service Unavailable",
+    f'{PUSH}failed to do request: Head "https://{HOST}/v2/": read tcp 10.0.0.1:5: connection reset by peer',
+    f'{PUSH}failed to do request: Head "https://{HOST}/v2/": net/http: HTTP/1.x transport connection broken',
+    f'{PUSH}failed to do request: Put "https://{HOST}/v2/": EOF',
+    f"{DAEMON}toomanyrequests: Rate exceeded",
+    f"{DAEMON}received unexpected HTTP status: 502 Bad Gateway",
+    f"{DAEMON}unexpected EOF",
+]
+LOGIN = [
+    f"{PUSH}unexpected status from POST request to https://{HOST}/v2/: 401 Unauthorized",
+    f"{PUSH}unexpected status from HEAD request to https://{HOST}/v2/: 403 Forbidden",
+    f"{DAEMON}unauthorized: authentication required",
+    f"{DAEMON}denied: Your authorization token has expired. Reauthenticate and try again.",
+]
+NEITHER = [
+    "",
+    'ERROR: failed to solve: process "/bin/sh -c curl x" did not complete successfully: exit code: 22',
+    "ERROR: failed to solve: process \"/bin/sh -c echo ': 503 Service Unavailable'; false\" failed: exit code: 1",
+    "ERROR: failed to solve: failed to compute cache key: /not-there: not found",
+    f"{PUSH}failed commit on ref: got digest sha256:1, expected sha256:2",
+    f"{PUSH}unexpected status from PUT request to https://{HOST}/v2/: 400 Bad Request",
+    f"{DAEMON}No such image",
+    "ERROR: failed to solve: docker.io/library/x: unexpected status from HEAD request: 429 Too Many Requests",
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [*((s, Mood.BUSY) for s in BUSY), *((s, Mood.LOGIN) for s in LOGIN), *((s, None) for s in NEITHER)],
+)
+def test_the_last_error_tells_why_a_registry_took_no_push(said: str, expected: Mood | None) -> None:
+    assert mood(said) is expected
+
+
+class Builds:
+    """Fails with these last lines, one after another, then succeeds."""
+
+    def __init__(self, *said: str) -> None:
+        self.said, self.calls, self.waited, self.renewed = list(said), 0, list[float](), 0
+
+    def build(self) -> Digest:
+        self.calls += 1
+        if self.said:
+            raise BuildError("the build failed", "mend it", said=self.said.pop(0))
+        return DIGEST
+
+    def renew(self) -> None:
+        self.renewed += 1
+
+    def patiently(self, budget: Budget) -> tuple[Digest, str]:
+        clock: Callable[[], float] = lambda: sum(self.waited)  # noqa: E731  # Only waits take time here.
+        return patiently(
+            self.build, self.renew, budget=budget, sleep=self.waited.append, clock=clock, jitter=lambda: 1.0
+        )
+
+
+BUDGET = Budget(attempts=3, seconds=100, first_wait=2, longest_wait=8)
+
+
+def test_a_build_that_succeeds_is_not_told_of() -> None:
+    assert Builds().patiently(BUDGET) == (DIGEST, "")
+
+
+def test_a_busy_registry_is_asked_again_after_a_wait_that_grows() -> None:
+    builds = Builds(BUSY[0], BUSY[1])
+    assert builds.patiently(BUDGET) == (DIGEST, "the registry took it at attempt 3")
+    assert builds.waited == [2, 4]
+
+
+def test_the_attempts_end_with_what_to_do() -> None:
+    builds = Builds(*BUSY)
+    with pytest.raises(BuildError, match="the build failed") as fault:
+        builds.patiently(BUDGET)
+    assert (builds.calls, fault.value.next_step.partition(":")[0]) == (3, "the registry is busy or out of reach")
+
+
+def test_no_attempt_is_begun_beyond_the_budgets_seconds() -> None:
+    builds = Builds(*BUSY)
+    with pytest.raises(BuildError):
+        builds.patiently(Budget(attempts=99, seconds=5, first_wait=2, longest_wait=8))
+    assert builds.waited == [2]
+
+
+def test_a_refused_login_is_renewed_once_and_tried_at_once() -> None:
+    builds = Builds(LOGIN[0])
+    assert builds.patiently(BUDGET)[0] == DIGEST
+    assert (builds.renewed, builds.waited) == (1, [])
+
+
+def test_a_login_that_is_refused_again_is_an_error() -> None:
+    builds = Builds(LOGIN[0], LOGIN[1])
+    with pytest.raises(BuildError, match="the build failed") as fault:
+        builds.patiently(BUDGET)
+    assert (builds.renewed, builds.calls, fault.value.next_step) == (1, 2, "mend it")
+
+
+@pytest.mark.parametrize("said", NEITHER)
+def test_a_build_with_another_fault_is_not_tried_again(said: str) -> None:
+    builds = Builds(said)
+    with pytest.raises(BuildError):
+        builds.patiently(BUDGET)
+    assert builds.calls == 1
