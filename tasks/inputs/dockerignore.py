@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import UnreadableInputError
+from tasks.inputs import wildcards
 
 _SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -148,7 +149,7 @@ def _clean(text: str) -> str:
 
 def _compile(pattern: str) -> Callable[[str], bool]:
     """Return a test for paths; ValueError or re.error where the pattern is malformed."""
-    expression, literal = _expression(pattern)
+    parts, literal = _expression(pattern)
     if literal and not pattern.startswith("**"):
         if pattern.endswith("**"):
             start = pattern[:-2]
@@ -157,15 +158,17 @@ def _compile(pattern: str) -> Callable[[str], bool]:
     if literal:
         end = pattern[2:]
         return lambda path: path.endswith(end) or (end[:1] == "/" and path == end[1:])
-    compiled = re.compile(expression)
+    if sum(part in wildcards.OPEN for part in parts) > wildcards.MOST:
+        return wildcards.Pattern(parts).matches
+    compiled = re.compile("".join(parts))
     return lambda path: compiled.fullmatch(path) is not None
 
 
-def _expression(pattern: str) -> tuple[str, bool]:
+def _expression(pattern: str) -> tuple[list[str], bool]:
     """Translate a pattern to a regular expression.
 
     Returns:
-        The expression, and whether the pattern is plain text but for a `**` at its start or its end. BuildKit
+        The expression in parts, and whether the pattern is plain text but for a `**` at its start or its end. BuildKit
         compares such a pattern as text, which differs: `**a` is any path that ends with "a", within a name or not.
     """
     parts: list[str] = []
@@ -179,7 +182,7 @@ def _expression(pattern: str) -> tuple[str, bool]:
             at += 3 if pattern.startswith("**/", at) else 2
             last = at >= len(pattern)
             literal = literal and (start == 0 or last) and not (last and pattern.startswith("**") and start > 0)
-            parts.append(".*" if last else "(?:.*/)?")
+            parts.append(wildcards.REST if last else wildcards.DIRECTORIES)
             continue
         if character == "[":
             end = _class_end(pattern, at)
@@ -189,7 +192,7 @@ def _expression(pattern: str) -> tuple[str, bool]:
             at += 1
             parts.append(re.escape(_escaped(pattern, at)))
         elif character in "*?":
-            parts.append("[^/]*" if character == "*" else "[^/]")
+            parts.append(wildcards.WITHIN if character == "*" else "[^/]")
         elif character == "^":
             parts.append("^")
         else:
@@ -199,7 +202,7 @@ def _expression(pattern: str) -> tuple[str, bool]:
         at += 1
     if accident and not literal:
         raise ValueError(f"{accident!r} is part of a regular expression there")
-    return "".join(parts), literal
+    return parts, literal
 
 
 def _accident(pattern: str, at: int) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import UnreadableInputError
-from tasks.inputs import dockerignore
+from tasks.inputs import dockerignore, wildcards
 
 FILE = Path(".dockerignore")
 
@@ -150,3 +151,20 @@ def test_a_name_without_special_characters_matches_itself(name: str) -> None:
         return
 
     assert ignored(name, name)
+
+
+PIECES = st.lists(st.sampled_from(["*", "**", "**/", "/", "a", "b", "?", "[ab]", "^", "\\*", "[^a]"]), max_size=8)
+PATHS = st.text("ab/*^\n", max_size=12)
+
+
+@given(PIECES.map("".join), PATHS)
+def test_patterns_with_many_wildcards_mean_what_the_regular_expression_means(pattern: str, path: str) -> None:
+    parts, _ = dockerignore._expression(pattern)
+    expected = re.fullmatch("".join(parts), path) is not None
+    assert wildcards.Pattern(parts).matches(path) is expected
+
+
+@pytest.mark.parametrize("wildcard", ["*a", "**/a*", "**/", "?*"])
+def test_a_pattern_of_many_wildcards_takes_no_time(wildcard: str) -> None:
+    """Backtracking would take longer than the universe lasts."""
+    assert not ignored(wildcard * 30 + "b", "a" * 200)
