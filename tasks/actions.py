@@ -40,9 +40,7 @@ def action(function: Callable[..., Any], *arguments: object) -> Action:
             if fault.errno not in _FULL:
                 raise
             where = fault.filename or "a disk that this run writes to"
-            return TaskFailed(
-                f"{where}: {fault.strerror}\n  next: free some space in STATE_DIR and TMPDIR"
-            )
+            return TaskFailed(f"{where}: {fault.strerror}\n  next: free some space in STATE_DIR and TMPDIR")
 
     # doit reads the signature to hand over `task`, `dependencies` …; ours takes the listed arguments only.
     del run.__wrapped__
