@@ -77,12 +77,19 @@ def _lower(rule: rules.Rule) -> Reader:
     return read
 
 
+_PATH_LENGTH, _NAME_LENGTH = 4095, 255
+"""Linux's PATH_MAX, less the final zero, and NAME_MAX; macOS's are not larger."""
+
+
 def path(text: str, here: Path) -> Path:
-    """Return the path that a person wrote, `~` being a home directory; ValueError where there is no such home."""
+    """Return the path that a person wrote, `~` being a home directory; ValueError where there can be no such path."""
     try:
-        return here / Path(text).expanduser()
+        found = here / Path(text).expanduser()
     except RuntimeError:
         raise ValueError("begins with the home directory of nobody here") from None
+    if len(os.fsencode(found)) > _PATH_LENGTH or max(len(os.fsencode(part)) for part in found.parts) > _NAME_LENGTH:
+        raise ValueError("is longer than a path can be")
+    return found
 
 
 def _file(text: str, here: Path) -> Path:

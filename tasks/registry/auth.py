@@ -35,6 +35,8 @@ TOKEN_LIMIT = 1024 * 1024
 _TOKEN_SECONDS = 60.0
 """How long a token lasts where its server does not say; token.md gives this number."""
 
+_LONGEST_TOKEN_SECONDS = 24 * 3600.0
+
 _TOKEN_MARGIN = 10.0
 """How long before its end a token is used no more."""
 
@@ -273,7 +275,7 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
             # Docker keeps the login for Docker Hub under another name than its API's.
             host = "docker.io" if registry.host == "registry-1.docker.io" else registry.host
             entry = docker.auth.load_config().resolve_authconfig(host)
-    except (docker.errors.DockerException, ValueError, KeyError, TypeError) as fault:
+    except (docker.errors.DockerException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
         raise CredentialsError(
             f"Docker's configuration has no usable login for {registry} ({type(fault).__name__}: {clean(str(fault))})",
             f"see config.json in DOCKER_CONFIG or ~/.docker, and the helpers that it names; {how_to_log_in(registry)}",
@@ -313,5 +315,6 @@ def _parse_token(response: Response, now: float) -> _Token:
             "see whether DOCKER_REGISTRY is a registry's address, then run again",
             status=response.status,
         )
-    seconds = float(lasts) if isinstance(lasts, int | float) and lasts > 0 else _TOKEN_SECONDS
+    # JSON's numbers have no end; no server's token outlives the run in any case.
+    seconds = min(lasts, _LONGEST_TOKEN_SECONDS) if isinstance(lasts, int | float) and lasts > 0 else _TOKEN_SECONDS
     return _Token(f"Bearer {token}", now + max(seconds - _TOKEN_MARGIN, seconds / 2))

@@ -283,7 +283,7 @@ def _parse_token(answer: Mapping[str, Any]) -> Token:
         endpoint = urlsplit(entry["proxyEndpoint"])
         registry = Registry(endpoint.netloc)
         expires_at = entry["expiresAt"]
-    except (LookupError, ValueError, TypeError, SettingsError):
+    except (LookupError, ValueError, TypeError, AttributeError, SettingsError):
         # No cause: its text could hold the token.
         raise _no_token() from None
     if not colon or not password or endpoint.scheme != "https" or not isinstance(expires_at, datetime):
