@@ -87,10 +87,6 @@ def test_what_should_be_a_mapping_or_a_list_and_is_not_is_named_for_what_it_is()
     ]
 
 
-def test_a_long_text_is_cut_in_a_message() -> None:
-    assert len(located.quoted("x" * 1000)) < 70
-
-
 def test_a_path_below_here_is_shown_without_what_leads_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert located.shown(tmp_path / "a" / "b") == "a/b"
