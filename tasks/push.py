@@ -17,7 +17,7 @@ from typing import Any
 
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
-from tasks.engine import buildx, mood
+from tasks.engine import buildx, retry
 from tasks.errors import RegistryError
 from tasks.inputs import gather, staging
 from tasks.inputs.fingerprint import inputs_tag
@@ -85,7 +85,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
     )
     listed = session.records.begin(session.decisions.gathered(image))
     given = session.credential(repository.registry)
-    built, note = mood.patiently(
+    built, note = retry.retrying(
         lambda: buildx.build(
             argv,
             image=image.name,

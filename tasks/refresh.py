@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tasks.errors import RegistryError
+from tasks.parallel import each
 from tasks.reference import Registry, Repository
 from tasks.registry.auth import Keychain
 from tasks.registry.oci import Client
-from tasks.together import each
 
 DOCKER_HUB = "registry-1.docker.io"
 """Where the API of `docker.io` is (github.com/distribution/reference, and Docker Hub's documentation)."""

@@ -15,6 +15,7 @@ from doit import doit_cmd
 from doit.exceptions import InvalidDodoFile
 
 from sandbox.layout import Sandbox
+from tasks.backoff import Pace
 from tasks.composition import compose
 from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
@@ -23,7 +24,6 @@ from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gatherer, files
 from tasks.model import Builder, Catalogue, Image
 from tasks.once import once
-from tasks.patience import Pace
 from tasks.reference import Registry, Repository, Tag
 from tasks.registry import target
 

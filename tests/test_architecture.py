@@ -69,8 +69,8 @@ TOUCHING = {
 ABOVE = {
     "tasks.configuration": set(),
     "tasks.inputs": {"tasks.configuration", "tasks.run"},
-    "tasks.registry": {"tasks.configuration", "tasks.inputs", "tasks.once", "tasks.patience", "tasks.together"},
-    "tasks.engine": {"tasks.inputs", "tasks.lock", "tasks.patience", "tasks.registry", "tasks.run"},
+    "tasks.registry": {"tasks.configuration", "tasks.inputs", "tasks.once", "tasks.backoff", "tasks.parallel"},
+    "tasks.engine": {"tasks.inputs", "tasks.lock", "tasks.backoff", "tasks.registry", "tasks.run"},
     "sandbox": {"tasks.actions", "tasks.configuration", "tasks.run"},
 }
 """By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import sample
+from tasks.backoff import Budget
 from tasks.configuration import settings
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
 from tasks.decisions import Decisions
@@ -22,7 +23,6 @@ from tasks.inputs.digests import Digests
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.inputs.gather import Gatherer
 from tasks.model import Image, Kind
-from tasks.patience import Budget
 from tasks.reference import Digest, Registry, Repository, Tag
 from tasks.registry.http import Http
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256

@@ -28,8 +28,8 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 
+from tasks.backoff import REQUEST, Budget, Pace
 from tasks.errors import RegistryError
-from tasks.patience import REQUEST, Budget, Pace
 from tasks.reference import Registry
 from tasks.registry.message import LOOK_AT_THE_HOST, TEMPORARY, TRY_AGAIN, Request, Response, clean, shown
 

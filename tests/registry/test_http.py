@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.backoff import Budget
 from tasks.errors import RegistryError
-from tasks.patience import Budget
 from tasks.reference import Registry
 from tasks.registry.http import Http, trusted
 from tasks.registry.message import Request

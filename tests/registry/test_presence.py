@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tasks.backoff import Budget
 from tasks.errors import CredentialsError, RegistryError
-from tasks.patience import Budget
 from tasks.reference import Registry, Repository
 from tasks.registry import presence
 from tasks.registry.auth import Credential

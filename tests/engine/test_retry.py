@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.engine.mood import Mood, mood, patiently
+from tasks.backoff import Budget
+from tasks.engine.retry import Refusal, refusal, retrying
 from tasks.errors import BuildError
-from tasks.patience import Budget
 from tasks.reference import Digest
 
 DIGEST = Digest("sha256:" + "0" * 64)
@@ -44,10 +44,10 @@ NEITHER = [
 
 @pytest.mark.parametrize(
     ("said", "expected"),
-    [*((s, Mood.BUSY) for s in BUSY), *((s, Mood.LOGIN) for s in LOGIN), *((s, None) for s in NEITHER)],
+    [*((s, Refusal.BUSY) for s in BUSY), *((s, Refusal.LOGIN) for s in LOGIN), *((s, None) for s in NEITHER)],
 )
-def test_the_last_error_tells_why_a_registry_took_no_push(said: str, expected: Mood | None) -> None:
-    assert mood(said) is expected
+def test_the_last_error_tells_why_a_registry_took_no_push(said: str, expected: Refusal | None) -> None:
+    assert refusal(said) is expected
 
 
 class Builds:
@@ -65,9 +65,9 @@ class Builds:
     def renew(self) -> None:
         self.renewed += 1
 
-    def patiently(self, budget: Budget) -> tuple[Digest, str]:
+    def retrying(self, budget: Budget) -> tuple[Digest, str]:
         clock: Callable[[], float] = lambda: sum(self.waited)  # noqa: E731  # Only waits take time here.
-        return patiently(
+        return retrying(
             self.build, self.renew, budget=budget, sleep=self.waited.append, clock=clock, jitter=lambda: 1.0
         )
 
@@ -76,39 +76,39 @@ BUDGET = Budget(attempts=3, seconds=100, first_wait=2, longest_wait=8)
 
 
 def test_a_build_that_succeeds_is_not_told_of() -> None:
-    assert Builds().patiently(BUDGET) == (DIGEST, "")
+    assert Builds().retrying(BUDGET) == (DIGEST, "")
 
 
 def test_a_busy_registry_is_asked_again_after_a_wait_that_grows() -> None:
     builds = Builds(BUSY[0], BUSY[1])
-    assert builds.patiently(BUDGET) == (DIGEST, "the registry took it at attempt 3")
+    assert builds.retrying(BUDGET) == (DIGEST, "the registry took it at attempt 3")
     assert builds.waited == [2, 4]
 
 
 def test_the_attempts_end_with_what_to_do() -> None:
     builds = Builds(*BUSY)
     with pytest.raises(BuildError, match="the build failed") as fault:
-        builds.patiently(BUDGET)
+        builds.retrying(BUDGET)
     assert (builds.calls, fault.value.next_step.partition(":")[0]) == (3, "the registry is busy or out of reach")
 
 
 def test_no_attempt_is_begun_beyond_the_budgets_seconds() -> None:
     builds = Builds(*BUSY)
     with pytest.raises(BuildError):
-        builds.patiently(Budget(attempts=99, seconds=5, first_wait=2, longest_wait=8))
+        builds.retrying(Budget(attempts=99, seconds=5, first_wait=2, longest_wait=8))
     assert builds.waited == [2]
 
 
 def test_a_refused_login_is_renewed_once_and_tried_at_once() -> None:
     builds = Builds(LOGIN[0])
-    assert builds.patiently(BUDGET)[0] == DIGEST
+    assert builds.retrying(BUDGET)[0] == DIGEST
     assert (builds.renewed, builds.waited) == (1, [])
 
 
 def test_a_login_that_is_refused_again_is_an_error() -> None:
     builds = Builds(LOGIN[0], LOGIN[1])
     with pytest.raises(BuildError, match="the build failed") as fault:
-        builds.patiently(BUDGET)
+        builds.retrying(BUDGET)
     assert (builds.renewed, builds.calls, fault.value.next_step) == (1, 2, "mend it")
 
 
@@ -116,5 +116,5 @@ def test_a_login_that_is_refused_again_is_an_error() -> None:
 def test_a_build_with_another_fault_is_not_tried_again(said: str) -> None:
     builds = Builds(said)
     with pytest.raises(BuildError):
-        builds.patiently(BUDGET)
+        builds.retrying(BUDGET)
     assert builds.calls == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.patience import PUSH, REQUEST, Budget, Pace
+from tasks.backoff import PUSH, REQUEST, Budget, Pace
 
 
 class Clock:

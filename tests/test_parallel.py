@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tasks.together import each
+from tasks.parallel import each
 
 
 def test_results_are_in_the_items_order() -> None:

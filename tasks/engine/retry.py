@@ -15,8 +15,8 @@ import re
 import time
 from collections.abc import Callable
 
+from tasks.backoff import PUSH, Budget
 from tasks.errors import BuildError
-from tasks.patience import PUSH, Budget
 from tasks.reference import Digest
 
 # What BuildKit says of a push, and what buildx says when it asks the engine's own driver for the digest after one.
@@ -37,14 +37,14 @@ _LOGIN = re.compile(
 _LATER = "the registry is busy or out of reach: run again in a while; what was pushed is kept"
 
 
-class Mood(enum.Enum):
+class Refusal(enum.Enum):
     """Why a registry did not take a push."""
 
     BUSY = "busy"
     LOGIN = "the login"
 
 
-def mood(said: str) -> Mood | None:
+def refusal(said: str) -> Refusal | None:
     """Return why the registry did not take a push, or None where the build has another fault.
 
     Args:
@@ -53,11 +53,11 @@ def mood(said: str) -> Mood | None:
     if not _PUSH.match(said):
         return None
     if _LOGIN.search(said):
-        return Mood.LOGIN
-    return Mood.BUSY if _BUSY.search(said) else None
+        return Refusal.LOGIN
+    return Refusal.BUSY if _BUSY.search(said) else None
 
 
-def patiently(
+def retrying(
     build: Callable[[], Digest],
     renew: Callable[[], None],
     *,
@@ -66,7 +66,7 @@ def patiently(
     clock: Callable[[], float] = time.monotonic,
     jitter: Callable[[], float] = random.random,
 ) -> tuple[Digest, str]:
-    """Build and push, again while only the registry's mood is at fault.
+    """Build and push, again while only the registry did not take it.
 
     Args:
         build: builds and pushes.
@@ -88,12 +88,12 @@ def patiently(
         try:
             digest = build()
         except BuildError as error:
-            why = mood(error.said)
-            if why is Mood.LOGIN and not renewed:
+            why = refusal(error.said)
+            if why is Refusal.LOGIN and not renewed:
                 renewed = True
                 renew()
                 continue
-            if why is not Mood.BUSY:
+            if why is not Refusal.BUSY:
                 raise
             wait = budget.wait(attempt, jitter())
             if attempt == budget.attempts or clock() - started + wait > budget.seconds:
