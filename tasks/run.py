@@ -28,6 +28,9 @@ INTERRUPT_SECONDS = 3.0
 TERMINATE_SECONDS = 2.0
 """How long they then get after SIGTERM before they are killed."""
 
+POLL_SECONDS = 0.02
+"""How often it is looked whether they have ended."""
+
 WIND_UP_SECONDS = 60.0
 """How long a command in the foreground gets after an interrupt; a test run stops the engine it started."""
 
@@ -225,9 +228,8 @@ def kill_all() -> None:
     """Kill every child that runs and let no new one start; for a signal's handler, so it waits for no lock."""
     _stopping.set()
     for child in tuple(_children):
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def _start(
@@ -315,7 +317,7 @@ def _end(children: list[subprocess.Popen[bytes]]) -> None:
         (signal.SIGTERM, TERMINATE_SECONDS),
         (signal.SIGKILL, 1.0),
     ):
-        alive = [child for child in children if child.poll() is None]
+        alive = [child for child in children if _lives(child)]
         if not alive:
             return
         for child in alive:
@@ -325,5 +327,16 @@ def _end(children: list[subprocess.Popen[bytes]]) -> None:
         started = time.monotonic()
         for child in alive:
             patience = WIND_UP_SECONDS if step == signal.SIGINT and child in _patient else seconds
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(max(0.0, started + patience - time.monotonic()))
+            while _lives(child) and time.monotonic() < started + patience:
+                time.sleep(POLL_SECONDS)
+
+
+def _lives(child: subprocess.Popen[bytes]) -> bool:
+    """Return whether anything of the child's group is left: docker may well end before the plugin that it started."""
+    if child.poll() is None:
+        return True
+    try:
+        os.killpg(child.pid, 0)
+    except (ProcessLookupError, PermissionError):  # Gone; or, on macOS, nothing but zombies.
+        return False
+    return True

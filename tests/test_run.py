@@ -3,6 +3,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,19 @@ def test_a_log_gets_what_a_rewriter_makes_of_the_output(tmp_path: Path) -> None:
     done = run.run(["seq", "2"], log=log, rewriter=Doubled())
     assert log.read_text().splitlines()[1:] == ["1", "1", "2", "2", "end"]
     assert done.output.splitlines() == ["1", "1", "2", "2", "end"]
+
+
+def test_what_a_command_started_is_ended_with_it_even_where_the_command_ends_first(tmp_path: Path) -> None:
+    """As docker does, which ends at a signal that its plugin may take no notice of."""
+    code = f"""
+        import subprocess, sys
+        stubborn = "import os, signal, time; signal.signal(2, signal.SIG_IGN); signal.signal(15, signal.SIG_IGN);"
+        stubborn += "open({str(tmp_path / "pid")!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+        subprocess.run([sys.executable, "-c", stubborn])
+    """
+    with pytest.raises(CommandError, match="did not end within"):
+        run.run(python(code), timeout=1.5)
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
