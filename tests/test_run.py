@@ -154,10 +154,11 @@ def test_a_log_gets_what_a_rewriter_makes_of_the_output(tmp_path: Path) -> None:
 def test_what_a_command_started_is_ended_with_it_even_where_the_command_ends_first(tmp_path: Path) -> None:
     """As docker does, which ends at a signal that its plugin may take no notice of."""
     code = f"""
-        import subprocess, sys
+        import subprocess, sys, time
         stubborn = "import os, signal, time; signal.signal(2, signal.SIG_IGN); signal.signal(15, signal.SIG_IGN);"
         stubborn += "open({str(tmp_path / "pid")!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-        subprocess.run([sys.executable, "-c", stubborn])
+        child = subprocess.Popen([sys.executable, "-c", stubborn])
+        time.sleep(60)
     """
     with pytest.raises(CommandError, match="did not end within"):
         run.run(python(code), timeout=1.5)
