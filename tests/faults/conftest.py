@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tests.faults.place import Place, place
+from tests.faults.place import SIX, Place, place
 from tests.integration.conftest import engine, sandbox
 
 __all__ = ["engine", "sandbox"]
@@ -17,8 +17,8 @@ __all__ = ["engine", "sandbox"]
 
 @pytest.fixture
 def there(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> Iterator[Place]:
-    """A place of a test's own, with nothing in its registry."""
-    with place(tmp_path, sandbox, engine) as found:
+    """A place of a test's own, of six images, with nothing in its registry."""
+    with place(tmp_path, sandbox, engine, SIX) as found:
         yield found
 
 

@@ -12,11 +12,23 @@ from pathlib import Path
 
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
+from tasks.model import Image
 from tests.faults.proxy import Fault, Proxy
-from tests.faults.truth import Truth
+from tests.faults.truth import IMAGES, Truth
 from tests.integration.project import Project, Run
 
 _numbers = itertools.count()
+
+SIX = tuple(
+    image
+    for image in IMAGES
+    if image.name
+    in {
+        *("ingest", "compaction-job-execution", "statestore-committer"),
+        *("query-lambda", "metrics-lambda", "athena-lambda"),
+    }
+)
+"""A deployment, two for several platforms and three lambdas: enough where nothing depends on how many there are."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +72,22 @@ class Place:
 
 
 @contextmanager
-def place(root: Path, sandbox: Sandbox, engine: Engine, **variables: str) -> Iterator[Place]:
-    """Make a place in an empty directory; nothing is in its registry."""
+def place(
+    root: Path, sandbox: Sandbox, engine: Engine, images: tuple[Image, ...] = IMAGES, **variables: str
+) -> Iterator[Place]:
+    """Make a place of some images in an empty directory; nothing is in its registry."""
     registry, api = Proxy(sandbox.docker_registry), Proxy(f"127.0.0.1:{sandbox.api_port}")
     shutil.copytree(sandbox.scripts_dir, root / "scripts")
     instance = f"faults-{os.getpid()}-{next(_numbers)}"
-    given = {"DOCKER_REGISTRY": registry.host, "AWS_ENDPOINT_URL": f"http://{api.host}", **variables}
+    given = {
+        "DOCKER_REGISTRY": registry.host,
+        "AWS_ENDPOINT_URL": f"http://{api.host}",
+        "IMAGES": ",".join(image.name for image in images),
+        **variables,
+    }
     project = Project(root, sandbox, engine, instance, given)
     try:
-        found = Place(project, registry, api, Truth(project))
+        found = Place(project, registry, api, Truth(project, images))
         found.truth.edit()
         yield found
     finally:

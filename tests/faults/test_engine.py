@@ -13,7 +13,7 @@ import pytest
 from sandbox import servers
 from sandbox.layout import Sandbox
 from tests.faults import processes
-from tests.faults.place import Place, place
+from tests.faults.place import SIX, Place, place
 from tests.integration.conftest import new_sandbox, start, usable
 
 pytestmark = pytest.mark.integration
@@ -25,7 +25,7 @@ def own(tmp_path: Path) -> Iterator[Place]:
     box = new_sandbox()
     try:
         engine = usable(box, start(box))
-        with place(tmp_path, box, engine) as found:
+        with place(tmp_path, box, engine, SIX) as found:
             yield found
     finally:
         servers.remove(box)
@@ -37,7 +37,7 @@ def server(box: Sandbox, name: str) -> int:
 
 
 @pytest.mark.parametrize("names", [["dockerd"], ["containerd", "dockerd"], ["registry"]], ids=" and ".join)
-@pytest.mark.parametrize("after", [0, 5])
+@pytest.mark.parametrize("after", [0, 3])
 def test_a_server_that_is_killed_fails_what_needs_it_and_the_next_run_goes_on(
     own: Place, names: list[str], after: int
 ) -> None:

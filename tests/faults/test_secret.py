@@ -14,7 +14,6 @@ from tests.faults.place import Place
 from tests.faults.proxy import FOR_EVER, FORBIDDEN, Fault
 from tests.faults.proxy import UNAUTHORIZED as UNAUTHORIZED_FOR_EVER
 from tests.faults.test_run import UNAUTHORIZED, Tokens
-from tests.faults.truth import IMAGES
 from tests.faults.watcher import Watcher, in_files, needles
 
 pytestmark = pytest.mark.integration
@@ -43,7 +42,7 @@ def test_the_token_is_nowhere(there: Place, faults: list[Fault]) -> None:
         done = there.run()
     assert tokens.given >= 1
     assert (done.code == 0) == (not faults), done.output
-    assert len(done.pushed) == len(IMAGES) - len(faults)
+    assert len(done.pushed) == len(there.truth.images) - len(faults)
     seen = watcher.seen
     print({key: seen[key] for key in ("looks", "read")}, len(seen["names"]))  # noqa: T201  # `pytest -s`: the figures.
     assert any("docker-buildx" in name or "docker" in name for name in seen["names"]), seen["names"]

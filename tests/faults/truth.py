@@ -31,15 +31,17 @@ class Truth:
 
     Attributes:
         project: the project.
+        images: those of its images that it pushes.
         trees: by image, the contents that its jar has had.
     """
 
     project: Project
+    images: tuple[Image, ...] = IMAGES
     trees: dict[str, list[bytes]] = field(default_factory=dict)
 
-    def edit(self, images: Iterable[Image] = IMAGES) -> None:
-        """Write the jars of these images anew, as nobody has before."""
-        for image in images:
+    def edit(self, images: Iterable[Image] | None = None) -> None:
+        """Write the jars of these images anew, as nobody has before; of all of them where None."""
+        for image in self.images if images is None else images:
             content = sample_jar(uuid.uuid4().hex)
             jar(self.project, image).write_bytes(content)
             self.trees.setdefault(image.name, []).append(content)
@@ -50,7 +52,7 @@ class Truth:
         Raises:
             AssertionError: a tag is on something else.
         """
-        for image in IMAGES:
+        for image in self.images:
             tags = self._tags(image)
             contents = {tag: self._content(image, digest) for tag, digest in tags.items()}
             for tag, content in contents.items():
@@ -67,11 +69,11 @@ class Truth:
 
     def tagged(self) -> dict[str, set[str]]:
         """Return the names of the inputs tags of each image."""
-        return {image.name: {tag for tag in self._tags(image) if tag.startswith("inputs-")} for image in IMAGES}
+        return {image.name: {tag for tag in self._tags(image) if tag.startswith("inputs-")} for image in self.images}
 
     def settled(self) -> bool:
         """Return whether each version tag is on the digest of an inputs tag that is on the tree's content of now."""
-        for image in IMAGES:
+        for image in self.images:
             tags = self._tags(image)
             current = [
                 digest
