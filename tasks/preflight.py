@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Missing, Unknown
 from tasks.errors import EngineError, PreflightError, SleeperImagesError, StagingError
 from tasks.model import Image
+from tasks.parallel import Pool
 from tasks.session import Session
 
 AT_ONCE = 20
@@ -118,7 +118,7 @@ def look(session: Session) -> Faults:
         decision = session.decisions.of(image)
         if isinstance(decision, Blocked | Unknown):
             faults.add(decision.error, image.name)
-    with ThreadPoolExecutor(AT_ONCE + 1, thread_name_prefix="preflight") as pool:
+    with Pool(AT_ONCE + 1) as pool:
         engine = pool.submit(_engine, session, (*missing, *session.loads))
         pushable = [(image, pool.submit(_caught, repository.check, session, image)) for image in missing]
         for error, name in engine.result():

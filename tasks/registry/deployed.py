@@ -9,12 +9,13 @@ Nothing is proved here (`proof` does that): it tells people what there is, whoev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tasks.errors import RegistryError
+from tasks.parallel import Pool
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Child, Manifest, parse_object, weight
 from tasks.registry.oci import Client
@@ -87,7 +88,7 @@ def read(client: Client, wanted: Mapping[str, Place], pushed_at: PushedAt | None
     """
     if not wanted:
         return Answers({}, None)
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="read") as pool:
+    with Pool(WORKERS) as pool:
         when = (
             {place: pool.submit(_caught, pushed_at, place[0], place[1]) for place in set(wanted.values())}
             if pushed_at

@@ -33,6 +33,7 @@ def third_tag(place: Place) -> bool:
 
 MOMENTS: dict[str, tuple[list[Fault], Moment]] = {
     "while the registry is silent": ([Fault("silent", proxy.SILENT, "ours: HEAD inputs tag", times=FOR_EVER)], met),
+    "in the preflight": ([Fault("silent", proxy.SILENT, "ours: POST uploads", times=FOR_EVER)], met),
     "while BuildKit uploads": ([Fault("slow", proxy.SILENT, "buildkit: PUT uploads", "ingest", FOR_EVER)], met),
     "while we tag": ([Fault("slow", proxy.SILENT, "ours: PUT version tag", "ingest", FOR_EVER)], met),
     "after the third": ([], third_tag),
