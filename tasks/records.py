@@ -9,14 +9,15 @@ A record explains and never decides: a fault of one is told and fails nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from tasks.errors import SleeperImagesError
 from tasks.inputs.difference import Change, differences, differing_jars
 from tasks.inputs.gather import Gathered
 from tasks.inputs.listing import Listings
+from tasks.parallel import each
 from tasks.reference import Digest, Repository
 from tasks.registry import record
 from tasks.registry.model import Descriptor
@@ -105,11 +106,8 @@ class Records:
         Args:
             wanted: by image, its repository, the image's digest and what it would be made of.
         """
-        if not wanted:
-            return {}
-        with ThreadPoolExecutor(min(READERS, len(wanted)), thread_name_prefix="records") as pool:
-            found: Iterable[Comparison] = pool.map(lambda one: self._compare(*one), wanted.values())
-            return dict(zip(wanted, found, strict=True))
+        found = each(lambda one: self._compare(*one), wanted.values(), at_once=READERS)
+        return dict(zip(wanted, found, strict=True))
 
     def _compare(self, repository: Repository, digest: Digest, gathered: Gathered) -> Comparison:
         try:
