@@ -140,8 +140,12 @@ def test_a_flipped_bit_is_an_error_or_counts_or_lies_where_nothing_counts(conten
     except UnreadableInputError:
         return
     if same:
-        with zipfile.ZipFile(path) as zipped:
-            assert [content, content[::-1]] == [zipped.read("a.class"), zipped.read("b.class")]
+        try:
+            with zipfile.ZipFile(path) as zipped:
+                read = [zipped.read("a.class"), zipped.read("b.class")]
+        except NotImplementedError:  # "Version needed" is more than zipfile knows; it counts for nothing here.
+            return
+        assert [content, content[::-1]] == read
 
 
 def test_a_rebuild_of_many_entries_on_another_file_system_does_not_count() -> None:
