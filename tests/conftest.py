@@ -1,4 +1,4 @@
-"""How property tests run: the same cases each time in CI, so that a change alone decides; no deadline, as machines vary."""
+"""How property tests run: on the same cases each time in CI, so that a change alone decides; and without a deadline."""
 
 from __future__ import annotations
 
