@@ -1,3 +1,4 @@
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -29,7 +30,8 @@ class Holder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.is_alive():
+        # One that was told to go on, or was killed, may have ended by now.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.pipe.send("go")
         self.process.join()
         self.process.close()
