@@ -93,7 +93,7 @@ class Cell:
 
 
 def cells(steps: Sequence[tuple[str, int]], names: Sequence[str], times: int) -> list[Cell]:
-    return [Cell(step, after, name, times) for (step, after), name in itertools.product(steps, names)]
+    return [Cell(step, after, name, times) for name, (step, after) in itertools.product(names, steps)]
 
 
 def batches(todo: Sequence[Cell]) -> Iterator[dict[str, Cell]]:
@@ -113,13 +113,13 @@ RETAG = list(batches([*cells(RETAGGED, tuple(FAULTS), 1), *cells(RETAGGED, STUBB
 
 
 def chosen(found: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
-    """All of them with FAULTS=all; else every fourth, which has every step and every fault."""
+    """All of them with FAULTS=all; else every fourth, each of which has a fault or two at every step."""
     return found if WHOLE else found[::4]
 
 
 def summary(batch: dict[str, Cell]) -> str:
-    """Name a batch by the steps in it."""
-    return ", ".join(dict.fromkeys(f"{cell.step} {cell.after}" for cell in batch.values()))
+    """Name a batch by the faults in it."""
+    return ", ".join(dict.fromkeys(cell.name for cell in batch.values()))
 
 
 def outcome(done: Run, image: str) -> str:
