@@ -54,3 +54,4 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
     print(f"{number}: killed at {part:.2f}, {len(there)} there, {len(again.built)} built again")  # noqa: T201  # pytest -s
     assert truth.settled()
     assert project.push_all().counts == (0, 0)
+    assert [path for path in (project.state / "contexts").rglob("*") if path.is_file()] == []
