@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tasks.signals import interrupts
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,6 +71,38 @@ def test_an_ignored_sighup_stays_ignored() -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 143
         assert not alive(child)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_another_thread_gets_is_heard_by_a_main_thread_that_waits(number: signal.Signals) -> None:
+    # The kernel may give a process's signal to any of its threads, and then nothing interrupts the main thread's wait.
+    program = f"""
+        import signal, sys, threading
+        from tasks.signals import code, interrupts
+        other = threading.Thread(target=threading.Event().wait, daemon=True)
+        other.start()
+        threading.Timer(0.1, signal.pthread_kill, (other.ident, {int(number)})).start()
+        with interrupts() as received:
+            try:
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                sys.exit(code(received[0]))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, check=False, timeout=20)
+    assert done.returncode == 128 + number
+
+
+def test_the_handlers_and_the_wakeup_descriptor_are_put_back() -> None:
+    def found() -> list[object]:
+        descriptor = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(descriptor)
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGURG)
+        return [descriptor, threading.active_count(), *map(signal.getsignal, numbers)]
+
+    before = found()
+    with interrupts():
+        assert found() != before
+    assert found() == before
 
 
 def test_a_second_signal_ends_everything_at_once() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from doit.exceptions import InvalidCommand
 from tasks import files
 from tasks.composition import initial_directory
 from tasks.session import close
+from tasks.signals import code, interrupts
 
 SANDBOX = "sandbox"
 """The word that makes the sandbox the target, as it does for a run."""
@@ -39,15 +39,16 @@ class Reading(DoitCmdBase):
         return super().parse_execute(flags_first(in_args, self.cmd_options))
 
     def execute(self, params: Any, args: list[str]) -> int:
-        """Run the command; return its exit code, or 130 where an interrupt ended it."""
+        """Run the command; return its exit code, or 128 and a signal's number where that ended it."""
         if SANDBOX in args:
             set_var("target", SANDBOX)
-        try:
-            return int(super().execute(params, args) or 0)
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
-        finally:
-            close()
+        with interrupts() as received:
+            try:
+                return int(super().execute(params, args) or 0)
+            except KeyboardInterrupt:
+                return code(received[0])
+            finally:
+                close()
 
 
 def text_option(name: str, what: str, *, short: str = "", choices: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:

@@ -14,6 +14,7 @@ TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """The statuses that the same request may well not meet again."""
 
 TRY_AGAIN = "see whether the registry is up and the network reaches it, then run again"
+ITS_OWN_FAULT = "run again; if it goes on, the registry's log says why"
 LOOK_AT_THE_HOST = "see whether DOCKER_REGISTRY is a registry's address, and what the registry's log says"
 
 _ERROR_TEXT = 300
@@ -103,7 +104,7 @@ def _own_words(response: Response) -> tuple[str, str]:
 
 def _next_step(status: int, code: str) -> str:
     if status in TEMPORARY:
-        return TRY_AGAIN
+        return ITS_OWN_FAULT
     if code == "NAME_UNKNOWN":
         return "create the repository: run the task repository:<image>"
     match status:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -77,10 +78,8 @@ def test_a_signal_ends_a_run(there: Place, moment: str, number: signal.Signals, 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
 def test_a_child_that_takes_no_notice_is_killed(there: Place, number: signal.Signals, code: int) -> None:
-    there.project.before_each_build("trap '' INT TERM; : > stubborn; while :; do sleep 1; done")
-    marker = there.project.root / "stubborn"
-    there.project.hook.write_text(there.project.hook.read_text().replace(": > stubborn", f": > {marker}"))
-    ended, output, seconds = interrupted(there, lambda _: marker.exists(), number, group=False)
+    stubborn = take_no_notice(there)
+    ended, output, seconds = interrupted(there, lambda _: stubborn.exists(), number, group=False)
     assert ended == code, output
     assert PATIENCE <= seconds < PATIENCE + 3
     assert processes.gone(there.project.root) == {}
@@ -89,11 +88,12 @@ def test_a_child_that_takes_no_notice_is_killed(there: Place, number: signal.Sig
 
 
 def test_a_second_signal_does_not_wait(there: Place) -> None:
-    there.project.before_each_build("trap '' INT TERM; while :; do sleep 1; done")
+    stubborn = take_no_notice(there)
     running = there.project.start("push_all")
     deadline = time.monotonic() + 60
-    while not any("hook" in command for command in processes.of(there.project.root).values()):
+    while not stubborn.exists():
         assert time.monotonic() < deadline
+        time.sleep(0.005)
     running.send_signal(signal.SIGINT)
     time.sleep(1)
     begun = time.monotonic()
@@ -104,6 +104,13 @@ def test_a_second_signal_does_not_wait(there: Place) -> None:
     assert processes.gone(there.project.root) == {}
     there.project.hook.unlink()
     there.repair()
+
+
+def take_no_notice(place: Place) -> Path:
+    """Have each build ignore SIGINT and SIGTERM; return a file that is there as soon as one does."""
+    stubborn = place.project.root / "stubborn"
+    place.project.before_each_build(f"trap '' INT TERM; : > {stubborn}; while :; do sleep 1; done")
+    return stubborn
 
 
 def remembered(place: Place) -> set[str]:

@@ -31,7 +31,7 @@ _instances = itertools.count()
 @pytest.fixture(scope="module")
 def pushed(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose images have all been pushed."""
-    project = Project(tmp_path_factory.mktemp("pushed"), sandbox, engine, "pushed")
+    project = Project(tmp_path_factory.mktemp("pushed"), sandbox, engine, f"pushed-{next(_instances)}")
     sample.make(project.scripts, IMAGES, VERSION)
     (project.scripts / "docker" / "lambda" / "entrypoint.sh").write_text("#!/bin/sh\n")
     with (project.scripts / "docker" / "lambda" / "Dockerfile").open("a") as file:
