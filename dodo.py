@@ -17,7 +17,7 @@ DOIT_CONFIG = {
     "check_file_uptodate": Informative,
     "continue": True,
     "default_tasks": [],
-    "dep_file": str(SESSION.settings.state_dir / "doit.db"),
+    "dep_file": str(SESSION.state.doit),
     "minversion": "0.37.0",
     "num_process": SESSION.settings.parallel,
     "par_type": "thread",

@@ -32,7 +32,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "file_dep": session.files(image),
             "task_dep": ["builder"],
             "uptodate": [_loaded_check(session, image)],
-            "clean": [(session.remove_logs, ["build", image])],
+            "clean": [(session.state.remove_logs, ["build", image])],
             "io": NO_CAPTURE,
             "meta": {"verb": "build", "image": image.name},
         }
@@ -42,22 +42,22 @@ def build(session: Session, image: Image) -> dict[str, Any]:
     """Build the image and load it into the engine; return its name, the engine's id of it and the fingerprint."""
     made_of = session.decisions.gathered(image).inputs
     # push:<image> removes its context when it is done, which may be in this same run.
-    context = prepare(session, image, session.contexts / "load")
+    context = prepare(session, image, session.state.loads)
     argv = buildx.command(
         session.engine,
         context,
         made_of,
         buildx.Output.load(local_name(session, image)),
         platforms=() if image.multiplatform else made_of.platforms,
-        metadata=session.metadata("build", image),
+        metadata=session.state.metadata("build", image),
         force=session.settings.force,
     )
     buildx.build(
         argv,
         image=image.name,
         environment=session.docker_environment(logged_in=False),
-        metadata=session.metadata("build", image),
-        log=session.log("build", image),
+        metadata=session.state.metadata("build", image),
+        log=session.state.log("build", image),
         listener=session.listener("build", image),
     )
     session.decisions.check_unchanged(image)

@@ -45,6 +45,6 @@ def remove(session: Session, *, dryrun: bool) -> list[str]:
         SleeperImagesError: it cannot be removed, or another run builds with it.
     """
     if not dryrun:
-        session.builder_memory.unlink(missing_ok=True)
+        session.state.builder.unlink(missing_ok=True)
     there = builders.remove(session.builder.name, session.docker_environment(logged_in=False), dryrun=dryrun)
     return [f"the builder {session.builder.name}"] if there else []

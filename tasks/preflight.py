@@ -190,7 +190,7 @@ def _space(session: Session, missing: Iterable[Image]) -> None:
             needed += sum(file.size + _BLOCK for file in files)
     if not needed:
         return
-    place = _existing(session.contexts)
+    place = _existing(session.state.contexts)
     found = os.statvfs(place)
     free = found.f_bavail * found.f_frsize
     if free < needed + SPARE:

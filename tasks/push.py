@@ -40,7 +40,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "file_dep": session.files(image),
             "task_dep": [f"stage:{image.name}", f"repository:{image.name}", "builder", "login"],
             "uptodate": [(is_current, [session, image])],
-            "clean": [(session.remove_logs, ["push", image])],
+            "clean": [(session.state.remove_logs, ["push", image])],
             "io": NO_CAPTURE,
             "meta": {"verb": "push", "image": image.name},
         }
@@ -80,7 +80,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         made_of,
         buildx.Output.push(repository, made_of, session.engine, _building(session, image)),
         platforms=made_of.platforms,
-        metadata=session.metadata("push", image),
+        metadata=session.state.metadata("push", image),
         force=session.settings.force,
     )
     listed = session.records.begin(session.decisions.gathered(image))
@@ -90,8 +90,8 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
             argv,
             image=image.name,
             environment=session.docker_environment(logged_in=True),
-            metadata=session.metadata("push", image),
-            log=session.log("push", image),
+            metadata=session.state.metadata("push", image),
+            log=session.state.log("push", image),
             listener=session.listener("push", image),
         ),
         renew=lambda: session.renew_login(given),

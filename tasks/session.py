@@ -26,6 +26,7 @@ from tasks.model import Builder, Catalogue, Image
 from tasks.once import once
 from tasks.reference import Registry, Repository, Tag
 from tasks.registry import target
+from tasks.state import State
 
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.configuration.settings import Settings
@@ -62,6 +63,8 @@ class Session:
         self.catalogue = catalogue
         self.sandbox = sandbox
         self.environment = environment
+        self.state = State(settings.state_dir)
+        """Where things are on this machine."""
         self.created: dict[str, bool] = {}
         """By image whose repository is known to be there, whether it was created in this run."""
         self._asked: tuple[tuple[Image, ...], tuple[Image, ...]] | None = None
@@ -88,11 +91,6 @@ class Session:
 
     # Where things are on this machine
 
-    @property
-    def contexts(self) -> Path:
-        """The directory of the staged contexts."""
-        return self.settings.state_dir / "contexts"
-
     def files(self, image: Image) -> list[str]:
         """Return the image's file dependencies; the tasks that list them share one reading of the directory."""
         if image.name not in self._files:
@@ -102,27 +100,7 @@ class Session:
     def context(self, image: Image) -> Path:
         """Return the image's staged context; BuildKit tells contexts apart by the last part of their path."""
         fingerprint = self.decisions.gathered(image).inputs.fingerprint()
-        return self.contexts / f"{image.name}-{fingerprint[:12]}"
-
-    @property
-    def logs(self) -> Path:
-        """The directory of the logs."""
-        return self.settings.state_dir / "logs"
-
-    def log(self, verb: str, image: Image) -> Path:
-        """Return the log of a verb's command for the image."""
-        return self.logs / f"{verb}-{image.name}.log"
-
-    def metadata(self, verb: str, image: Image) -> Path:
-        """Return the file that buildx names its result in."""
-        return self.logs / f"{verb}-{image.name}.json"
-
-    def remove_logs(self, verb: str, image: Image, *, dryrun: bool) -> list[Path]:
-        """Remove what a verb's command for the image left in `logs`, unless `dryrun`; return what there was."""
-        found = [path for path in (self.log(verb, image), self.metadata(verb, image)) if path.exists()]
-        for path in () if dryrun else found:
-            path.unlink()
-        return found
+        return self.state.contexts / f"{image.name}-{fingerprint[:12]}"
 
     def listener(self, verb: str, image: Image) -> Listener:
         """Return what a build tells how far it is."""
@@ -133,11 +111,6 @@ class Session:
                 watcher(f"{verb}:{image.name}", progress)
 
         return tell
-
-    @property
-    def builder_memory(self) -> Path:
-        """The file that remembers that the builder cannot boot here."""
-        return self.settings.state_dir / "builder.json"
 
     # The registry
 
@@ -224,7 +197,7 @@ class Session:
 
     @once
     def _gatherer(self) -> Gatherer:
-        return Gatherer(self.settings, self.catalogue.bases, Digests(self.settings.state_dir / "digests"))
+        return Gatherer(self.settings, self.catalogue.bases, Digests(self.state.digests))
 
     @once
     def decisions(self) -> Decisions:
@@ -241,7 +214,7 @@ class Session:
         from tasks.inputs.listing import Listings  # noqa: PLC0415  # As above.
         from tasks.records import Records  # noqa: PLC0415  # As above.
 
-        return Records(lambda: self.client, Listings(self.settings.state_dir / "digests.inflated"))
+        return Records(lambda: self.client, Listings(self.state.listings))
 
     def ask(self, pushes: Iterable[Image], loads: Iterable[Image], *, boots: bool = False) -> None:
         """Say which images this run pushes, which it loads into the engine, and whether the builder was named."""
@@ -297,7 +270,7 @@ class Session:
     def engine(self) -> buildx.Engine:
         """The builder, ready; made so on first use, once."""
         environment = self.docker_environment(logged_in=False)
-        return builders.ready(self.builder, environment, self.builder_memory, self._closing)
+        return builders.ready(self.builder, environment, self.state.builder, self._closing)
 
     def close(self) -> None:
         """Give back what the run held: the login, the builder's lock."""

@@ -45,7 +45,7 @@ def is_not_needed(session: Session, image: Image) -> bool:
 def stage(session: Session, image: Image) -> None:
     """Stage the context, if the image has to be built."""
     if not is_not_needed(session, image):
-        prepare(session, image, session.contexts)
+        prepare(session, image, session.state.contexts)
 
 
 def prepare(session: Session, image: Image, parent: Path) -> Path:
@@ -68,7 +68,7 @@ def sweep(session: Session) -> None:
     Raises:
         StagingError: a context cannot be removed.
     """
-    for folder in (session.contexts, session.contexts / "load"):
+    for folder in (session.state.contexts, session.state.loads):
         for path in folder.iterdir() if folder.is_dir() else ():
             name = path.name.removesuffix(staging.PARTIAL)
             if _CONTEXT.search(name):
@@ -81,7 +81,7 @@ def remove(session: Session, image: Image, *, dryrun: bool) -> list[Path]:
     Raises:
         StagingError: one cannot be removed.
     """
-    found = [path for parent in (session.contexts, session.contexts / "load") for path in _staged(parent, image)]
+    found = [path for parent in (session.state.contexts, session.state.loads) for path in _staged(parent, image)]
     for path in () if dryrun else found:
         staging.remove(path)
     return sorted(found)

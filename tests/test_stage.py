@@ -15,7 +15,7 @@ def here(tmp_path: Path) -> Iterator[World]:
 
 
 def staged(here: World) -> set[str]:
-    return {path.name for path in here.session.contexts.glob("*")}
+    return {path.name for path in here.session.state.contexts.glob("*")}
 
 
 def test_what_has_to_be_built_is_staged_under_its_name_and_fingerprint(here: World) -> None:
@@ -36,7 +36,7 @@ def test_what_is_current_is_not_staged(here: World) -> None:
 
 def test_a_former_context_of_the_image_is_removed_and_no_other_images(here: World) -> None:
     for name in ("ingest-000000000000", "ingest-111111111111.partial", "ingest-runner-000000000000"):
-        (here.session.contexts / name).mkdir(parents=True)
+        (here.session.state.contexts / name).mkdir(parents=True)
     stage.stage(here.session, INGEST)
     assert staged(here) == {"ingest-runner-000000000000", here.session.context(INGEST).name}
 

@@ -78,7 +78,7 @@ def remove_all(session: Session, *, dryrun: bool) -> Iterator[Path]:
     Raises:
         StagingError: one cannot be removed.
     """
-    for directory in (session.contexts, session.logs):
+    for directory in (session.state.contexts, session.state.logs):
         if directory.exists():
             yield directory
             if not dryrun:

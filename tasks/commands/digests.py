@@ -12,8 +12,8 @@ from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, t
 from tasks.decision import Current, reason, state
 from tasks.errors import SettingsError, SleeperImagesError
 from tasks.session import Session, current
-from tasks.views import digests as handover
-from tasks.views.digests import Handover
+from tasks.views import digests
+from tasks.views.digests import DigestsFile
 from tasks.views.words import short_platforms, wrapped
 
 DIFFERS = 1
@@ -56,8 +56,8 @@ class Digests(Reading):
         session = current()
         try:
             if properties:
-                line = Handover(session.target.prefix, {}).property_line
-                self.outstream.write(encoded({handover.PROPERTY: session.target.prefix}) if json else line)
+                line = DigestsFile(session.target.prefix, {}).property_line
+                self.outstream.write(encoded({digests.PROPERTY: session.target.prefix}) if json else line)
                 return 0
             check_sandbox(session)
             return self._check(session, check, json=json) if check else self._write(session, output, json=json)
@@ -73,7 +73,7 @@ class Digests(Reading):
             _tell({name: f"{state(one)}: {reason(one)}" for name, one in behind.items()})
             sys.stderr.write(f"{len(behind)} of {len(decided)} not current, so no digests\n  next: doit push_all\n")
             return UNANSWERED if all(state(one) == "unknown" for one in behind.values()) else DIFFERS
-        found = handover.of(session, session.selected)
+        found = digests.of(session, session.selected)
         if output:
             write(output, found.text())
         self.outstream.write(found.text() if json else as_text(found))
@@ -81,10 +81,10 @@ class Digests(Reading):
 
     def _check(self, session: Session, check: str, *, json: bool) -> int:
         try:
-            written = handover.parse(read(check))
+            written = digests.parse(read(check))
         except SettingsError as error:
             raise InvalidCommand(f"{check}: {error}") from None
-        differing, unanswered = handover.differences(session, written)
+        differing, unanswered = digests.differences(session, written)
         if json:
             self.outstream.write(encoded({"differences": differing, "unanswered": unanswered}))
         else:
@@ -99,7 +99,7 @@ class Digests(Reading):
         return UNANSWERED if unanswered else 0
 
 
-def as_text(found: Handover) -> str:
+def as_text(found: DigestsFile) -> str:
     """Return the digests for people, and the line to paste."""
     cells = [("image", "tag", "digest", "platforms", "fingerprint")]
     cells += [

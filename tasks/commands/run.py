@@ -73,7 +73,7 @@ class Run(DoitRun):
         with contextlib.ExitStack() as held:
             if LOCKED & verbs:
                 held.enter_context(checkout(session))
-                held.callback(self._hand_over, session)
+                held.callback(self._record_digests, session)
             if {"push", "build"} & verbs:
                 _sweep(session)
             return int(
@@ -83,7 +83,7 @@ class Run(DoitRun):
                 )
             )  # fmt: skip
 
-    def _hand_over(self, session: Session) -> None:
+    def _record_digests(self, session: Session) -> None:
         """Bring this checkout's digests.json up to date, whatever became of the run."""
         fault = digests.record(session)
         if fault:
@@ -148,7 +148,7 @@ def _sweep(session: Session) -> None:
 def checkout(session: Session) -> Iterator[None]:
     """Hold the checkout's lock while the block runs; InvalidCommand, which doit prints, where another run does."""
     try:
-        with lock.held(session.settings.state_dir / "lock", session.settings.wait):
+        with lock.held(session.state.lock, session.settings.wait):
             yield
     except LockedError as error:
         raise InvalidCommand(str(error)) from None

@@ -172,7 +172,7 @@ class Reporter:
                 self._happened(Ended(self._now(), work.task, work.verb, work.image, outcome))
             worked = self._record.worked
             report = self._write_report() if worked else ""
-            logs = shown(self._session.logs) if any(work.log for work in self._record.works.values()) else ""
+            logs = shown(self._session.state.logs) if any(work.log for work in self._record.works.values()) else ""
             self._happened(Finished(self._now(), logs, report))
             self._form.close()
             # Builds that an interrupt has not reached yet go on talking.
@@ -184,7 +184,7 @@ class Reporter:
         verb, image = _about(task)
         log = ""
         if verb in IMAGE_VERBS and outcome != CURRENT:
-            path = self._session.log(verb, self._session.catalogue.image(image))
+            path = self._session.state.log(verb, self._session.catalogue.image(image))
             log = str(path) if path.exists() and path.stat().st_mtime >= self._record.wall else ""
         self._happened(
             Ended(
@@ -215,7 +215,7 @@ class Reporter:
     def _write_report(self) -> str:
         from tasks.report import html  # noqa: PLC0415  # Only a run that did something needs it.
 
-        path: Path = self._session.settings.state_dir / "report.html"
+        path: Path = self._session.state.report
         try:
             html.write(path, self._record, self._now())
         except OSError as fault:  # The disk is full; what was pushed was pushed.

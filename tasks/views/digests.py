@@ -1,7 +1,7 @@
 """digests.json: which image is deployed, byte for byte, for the CDK and for review in git.
 
-    decisions ─▶ the current ones ─▶ Handover ─▶ text ─▶ `digests`, and STATE_DIR/digests.json after a run that pushes
-    text ─▶ parse ─▶ Handover ─▶ one look at the registry ─▶ differences
+    decisions ─▶ current ones ─▶ DigestsFile ─▶ text ─▶ `digests`, and STATE_DIR/digests.json after a run that pushes
+    text ─▶ parse ─▶ DigestsFile ─▶ one look at the registry ─▶ differences
 
 It is written for others and decides nothing here. An image stands in it only with both its tags on its digest.
 """
@@ -26,9 +26,6 @@ from tasks.session import Session
 
 SCHEMA = 1
 """The version of the file's format."""
-
-NAME = "digests.json"
-"""The file's name in STATE_DIR."""
 
 PROPERTY = "sleeper.ecr.repository.prefix"
 """The instance property that says where Sleeper finds its images."""
@@ -57,7 +54,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Handover:
+class DigestsFile:
     """The file's content.
 
     Attributes:
@@ -95,7 +92,7 @@ class Handover:
         return json.dumps(self.as_object(), indent=2) + "\n"
 
 
-def parse(text: str) -> Handover:
+def parse(text: str) -> DigestsFile:
     """Read a file's text.
 
     Raises:
@@ -106,14 +103,14 @@ def parse(text: str) -> Handover:
         if found["schema"] != SCHEMA:
             raise SettingsError(f"it is of schema {found['schema']!r}, and this reads {SCHEMA}", _NEXT_STEP)
         images = {name: _entry(name, entry) for name, entry in found["images"].items()}
-        return Handover(_text(found["prefix"]), images)
+        return DigestsFile(_text(found["prefix"]), images)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
         raise SettingsError(
             f"it is none that `doit digests` wrote ({type(fault).__name__}: {fault})", _NEXT_STEP
         ) from None
 
 
-def of(session: Session, images: Iterable[Image]) -> Handover:
+def of(session: Session, images: Iterable[Image]) -> DigestsFile:
     """Return the current ones of `images`, by the decisions that have been made; asks nothing.
 
     Raises:
@@ -131,7 +128,7 @@ def of(session: Session, images: Iterable[Image]) -> Handover:
                 platforms(image, session.settings),
                 session.decisions.gathered(image).inputs.fingerprint(),
             )
-    return Handover(session.target.prefix, entries)
+    return DigestsFile(session.target.prefix, entries)
 
 
 def record(session: Session) -> str:
@@ -145,13 +142,13 @@ def record(session: Session) -> str:
     """
     if not session.pushes or "decisions" not in vars(session):
         return ""
-    path = session.settings.state_dir / NAME
+    path = session.state.pushed
     try:
         new = of(session, session.pushes)
         if new.images:
             known = session.decisions.known()
             kept = {name: entry for name, entry in _kept(path, new).items() if name not in known}
-            files.replace(path, Handover(new.prefix, {**kept, **new.images}).text())
+            files.replace(path, DigestsFile(new.prefix, {**kept, **new.images}).text())
     except OSError as fault:
         return f"{path} cannot be written: {fault.strerror}"
     except SleeperImagesError as error:
@@ -159,7 +156,7 @@ def record(session: Session) -> str:
     return ""
 
 
-def differences(session: Session, written: Handover) -> tuple[dict[str, str], dict[str, str]]:
+def differences(session: Session, written: DigestsFile) -> tuple[dict[str, str], dict[str, str]]:
     """Compare a file with the registry, and with which images are selected.
 
     Args:
@@ -200,7 +197,7 @@ def _difference(tag: str, answer: Answer, digest: Digest) -> str:
     return "" if answer.digest == digest else f"tag {short} is on {answer.digest.short}, in the file {digest.short}"
 
 
-def _kept(path: Path, new: Handover) -> dict[str, Entry]:
+def _kept(path: Path, new: DigestsFile) -> dict[str, Entry]:
     try:
         old = parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SettingsError):

@@ -16,8 +16,8 @@ from tasks.inputs.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
 from tasks.session import Session
-from tasks.views import digests as handover
-from tasks.views.digests import Entry, Handover
+from tasks.views import digests
+from tasks.views.digests import DigestsFile, Entry
 from tests.integration.project import CHECKOUT
 from tests.registry.server import Answer, Asked, Server, serving
 
@@ -65,10 +65,10 @@ def holding(say: Callable[[str, str], Digest | int | None]) -> Iterator[Server]:
         yield server
 
 
-def written(server: Server, *names: str, digest: Digest = HELD) -> Handover:
+def written(server: Server, *names: str, digest: Digest = HELD) -> DigestsFile:
     """Return a file about these images."""
     prefix = f"{server.registry}/mine"
-    return Handover(
+    return DigestsFile(
         prefix,
         {
             name: Entry(Repository.parse(f"{prefix}/{name}"), VERSION, digest, ("linux/amd64",), FINGERPRINT)
@@ -82,22 +82,22 @@ def written(server: Server, *names: str, digest: Digest = HELD) -> Handover:
 
 @given(st.dictionaries(_NAMES, _ENTRIES, max_size=4))
 def test_what_is_written_is_read_back(images: dict[str, Entry]) -> None:
-    found = Handover("127.0.0.1:5000/mine", images)
-    assert handover.parse(found.text()) == found
+    found = DigestsFile("127.0.0.1:5000/mine", images)
+    assert digests.parse(found.text()) == found
 
 
 @given(st.dictionaries(_NAMES, _ENTRIES, max_size=4), st.randoms())
 def test_the_text_does_not_depend_on_the_order(images: dict[str, Entry], random: object) -> None:
     items = list(images.items())
     random.shuffle(items)  # type: ignore[attr-defined]  # hypothesis gives a random.Random.
-    assert Handover("p", dict(items)).text() == Handover("p", images).text()
+    assert DigestsFile("p", dict(items)).text() == DigestsFile("p", images).text()
 
 
 def test_the_file_is_as_documented() -> None:
     entry = Entry(
         Repository.parse("127.0.0.1:5000/mine/ingest"), VERSION, HELD, ("linux/amd64", "linux/arm64"), FINGERPRINT
     )
-    assert json.loads(Handover("127.0.0.1:5000/mine", {"ingest": entry}).text()) == {
+    assert json.loads(DigestsFile("127.0.0.1:5000/mine", {"ingest": entry}).text()) == {
         "schema": 1,
         "prefix": "127.0.0.1:5000/mine",
         "images": {
@@ -129,7 +129,7 @@ def test_the_file_is_as_documented() -> None:
 )
 def test_what_is_no_file_of_ours_is_refused_with_what_to_do(text: str) -> None:
     with pytest.raises(SettingsError) as info:
-        handover.parse(text)
+        digests.parse(text)
     assert "doit digests --output" in info.value.next_step
 
 
@@ -150,13 +150,13 @@ def test_a_value_that_cannot_be_is_refused(key: str, value: object) -> None:
         content = written(server, "ingest").as_object()
     content["images"]["ingest"][key] = value
     with pytest.raises(SettingsError):
-        handover.parse(json.dumps(content))
+        digests.parse(json.dumps(content))
 
 
 def test_the_propertys_line_reads_back_as_the_prefix() -> None:
     prefix = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine"
     for text in (prefix, "127.0.0.1:5000/mine"):
-        found = properties.parse(Handover(text, {}).property_line)
+        found = properties.parse(DigestsFile(text, {}).property_line)
         assert found["sleeper.ecr.repository.prefix"].value == text
 
 
@@ -165,13 +165,13 @@ def test_the_propertys_line_reads_back_as_the_prefix() -> None:
 
 def test_a_registry_that_holds_what_the_file_says_agrees(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        found = handover.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
+        found = digests.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
     assert found == ({}, {})
 
 
 def test_both_tags_of_each_image_are_asked_for_once(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        handover.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
+        digests.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
     asked = sorted(one.target for one in server.asked if one.target != "/v2/")
     expected = [
         f"/v2/mine/{name}/manifests/{tag}"
@@ -194,7 +194,7 @@ def test_what_the_registry_holds_otherwise_is_named(
     tmp_path: Path, say: Callable[[str, str], Digest | None], expected: str
 ) -> None:
     with holding(say) as server:
-        differing, unanswered = handover.differences(
+        differing, unanswered = digests.differences(
             session(tmp_path, server.registry, images="ingest"), written(server, "ingest")
         )
     assert differing["ingest"].startswith(expected)
@@ -203,19 +203,19 @@ def test_what_the_registry_holds_otherwise_is_named(
 
 def test_what_is_not_answered_is_no_difference(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: 403) as server:
-        found = handover.differences(session(tmp_path, server.registry, images="ingest"), written(server, "ingest"))
+        found = digests.differences(session(tmp_path, server.registry, images="ingest"), written(server, "ingest"))
     assert (found[0], list(found[1])) == ({}, ["ingest"])
 
 
 def test_an_image_that_is_selected_and_not_in_the_file_differs(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        differing, _ = handover.differences(session(tmp_path, server.registry), written(server, "ingest"))
+        differing, _ = digests.differences(session(tmp_path, server.registry), written(server, "ingest"))
     assert differing == {"query-lambda": "it is selected, and not in the file"}
 
 
 def test_a_file_cannot_send_a_login_to_another_registry(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as ours, holding(lambda _name, _tag: HELD) as other:
-        differing, _ = handover.differences(session(tmp_path, ours.registry, images="ingest"), written(other, "ingest"))
+        differing, _ = digests.differences(session(tmp_path, ours.registry, images="ingest"), written(other, "ingest"))
     assert differing == {"ingest": f"it is in {other.registry}/mine, and would be in {ours.registry}/mine"}
     assert other.asked == []
 
@@ -224,7 +224,7 @@ def test_a_file_cannot_send_a_login_to_another_registry(tmp_path: Path) -> None:
 
 
 def recorded(root: Path) -> dict[str, str]:
-    path = root / "state" / handover.NAME
+    path = root / "state" / "digests.json"
     return {name: entry["digest"] for name, entry in json.loads(path.read_text())["images"].items()}
 
 
@@ -233,7 +233,7 @@ def look(root: Path, server: Server, images: str, **more: str) -> str:
     run = session(root, server.registry, images=images, version=VERSION, **more)
     for image in run.selected:
         run.decisions.of(image)
-    return handover.record(run)
+    return digests.record(run)
 
 
 @pytest.fixture
@@ -251,14 +251,14 @@ def test_a_run_records_what_is_current(scripts: Path) -> None:
 def test_what_a_run_records_agrees_with_the_registry(scripts: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
         look(scripts, server, "ingest,query-lambda")
-        text = (scripts / "state" / handover.NAME).read_text()
-        assert handover.differences(session(scripts, server.registry), handover.parse(text)) == ({}, {})
+        text = (scripts / "state" / "digests.json").read_text()
+        assert digests.differences(session(scripts, server.registry), digests.parse(text)) == ({}, {})
 
 
 def test_a_run_that_looked_at_nothing_records_nothing(scripts: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        assert handover.record(session(scripts, server.registry, version=VERSION)) == ""
-    assert not (scripts / "state" / handover.NAME).exists()
+        assert digests.record(session(scripts, server.registry, version=VERSION)) == ""
+    assert not (scripts / "state" / "digests.json").exists()
 
 
 def test_a_run_of_one_image_leaves_the_others_as_they_were(scripts: Path) -> None:
@@ -286,19 +286,19 @@ def test_another_instance_or_version_begins_anew(scripts: Path) -> None:
         assert list(recorded(scripts)) == ["statestore-committer"]
         run = session(scripts, server.registry, images="ingest", instance_id="yours", version="9")
         run.decisions.of(run.selected[0])
-        handover.record(run)
+        digests.record(run)
     assert list(recorded(scripts)) == ["ingest"]
 
 
 def test_a_damaged_file_is_written_anew(scripts: Path) -> None:
     (scripts / "state").mkdir()
-    (scripts / "state" / handover.NAME).write_bytes(b"\xff{")
+    (scripts / "state" / "digests.json").write_bytes(b"\xff{")
     with holding(lambda _name, _tag: HELD) as server:
         look(scripts, server, "ingest")
     assert recorded(scripts) == {"ingest": str(HELD)}
 
 
 def test_a_file_that_cannot_be_written_is_told_and_ends_nothing(scripts: Path) -> None:
-    (scripts / "state" / handover.NAME).mkdir(parents=True)
+    (scripts / "state" / "digests.json").mkdir(parents=True)
     with holding(lambda _name, _tag: HELD) as server:
         assert "cannot be written: Is a directory" in look(scripts, server, "ingest")
