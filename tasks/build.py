@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks import run
 from tasks.actions import NO_CAPTURE, action
-from tasks.engine import buildx
+from tasks.engine import buildx, retry
 from tasks.errors import SleeperImagesError
 from tasks.inputs import staging
 from tasks.model import Image
@@ -39,7 +39,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def build(session: Session, image: Image) -> dict[str, Any]:
-    """Build the image and load it into the engine; return its name, the engine's id of it and the fingerprint."""
+    """Build the image and load it into the engine; return its name, the engine's id of it, its fingerprint, a note."""
     made_of = session.decisions.gathered(image).inputs
     # push:<image> removes its context when it is done, which may be in this same run.
     context = prepare(session, image, session.state.loads)
@@ -52,13 +52,16 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         metadata=session.state.metadata("build", image),
         force=session.settings.force,
     )
-    buildx.build(
-        argv,
-        image=image.name,
-        environment=session.docker_environment(logged_in=False),
-        metadata=session.state.metadata("build", image),
-        log=session.state.log("build", image),
-        listener=session.listener("build", image),
+    _, note = retry.retrying(
+        lambda cached: buildx.build(
+            argv if cached else buildx.uncached(argv),
+            image=image.name,
+            environment=session.docker_environment(logged_in=False),
+            metadata=session.state.metadata("build", image),
+            log=session.state.log("build", image),
+            listener=session.listener("build", image),
+        ),
+        renew=lambda: None,
     )
     session.decisions.check_unchanged(image)
     staging.remove(context)
@@ -67,6 +70,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         "name": local_name(session, image),
         "id": _in_engine(session).get(local_name(session, image)),
         "fingerprint": made_of.fingerprint(),
+        "note": note,
     }
 
 

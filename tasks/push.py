@@ -86,8 +86,8 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
     listed = session.records.begin(session.decisions.gathered(image))
     given = session.credential(repository.registry)
     built, note = retry.retrying(
-        lambda: buildx.build(
-            argv,
+        lambda cached: buildx.build(
+            argv if cached else buildx.uncached(argv),
             image=image.name,
             environment=session.docker_environment(logged_in=True),
             metadata=session.state.metadata("push", image),

@@ -111,6 +111,11 @@ def command(
     return [*argv, f"--output={output.text}", f"--metadata-file={metadata}", str(context)]
 
 
+def uncached(argv: Sequence[str]) -> list[str]:
+    """Return a command as `command` returns it that builds every step anew."""
+    return [*argv] if "--no-cache" in argv else [*argv[:-1], "--no-cache", argv[-1]]
+
+
 def environment(ours: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
     """Return buildx's environment: what it may have of ours, and what we add."""
     # Without this buildx runs git in the context, to describe in attestations a commit that decides nothing here.

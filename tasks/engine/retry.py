@@ -1,10 +1,16 @@
-"""A build that failed only because the registry did not take its push, told from one that has to be mended.
+"""A build that is worth another attempt, told from one that has to be mended.
+
+Either the registry did not take its push, or BuildKit has lost a part of its cache.
 
 BuildKit's own patience with a registry: 500 and more, and connections that break, three more times in about 7 seconds
 (util/resolver/retryhandler); 429 five more times without a pause (containerd's remotes/docker, `retryRequest`), which
 a registry that throttles answers alike. What is left is in the last line that begins with ERROR, and only there: the
 output before it is of the Dockerfile's own commands, which may say anything. A build that is run again finds every
 step in BuildKit's cache and pushes what is not there yet.
+
+BuildKit may forget a snapshot that a record of its cache still names, where builds that share a step overlap or one of
+them is killed (moby/buildkit pull requests 6808 and 6821). Each build that finds the record fails from then on, until
+one builds the step anew.
 """
 
 from __future__ import annotations
@@ -37,28 +43,35 @@ _LOGIN = re.compile(
 _LATER = "the registry is busy or out of reach: run again in a while; what was pushed is kept"
 
 
-class Refusal(enum.Enum):
-    """Why a registry did not take a push."""
+_LOST = re.compile(r"^ERROR: failed to solve: .*\bsnapshot [0-9a-z]+ does not exist: not found$")
+_UNCACHED = "built without BuildKit's cache, a part of which was lost"
 
-    BUSY = "busy"
+
+class Cause(enum.Enum):
+    """Why a build is worth another attempt."""
+
+    BUSY = "the registry"
     LOGIN = "the login"
+    CACHE = "the cache"
 
 
-def refusal(said: str) -> Refusal | None:
-    """Return why the registry did not take a push, or None where the build has another fault.
+def cause(said: str) -> Cause | None:
+    """Return why a build is worth another attempt, or None where it is not.
 
     Args:
         said: the command's last line that begins with ERROR.
     """
+    if _LOST.match(said):
+        return Cause.CACHE
     if not _PUSH.match(said):
         return None
     if _LOGIN.search(said):
-        return Refusal.LOGIN
-    return Refusal.BUSY if _BUSY.search(said) else None
+        return Cause.LOGIN
+    return Cause.BUSY if _BUSY.search(said) else None
 
 
 def retrying(
-    build: Callable[[], Digest],
+    build: Callable[[bool], Digest],
     renew: Callable[[], None],
     *,
     budget: Budget = PUSH,
@@ -66,10 +79,10 @@ def retrying(
     clock: Callable[[], float] = time.monotonic,
     jitter: Callable[[], float] = random.random,
 ) -> tuple[Digest, str]:
-    """Build and push, again while only the registry did not take it.
+    """Build and push, again while only the registry did not take it, and once where a part of the cache was lost.
 
     Args:
-        build: builds and pushes.
+        build: builds and pushes; told whether BuildKit's cache is of use.
         renew: fetches another login; called once at most.
         budget: the patience.
         sleep: waits.
@@ -82,18 +95,21 @@ def retrying(
     Raises:
         BuildError: the build has a fault, or the registry still does not take its push.
     """
-    started, renewed = clock(), False
+    started, renewed, cached = clock(), False, True
     attempt = 1
     while True:
         try:
-            digest = build()
+            digest = build(cached)
         except BuildError as error:
-            why = refusal(error.said)
-            if why is Refusal.LOGIN and not renewed:
+            why = cause(error.said)
+            if why is Cause.LOGIN and not renewed:
                 renewed = True
                 renew()
                 continue
-            if why is not Refusal.BUSY:
+            if why is Cause.CACHE and cached:
+                cached = False
+                continue
+            if why is not Cause.BUSY:
                 raise
             wait = budget.wait(attempt, jitter())
             if attempt == budget.attempts or clock() - started + wait > budget.seconds:
@@ -101,4 +117,5 @@ def retrying(
             attempt += 1
             sleep(wait)
         else:
-            return digest, f"the registry took it at attempt {attempt}" if attempt > 1 else ""
+            taken = f"the registry took it at attempt {attempt}" if attempt > 1 else ""
+            return digest, "; ".join(filter(None, ("" if cached else _UNCACHED, taken)))

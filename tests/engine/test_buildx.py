@@ -92,6 +92,15 @@ def test_a_forced_build_uses_no_cache_and_looks_for_newer_bases() -> None:
     assert not {"--no-cache", "--pull"} & set(command())
 
 
+def test_an_uncached_build_is_the_same_command_with_one_more_option() -> None:
+    argv = command()
+    assert buildx.uncached(argv) == [*argv[:-1], "--no-cache", argv[-1]]
+
+
+def test_a_forced_build_is_uncached_as_it_is() -> None:
+    assert buildx.uncached(command(force=True)) == command(force=True)
+
+
 def test_the_context_comes_last() -> None:
     assert command()[-1] == "/contexts/ingest-0123456789ab"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tasks.backoff import Budget
-from tasks.engine.retry import Refusal, refusal, retrying
+from tasks.engine.retry import Cause, cause, retrying
 from tasks.errors import BuildError
 from tasks.reference import Digest
 
@@ -30,11 +30,17 @@ LOGIN = [
     f"{DAEMON}unauthorized: authentication required",
     f"{DAEMON}denied: Your authorization token has expired. Reauthenticate and try again.",
 ]
+LOST = "snapshot u2xirm6jgsd does not exist: not found"
+CACHE = [
+    f"ERROR: failed to solve: failed to commit u2xirm6jgsd to 9s5 during finalize: failed to stat active key: {LOST}",
+    f"ERROR: failed to solve: failed to apply diffs: failed to stat lower snapshot u2xirm6jgsd: {LOST}",
+]
 NEITHER = [
     "",
     'ERROR: failed to solve: process "/bin/sh -c curl x" did not complete successfully: exit code: 22',
     "ERROR: failed to solve: process \"/bin/sh -c echo ': 503 Service Unavailable'; false\" failed: exit code: 1",
     "ERROR: failed to solve: failed to compute cache key: /not-there: not found",
+    'ERROR: failed to solve: process "/bin/sh -c echo snapshot a does not exist: not found; false" failed: 1',
     f"{PUSH}failed commit on ref: got digest sha256:1, expected sha256:2",
     f"{PUSH}unexpected status from PUT request to https://{HOST}/v2/: 400 Bad Request",
     f"{DAEMON}No such image",
@@ -44,10 +50,15 @@ NEITHER = [
 
 @pytest.mark.parametrize(
     ("said", "expected"),
-    [*((s, Refusal.BUSY) for s in BUSY), *((s, Refusal.LOGIN) for s in LOGIN), *((s, None) for s in NEITHER)],
+    [
+        *((s, Cause.BUSY) for s in BUSY),
+        *((s, Cause.LOGIN) for s in LOGIN),
+        *((s, Cause.CACHE) for s in CACHE),
+        *((s, None) for s in NEITHER),
+    ],
 )
-def test_the_last_error_tells_why_a_registry_took_no_push(said: str, expected: Refusal | None) -> None:
-    assert refusal(said) is expected
+def test_the_last_error_tells_whether_a_build_is_worth_another_attempt(said: str, expected: Cause | None) -> None:
+    assert cause(said) is expected
 
 
 class Builds:
@@ -55,9 +66,11 @@ class Builds:
 
     def __init__(self, *said: str) -> None:
         self.said, self.calls, self.waited, self.renewed = list(said), 0, list[float](), 0
+        self.cached = list[bool]()
 
-    def build(self) -> Digest:
+    def build(self, cached: bool) -> Digest:
         self.calls += 1
+        self.cached.append(cached)
         if self.said:
             raise BuildError("the build failed", "mend it", said=self.said.pop(0))
         return DIGEST
@@ -110,6 +123,28 @@ def test_a_login_that_is_refused_again_is_an_error() -> None:
     with pytest.raises(BuildError, match="the build failed") as fault:
         builds.retrying(BUDGET)
     assert (builds.renewed, builds.calls, fault.value.next_step) == (1, 2, "mend it")
+
+
+@pytest.mark.parametrize("said", CACHE)
+def test_a_lost_cache_is_done_without_at_once(said: str) -> None:
+    builds = Builds(said)
+    assert builds.retrying(BUDGET) == (DIGEST, "built without BuildKit's cache, a part of which was lost")
+    assert (builds.cached, builds.waited) == ([True, False], [])
+
+
+def test_a_push_that_is_refused_after_a_lost_cache_is_built_without_it_again() -> None:
+    builds = Builds(CACHE[0], BUSY[0])
+    digest, note = builds.retrying(BUDGET)
+    assert digest == DIGEST
+    assert note.endswith("; the registry took it at attempt 2")
+    assert builds.cached == [True, False, False]
+
+
+def test_a_cache_that_is_lost_even_without_it_is_an_error() -> None:
+    builds = Builds(*CACHE)
+    with pytest.raises(BuildError):
+        builds.retrying(BUDGET)
+    assert builds.cached == [True, False]
 
 
 @pytest.mark.parametrize("said", NEITHER)

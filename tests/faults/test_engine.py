@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ def mend(disk: Path) -> None:
     with an empty one ever after. A link's content is the digest that its directory is named after; a tag's, which has
     no such directory, goes.
     """
-    for link in disk.rglob("link"):
+    for link in list(disk.rglob("link")):
         if link.stat().st_size == 0:
             if link.parent.name == "current":
                 shutil.rmtree(link.parent)
@@ -79,3 +80,28 @@ def test_a_server_that_is_killed_fails_what_needs_it_and_the_next_run_goes_on(
     there = {image for image, tags in own.truth.tagged().items() if tags}
     start(box)
     assert own.repair().built & there == set()
+
+
+def test_a_snapshot_that_buildkit_lost_is_done_without(own: Place) -> None:
+    box, project = own.project.sandbox, own.project
+    containerd = box.runtime / "containerd.sock"
+    if not project.engine.private:
+        pytest.skip("the engine is the user's, and its cache not ours to break")
+    if not containerd.exists() or shutil.which("ctr") is None:
+        assert os.environ.get("CI") != "true", "the sandbox's containerd cannot be asked"
+        pytest.skip("the sandbox's containerd cannot be asked")
+    assert project.run("stage:query-lambda").code == 0
+    (context,) = (project.state / "contexts").glob("query-lambda-*")
+    build = ["docker", "buildx", "build", "--builder=default", "--provenance=false", "--output=type=cacheonly"]
+    subprocess.run([*build, str(context)], env=project.engine.environment, check=True, capture_output=True)
+    snapshots = ["ctr", f"--address={containerd}", "--namespace=moby", "snapshots"]
+    listed = subprocess.run([*snapshots, "list"], check=True, capture_output=True, text=True).stdout
+    # Of its columns, key and parent and kind, the second is empty but for layers upon others.
+    (last,) = [
+        row[0] for row in map(str.split, listed.splitlines()) if row[1:] and row[-1] == "Active" and len(row) == 3
+    ]
+    subprocess.run([*snapshots, "remove", last], check=True, capture_output=True)
+    done = own.repair()
+    assert "built without BuildKit's cache, a part of which was lost" in " ".join(done.output.split())
+    assert [argv for argv in done.commands if "--no-cache" in argv and "query-lambda-" in argv[-1]] != []
+    assert done.built == {image.name for image in SIX}
