@@ -68,6 +68,8 @@ class Output:
         parts = ["type=image", f"name={name}", "push=true" if engine.pushes_by_digest else "push="]
         if engine.pushes_by_digest:
             parts.append("push-by-digest=true")
+        # An engine that keeps images would name and unpack one that nobody runs here, for each build.
+        parts.append("store=false")
         return cls(",".join([*parts, f"oci-mediatypes={_oci(inputs)}", f"compression={inputs.compression}"]))
 
     @classmethod

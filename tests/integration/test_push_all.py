@@ -131,6 +131,13 @@ def test_each_image_is_one_build_with_the_documents_options(pushed: tuple[Projec
         assert {"--provenance=false", "--sbom=false", f"--platform={platforms}"} <= set(argv)
 
 
+def test_the_engine_keeps_no_image_of_what_was_pushed(pushed: tuple[Project, Run]) -> None:
+    project, _ = pushed
+    argv = ["docker", "image", "ls", "--all", "--format", "{{.Repository}}"]
+    kept = run.check(argv, environment=project.engine.environment, next_step="").output.split()
+    assert not [name for name in kept if f"/{project.instance}/" in name]
+
+
 def test_no_build_writes_a_tag_of_ours(pushed: tuple[Project, Run]) -> None:
     words = [word for argv in pushed[1].commands for word in argv]
     assert not [
