@@ -61,7 +61,7 @@ class BuilderNode:
     """One machine of a builder that has several.
 
     Attributes:
-        endpoint: the context or address that `docker buildx create --append` takes.
+        endpoint: the context or address that `docker buildx create --append` takes; empty on Kubernetes.
         platforms: what this machine builds for; empty leaves it to BuildKit.
         options: `--driver-opt` names and values, in addition to the builder's.
         name: its name for buildx (`--node`), or empty for one that buildx chooses.

@@ -26,6 +26,9 @@ SCHEMA = 1
 LAMBDA_DIRECTORY = "lambda"
 """The build directory that all lambdas share, unless an entry names another one."""
 
+_KUBERNETES = "kubernetes"
+"""The driver whose nodes have no endpoint."""
+
 _LARGEST_FILE = 2 * 1024 * 1024
 _DEEPEST = 16
 
@@ -243,7 +246,7 @@ def _builder(node: Node | None, multiple: tuple[str, ...], path: Path, faults: F
     nodes = located.items(found["nodes"], "nodes", faults) if "nodes" in found else ()
     if "nodes" in found and "endpoint" in found:
         faults.add(found["endpoint"].line, "the builder has both 'endpoint' and 'nodes'; write the endpoint as a node")
-    described = tuple(_node(each, faults) for each in nodes)
+    described = tuple(_node(each, driver, faults) for each in nodes)
     able = _platforms(found.get("platforms"), faults) or multiple
     if lacking := [each for each in multiple if each not in able]:
         faults.add(found["platforms"].line, f"the builder lacks {', '.join(lacking)} of the catalogue's platforms")
@@ -253,25 +256,30 @@ def _builder(node: Node | None, multiple: tuple[str, ...], path: Path, faults: F
         driver or rules.DRIVERS[0],
         options=_options(found.get("options"), faults),
         platforms=able,
-        endpoint=_endpoint(found, faults),
+        endpoint=_endpoint(found, driver, faults),
         config=path.parent / config if config else None,
         nodes=described,
     )
 
 
-def _node(node: Node, faults: Faults) -> BuilderNode:
-    found = located.fields(node, "a node", _NODE_KEYS, ("endpoint",), faults)
+def _node(node: Node, driver: str | None, faults: Faults) -> BuilderNode:
+    required = () if driver == _KUBERNETES else ("endpoint",)
+    found = located.fields(node, "a node", _NODE_KEYS, required, faults)
     name = None
     if "name" in found:
         name = located.text(found["name"], "the node's name", faults, rules.builder)
     able = _platforms(found.get("platforms"), faults)
-    return BuilderNode(_endpoint(found, faults), able, _options(found.get("options"), faults), name or "")
+    return BuilderNode(_endpoint(found, driver, faults), able, _options(found.get("options"), faults), name or "")
 
 
-def _endpoint(found: dict[str, Node], faults: Faults) -> str:
-    return (
-        (located.text(found["endpoint"], "the endpoint", faults, rules.endpoint) or "") if "endpoint" in found else ""
-    )
+def _endpoint(found: dict[str, Node], driver: str | None, faults: Faults) -> str:
+    if "endpoint" not in found:
+        return ""
+    if driver == _KUBERNETES:
+        # buildx refuses one (builder/builder.go, `Create`).
+        faults.add(found["endpoint"].line, "the driver kubernetes takes no 'endpoint': KUBECONFIG says which cluster")
+        return ""
+    return located.text(found["endpoint"], "the endpoint", faults, rules.endpoint) or ""
 
 
 def _options(node: Node | None, faults: Faults) -> tuple[tuple[str, str], ...]:

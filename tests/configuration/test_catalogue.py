@@ -275,6 +275,15 @@ def test_a_fault_of_a_lambda_is_one_line(tmp_path: Path, a_lambda: str, fault: s
             "3: the builder has both 'endpoint' and 'nodes'; write the endpoint as a node",
         ),
         (
+            "schema: 1\nstacks: []\nbuilder: {name: x, driver: kubernetes, nodes: [{endpoint: e}]}",
+            "3: the driver kubernetes takes no 'endpoint': KUBECONFIG says which cluster",
+        ),
+        (
+            "schema: 1\nstacks: []\nbuilder: {name: x, driver: kubernetes, endpoint: e}",
+            "3: the driver kubernetes takes no 'endpoint': KUBECONFIG says which cluster",
+        ),
+        ("schema: 1\nstacks: []\nbuilder: {name: x, nodes: [{name: m}]}", "3: a node lacks the key 'endpoint'"),
+        (
             "schema: 1\nstacks: []\nplatforms: [linux/amd64, linux/arm64]\nbuilder: {name: x, platforms: linux/amd64}",
             "4: the builder lacks linux/arm64 of the catalogue's platforms",
         ),

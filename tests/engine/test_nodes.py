@@ -126,6 +126,17 @@ def test_each_node_is_appended_with_its_own_platforms_and_options() -> None:
     ]  # fmt: skip
 
 
+def test_nodes_of_kubernetes_are_created_without_an_endpoint() -> None:
+    options = (("nodeselector", "kubernetes.io/arch=arm64"),)
+    wanted = Builder("farm", "kubernetes", nodes=(BuilderNode("", ("linux/arm64",), options, name="arm64"),))
+    assert nodes.creation(wanted) == [
+        [
+            "docker", "buildx", "create", "--name", "farm", "--driver", "kubernetes", "--node", "arm64",
+            "--driver-opt", "nodeselector=kubernetes.io/arch=arm64", "--platform", "linux/arm64",
+        ]
+    ]  # fmt: skip
+
+
 def test_a_builder_of_several_nodes_builds_for_the_platforms_of_all() -> None:
     found = nodes.parse(INSPECTED_FARM)
     assert [node.name for node in found.nodes] == ["x86", "farm1"]
