@@ -425,3 +425,11 @@ def test_the_documents_examples_of_entries_are_read(tmp_path: Path) -> None:
     )
     assert [image.name for image in found.images] == ["table-exporter", "ingest", "table-exporter-lambda"]
     assert len(found.builder.nodes) == 2
+
+
+def test_the_documents_examples_of_builders_are_read(tmp_path: Path) -> None:
+    documented = (SLEEPER.parent.parent / "docs" / "how-to.md").read_text()
+    builders = re.findall(r"```yaml\n(builder:.*?)```", documented, re.DOTALL)
+    head = "schema: 1\nstacks: []\nplatforms: [linux/amd64, linux/arm64]\ndeployments: [{name: a}]\n"
+    found = [loaded(tmp_path, f"{head}{builder}").builder for builder in builders]
+    assert [(builder.driver, len(builder.nodes)) for builder in found] == [("kubernetes", 2), ("remote", 2)]
