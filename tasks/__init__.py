@@ -13,8 +13,8 @@
     builder ────▶ ┤
     login ──────▶ ┘
 
-Rooms: `configuration` what people say; `inputs` what images are made of; `registry` what registries hold; `engine` what
-builds; `report` what a run shows as it goes; `commands` doit commands of our own, and `views` what they show.
+Packages: `configuration` what people say; `inputs` what images are made of; `registry` what registries hold; `engine`
+what builds; `report` what a run shows as it goes; `commands` doit commands of our own, and `views` what they answer.
 
 Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; before
 the first build, `preflight` finds all that stands in the way.
