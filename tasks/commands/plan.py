@@ -6,19 +6,17 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from doit.cmd_base import DoitCmdBase
-from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import build
 from tasks.commands import chosen
 from tasks.commands.names import matching
-from tasks.commands.options import JSON, encoded, flags_first
+from tasks.commands.options import JSON, SANDBOX, Reading, encoded
 from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
 from tasks.inputs.told import printable
-from tasks.session import Session, close, current
+from tasks.session import Session, current
 from tasks.views.plan import FAULTS, TO_DO, Plan, Planned, plan
 from tasks.views.words import WIDTH, coloured, colours
 
@@ -30,14 +28,13 @@ _WIDEST = len("unpinned")
 _WORDS = {"build": "to build", "retag": "to retag"}
 
 
-class PlanCommand(DoitCmdBase):
+class PlanCommand(Reading):
     """Prints the plan of a run of the same tasks with the same variables."""
 
     name = "plan"
     doc_purpose = "say what a run would do and why, changing nothing"
     doc_usage = "[TASK ...] [VARIABLE=VALUE ...]"
     doc_description = "Without tasks, of push_all. docs/plan-and-why.md describes what it prints."
-    execute_tasks = False
 
     cmd_options = (
         JSON,
@@ -52,23 +49,11 @@ class PlanCommand(DoitCmdBase):
         },
     )
 
-    def parse_execute(self, in_args: list[str]) -> Any:
-        """Parse the words of the command line and run the command."""
-        return super().parse_execute(flags_first(in_args, self.cmd_options))
-
-    def execute(self, params: Any, args: list[str]) -> int:
-        """Run the command; return its exit code."""
-        if "sandbox" in args:
-            set_var("target", "sandbox")
-        try:
-            return int(super().execute(params, args) or 0)
-        finally:
-            close()
-
     def _execute(self, json: bool, exit_code: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
         session = current()
         tasks = {task.name: task for task in self.task_list}
-        found = self._plan(session, tasks, matching(tasks, pos_args or [_PUSH_ALL]))
+        words = [word for word in pos_args if word != SANDBOX]  # It says whose plan, and builds nothing.
+        found = self._plan(session, tasks, matching(tasks, words or [_PUSH_ALL]))
         where, version = target(session), session.settings.version
         if json:
             self.outstream.write(encoded(as_json(found, where, version)))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from doit.cmd_base import DoitCmdBase
-
+from tasks.commands.options import Reading, encoded, no_arguments
 from tasks.configuration import settings
 from tasks.configuration.located import shown
 from tasks.configuration.variables import NO_STACKS, VARIABLES
@@ -16,14 +14,13 @@ from tasks.session import current
 _UNSET = "-"
 
 
-class Settings(DoitCmdBase):
+class Settings(Reading):
     """Prints the settings of a run that is given the same variables."""
 
     name = "settings"
     doc_purpose = "show every setting and where it comes from"
     doc_usage = "[VARIABLE=VALUE ...]"
     doc_description = "docs/settings.md describes the variables. What says (-) is asked of AWS or the catalogue later."
-    execute_tasks = False
 
     cmd_options = (
         {
@@ -36,7 +33,8 @@ class Settings(DoitCmdBase):
         },
     )
 
-    def _execute(self, json: bool) -> int:  # noqa: FBT001  # doit hands over its options by their names.
+    def _execute(self, json: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
+        no_arguments(pos_args, self.name)
         found = current().settings
         self.outstream.write(as_json(found) if json else as_table(found))
         return 0
@@ -55,7 +53,7 @@ def as_json(found: settings.Settings) -> str:
         variable.name: {"value": _plain(getattr(found, variable.field)), "origin": found.origins[variable.name]}
         for variable in VARIABLES
     }
-    return json.dumps(content, indent=2) + "\n"
+    return encoded(content)
 
 
 def _text(value: Any) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from tasks.commands import chosen
-from tasks.commands.options import JSON, encoded, flags_first
+from tasks.commands.options import JSON, SANDBOX, Reading, encoded
 from tasks.commands.plan import target
 from tasks.configuration.suggest import did_you_mean
 from tasks.decision import Answer
@@ -19,13 +18,13 @@ from tasks.inputs.difference import Change
 from tasks.inputs.fingerprint import Inputs, inputs_tag
 from tasks.inputs.told import printable, tell
 from tasks.model import Image
-from tasks.session import Session, close, current
+from tasks.session import Session, current
 from tasks.views.plan import Planned, file_of, plan
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
-class Why(DoitCmdBase):
+class Why(Reading):
     """Prints one image's decision, what it is made of, and what differs from what the version tag is on."""
 
     name = "why"
@@ -33,24 +32,11 @@ class Why(DoitCmdBase):
     doc_usage = "IMAGE [VARIABLE=VALUE ...]"
     doc_description = "It works on a fresh clone, too: what an image was made of is recorded in the registry."
 
-    execute_tasks = False
-
     cmd_options = (JSON,)
-
-    def parse_execute(self, in_args: list[str]) -> Any:
-        """Parse the words of the command line and run the command."""
-        return super().parse_execute(flags_first(in_args, self.cmd_options))
-
-    def execute(self, params: Any, args: list[str]) -> int:
-        """Run the command; return its exit code."""
-        try:
-            return int(super().execute(params, args) or 0)
-        finally:
-            close()
 
     def _execute(self, json: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
         session = current()
-        image = _image(session, pos_args)
+        image = _image(session, [word for word in pos_args if word != SANDBOX])
         chosen.check_sandbox(session)
         session.ask(pushes=[image], loads=())
         story = _story(session, image)

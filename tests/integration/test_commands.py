@@ -282,9 +282,10 @@ def test_the_sandboxs_plan_can_be_drawn_whole(sandbox: Sandbox, pushed: Project)
     assert {one["image"] for one in found if one["image"]} == {image.name for image in IMAGES}
 
 
-def test_an_interrupt_ends_a_command_quietly(pushed: Project) -> None:
+@pytest.mark.parametrize("command", [("status", "images=ingest"), ("plan", "push:ingest"), ("why", "ingest")])
+def test_an_interrupt_ends_a_command_quietly(pushed: Project, command: tuple[str, ...]) -> None:
     with serving(lambda _: time.sleep(30) or Answer()) as silent:  # type: ignore[func-returns-value]  # It waits.
-        words = ("status", f"docker_registry={silent.registry}", "registry=oci", "images=ingest")
+        words = (*command, f"docker_registry={silent.registry}", "registry=oci")
         started = pushed.start(*words)
         while not silent.asked:
             assert started.poll() is None
