@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, state
 from tasks.errors import SleeperImagesError
@@ -23,7 +23,6 @@ from tasks.model import Image
 from tasks.reference import Digest
 from tasks.session import Session
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:  # Its imports are slow; session.records is what loads it.
     from tasks.records import Comparison
 

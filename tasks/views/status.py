@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tasks.decision import Answer, Blocked, Decision, reason, state
 from tasks.errors import RegistryError
@@ -16,7 +17,6 @@ from tasks.model import Image
 from tasks.reference import Digest, Repository
 from tasks.session import Session
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
     from tasks.registry.deployed import Deployed
 
