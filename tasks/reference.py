@@ -25,6 +25,9 @@ _ECR_HOST = re.compile(
     r"cloud\.adc-e\.uk|csp\.hci\.ic\.gov|amazonaws\.eu)"
 )
 
+DOCKER_HUB = "registry-1.docker.io"
+"""Where the API of `docker.io` is (github.com/distribution/reference, and Docker Hub's documentation)."""
+
 _REPOSITORY_LENGTH = 255
 _HOST_LENGTH = 253 + len(":65535")
 """The longest name that DNS has (RFC 1035, 3.1, without the final dot), and a port."""
@@ -139,3 +142,9 @@ def check_tag(name: str) -> str:
             "use letters, digits, '.', '_' and '-', at most 128, beginning with none of '.' and '-'",
         )
     return name
+
+
+def split_host(text: str) -> tuple[str | None, str]:
+    """Split `[registry/]path` as Docker does: the first part is a host if it has a dot or a port, or is localhost."""
+    first, slash, rest = text.partition("/")
+    return (first, rest) if slash and ("." in first or ":" in first or first == "localhost") else (None, text)

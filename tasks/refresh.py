@@ -10,12 +10,9 @@ from collections.abc import Iterable
 
 from tasks.errors import RegistryError
 from tasks.parallel import each
-from tasks.reference import Registry, Repository
+from tasks.reference import DOCKER_HUB, Registry, Repository, split_host
 from tasks.registry.auth import Keychain
 from tasks.registry.oci import Client
-
-DOCKER_HUB = "registry-1.docker.io"
-"""Where the API of `docker.io` is (github.com/distribution/reference, and Docker Hub's documentation)."""
 
 _AT_ONCE = 8
 
@@ -23,20 +20,16 @@ _AT_ONCE = 8
 def parse(reference: str) -> tuple[Repository, str]:
     """Return the repository and the tag that a FROM line's reference means, as Docker reads it.
 
-    What stands before the first slash is a host if it has a dot or a port, or is `localhost`; else it is Docker Hub's.
+    Without a host it is Docker Hub's.
 
     Raises:
         SettingsError: it is no reference.
     """
-    first, slash, rest = reference.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        host, name = first, rest
-    else:
-        host, name = "docker.io", reference
+    host, name = split_host(reference)
     path, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
         path, tag = name, "latest"
-    if host == "docker.io":
+    if host is None or host == "docker.io":
         host, path = DOCKER_HUB, path if "/" in path else f"library/{path}"
     return Repository(Registry(host), path), tag
 

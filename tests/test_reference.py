@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import SettingsError
-from tasks.reference import Digest, Registry, Repository, Tag, check_tag
+from tasks.reference import Digest, Registry, Repository, Tag, check_tag, split_host
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -82,3 +82,17 @@ def test_what_is_no_sha256_digest_is_refused(text: str) -> None:
 
 def test_a_digest_is_shortened_for_people() -> None:
     assert Digest(DIGEST).short == "a" * 12
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ubuntu:24.04", (None, "ubuntu:24.04")),
+        ("apache/spark", (None, "apache/spark")),
+        ("registry.example.com/mine", ("registry.example.com", "mine")),
+        ("localhost/mine", ("localhost", "mine")),
+        ("host:5000/a/b", ("host:5000", "a/b")),
+    ],
+)
+def test_what_stands_first_is_a_host_where_docker_takes_it_for_one(text: str, expected: tuple[str | None, str]) -> None:
+    assert split_host(text) == expected

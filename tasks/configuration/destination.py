@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tasks.configuration.sources import Found, Sources
-from tasks.configuration.variables import VARIABLES, split_prefix
-from tasks.reference import Registry
+from tasks.configuration.variables import VARIABLES
+from tasks.reference import Registry, split_host
 
 _INSTANCE_ID = next(variable for variable in VARIABLES if variable.name == "INSTANCE_ID")
 
@@ -40,7 +40,7 @@ def from_registry_host(values: Mapping[str, Any], found: Mapping[str, Found]) ->
 
 
 def _host_says(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    host = split_prefix(values["repo_prefix"])[0] if values["repo_prefix"] else None
+    host = split_host(values["repo_prefix"])[0] if values["repo_prefix"] else None
     text = host or values["docker_registry"]
     facts = Registry(text).ecr_account_and_region if text else None
     for name, value in zip(("ACCOUNT", "REGION"), facts or (), strict=False):
@@ -52,7 +52,7 @@ def _disagrees(name: str, value: str, values: Mapping[str, Any], found: Mapping[
 
 
 def _two_registries(values: Mapping[str, Any], found: Mapping[str, Found]) -> Iterator[tuple[str, str]]:
-    host = split_prefix(values["repo_prefix"])[0] if values["repo_prefix"] else None
+    host = split_host(values["repo_prefix"])[0] if values["repo_prefix"] else None
     registry = values["docker_registry"]
     if host and registry and registry != host and found["DOCKER_REGISTRY"].rank <= found["REPO_PREFIX"].rank:
         yield "DOCKER_REGISTRY", "REPO_PREFIX"
@@ -63,6 +63,6 @@ def _two_prefixes(values: Mapping[str, Any], found: Mapping[str, Found], sources
     instance, prefix = found["INSTANCE_ID"], found["REPO_PREFIX"]
     if prefix.text is None or instance.text is None or instance.rank >= prefix.rank:
         return
-    path = split_prefix(values["repo_prefix"])[1]
+    path = split_host(values["repo_prefix"])[1]
     if instance.text not in {path, sources.at(_INSTANCE_ID, prefix.rank)}:
         yield "INSTANCE_ID", "REPO_PREFIX"

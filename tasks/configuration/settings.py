@@ -14,10 +14,10 @@ from typing import Any
 from tasks.configuration import destination
 from tasks.configuration.sources import Found, Sources
 from tasks.configuration.suggest import did_you_mean
-from tasks.configuration.variables import VARIABLES, Variable, split_prefix
+from tasks.configuration.variables import VARIABLES, Variable
 from tasks.errors import SettingsError, quoted
 from tasks.model import Builder
-from tasks.reference import Registry, check_tag
+from tasks.reference import Registry, check_tag, split_host
 
 _VERSION_FILE = "templates/version.txt"
 _LONGEST_VERSION = 4096
@@ -99,13 +99,13 @@ class Settings:
     @property
     def registry_host(self) -> Registry | None:
         """The registry: REPO_PREFIX's, else DOCKER_REGISTRY; None for the one that ECR names."""
-        host = (split_prefix(self.repo_prefix)[0] if self.repo_prefix else None) or self.docker_registry
+        host = (split_host(self.repo_prefix)[0] if self.repo_prefix else None) or self.docker_registry
         return Registry(host) if host else None
 
     @property
     def repository_prefix(self) -> str | None:
         """What stands before `/<image>` in a repository's name, without the registry."""
-        return split_prefix(self.repo_prefix)[1] if self.repo_prefix else self.instance_id
+        return split_host(self.repo_prefix)[1] if self.repo_prefix else self.instance_id
 
     @property
     def ecr_endpoint(self) -> str | None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tasks.configuration import platforms, rules
 from tasks.configuration.suggest import did_you_mean
 from tasks.errors import SettingsError
-from tasks.reference import Registry, check_tag
+from tasks.reference import Registry, check_tag, split_host
 
 Reader = Callable[[str, Path], Any]
 """A text and the directory that relative paths start from, to a value; ValueError with the end of a sentence."""
@@ -53,12 +53,6 @@ class Variable:
     def field(self) -> str:
         """The name of the setting that it gives."""
         return self.name.lower()
-
-
-def split_prefix(text: str) -> tuple[str | None, str]:
-    """Split `[registry/]path` as Docker does: the first part is a host if it has a dot or a port, or is localhost."""
-    first, slash, rest = text.partition("/")
-    return (first, rest) if slash and ("." in first or ":" in first or first == "localhost") else (None, text)
 
 
 def _text(rule: rules.Rule) -> Reader:
@@ -108,7 +102,7 @@ def _registry(text: str, _: Path) -> str:
 
 
 def _prefix(text: str, here: Path) -> str:
-    host, path = split_prefix(text)
+    host, path = split_host(text)
     if host is not None:
         _registry(host, here)
     return f"{text[: len(text) - len(path)]}{_text(rules.repository_prefix)(path, here)}"

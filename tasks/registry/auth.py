@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from tasks.errors import CredentialsError, RegistryError
-from tasks.reference import Registry, Repository
+from tasks.reference import DOCKER_HUB, Registry, Repository
 from tasks.registry.challenge import Challenge, challenges, choose
 from tasks.registry.flight import Flights
 from tasks.registry.http import Http, trusted
@@ -273,7 +273,7 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # docker-py warns of a missing helper, and then raises.
             # Docker keeps the login for Docker Hub under another name than its API's.
-            host = "docker.io" if registry.host == "registry-1.docker.io" else registry.host
+            host = "docker.io" if registry.host == DOCKER_HUB else registry.host
             entry = docker.auth.load_config().resolve_authconfig(host)
     except (docker.errors.DockerException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
         raise CredentialsError(
