@@ -95,6 +95,11 @@ class Builder:
     config: Path | None = None
     nodes: tuple[BuilderNode, ...] = ()
 
+    @property
+    def in_engine(self) -> bool:
+        """Whether BuildKit runs in a Docker engine; `remote` and `kubernetes` need none."""
+        return self.driver in {"docker", "docker-container"}
+
 
 @dataclass(frozen=True)
 class Catalogue:

@@ -149,7 +149,7 @@ def _engine(session: Session, images: Iterable[Image]) -> list[tuple[SleeperImag
 
     environment = session.docker_environment(logged_in=False)
     try:
-        minimum.check_engine(environment)
+        minimum.check_engine(environment, engine=session.builder.in_engine or bool(session.loads))
         engine = session.engine
         wanted = {image: _run_for(session, image) for image in images}
         lacking = minimum.lacking(engine, {name for names in wanted.values() for name in names}, environment)

@@ -21,17 +21,22 @@ SECONDS = 60.0
 _GET_BUILDX = "install docker-buildx-plugin (Debian: docker-buildx), or see https://docs.docker.com/go/buildx/"
 
 
-def check_engine(environment: Mapping[str, str]) -> None:
-    """See that an engine answers and that docker has a buildx that is new enough.
+def check_engine(environment: Mapping[str, str], *, engine: bool = True) -> None:
+    """See that docker has a buildx that is new enough, and that an engine answers.
+
+    Args:
+        environment: for the docker commands.
+        engine: whether one is needed; neither a builder elsewhere nor a push needs one here.
 
     Raises:
         EngineError: it does not, or has not.
         CommandError: there is no docker, or it hangs.
     """
-    argv = ["docker", "version", "--format", "{{.Server.Version}}"]
-    done = run.run(argv, environment=environment, timeout=SECONDS)
-    if done.code != 0:
-        raise EngineError(f"no Docker engine answers\n{run.tail(done)}", builders.NO_ENGINE)
+    if engine:
+        argv = ["docker", "version", "--format", "{{.Server.Version}}"]
+        done = run.run(argv, environment=environment, timeout=SECONDS)
+        if done.code != 0:
+            raise EngineError(f"no Docker engine answers\n{run.tail(done)}", builders.NO_ENGINE)
     done = run.run(["docker", "buildx", "version"], environment=environment, timeout=SECONDS)
     if done.code != 0:
         raise EngineError(f"docker has no buildx\n{run.tail(done)}", _GET_BUILDX)

@@ -60,6 +60,11 @@ def test_what_cannot_build_is_told_with_its_reason(environment: dict[str, str], 
     assert caught.value.next_step
 
 
+def test_a_builder_elsewhere_needs_no_engine_here(environment: dict[str, str]) -> None:
+    docker(environment, '[ "$1" = buildx ] || exit 1; echo x v0.13.1 y')
+    minimum.check_engine(environment, engine=False)
+
+
 def test_without_docker_there_is_nothing_to_ask(environment: dict[str, str]) -> None:
     with pytest.raises(CommandError, match="docker could not be started"):
         minimum.check_engine({**environment, "PATH": environment["FOLDER"]})
