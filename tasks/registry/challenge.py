@@ -36,10 +36,13 @@ def challenges(header: str) -> tuple[Challenge, ...]:
     return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
 
 
+_WORD = "[A-Za-z0-9!#$%&'*+.^_`|~-]"
+
+# A word is tried where it begins and read once, so that a header of any length is parsed in a time that grows with it.
 _CHALLENGE_PART = re.compile(
-    r"""[\s,]*(?:
-        (?P<name>[A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]+))
-        | (?P<scheme>[A-Za-z0-9!#$%&'*+.^_`|~-]+)(?=\s|,|$)
+    rf"""(?<!{_WORD})(?:
+        (?P<name>{_WORD}++)\s*+=\s*+(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<plain>[^\s,"]++))
+        | (?P<scheme>{_WORD}++)(?=\s|,|$)
     )""",
     re.VERBOSE,
 )

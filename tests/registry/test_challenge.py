@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +69,12 @@ def test_a_scheme_that_we_do_not_speak_is_passed_over() -> None:
 def test_a_login_that_we_cannot_do_is_an_error(offered: tuple[Challenge, ...], named: str) -> None:
     with pytest.raises(CredentialsError, match=named):
         choose(offered, UNAUTHORIZED)
+
+
+@pytest.mark.parametrize(
+    "header", ["a" * 200_000 + "(", "a" + " " * 200_000 + "(", " " * 200_000 + "(", 'a="' * 60_000]
+)
+def test_a_header_of_any_length_is_parsed_in_no_time(header: str) -> None:
+    started = time.process_time()
+    challenges(header)
+    assert time.process_time() - started < 1
