@@ -13,11 +13,13 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     HTTPError,
     NameResolutionError,
@@ -31,14 +33,12 @@ from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 from tasks.backoff import REQUEST, Budget, Pace
 from tasks.errors import RegistryError
 from tasks.reference import Registry
+from tasks.registry.deadline import Answer
 from tasks.registry.message import LOOK_AT_THE_HOST, TEMPORARY, TRY_AGAIN, Request, Response, clean, shown
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 """How long a registry may be silent before a request counts as unanswered."""
-
-BODY_SECONDS = 120.0
-"""How long one answer may take to arrive, however steadily it drips."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
@@ -46,6 +46,7 @@ _PIECE = 64 * 1024
 _HOSTS = 8
 """How many hosts keep their pools: the registry, its token server, its storage."""
 
+_Manager = TypeVar("_Manager", bound=urllib3.PoolManager)
 _SIZE = re.compile(r"[0-9]{1,19}")
 
 
@@ -89,7 +90,7 @@ class Http:
             "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             "ssl_context": context,
         }
-        self._direct = urllib3.PoolManager(**options)
+        self._direct = _hurried(urllib3.PoolManager(**options))
         self._proxy = None if registry.loopback else _proxy(options)
 
     def send(self, request: Request) -> Response:
@@ -151,7 +152,6 @@ class Http:
 
     def _once(self, request: Request, url: str) -> Response:
         asked = f"{request.method} {shown(url)}"
-        started = self._clock()
         try:
             response = self._pools(url).urlopen(
                 request.method,
@@ -165,7 +165,7 @@ class Http:
             )
             whole = False
             try:
-                body = self._read(response, request, asked, started)
+                body = self._read(response, request, asked)
                 whole = True
             finally:
                 # A connection with an unread rest is of no use to the next request.
@@ -176,7 +176,7 @@ class Http:
             raise no_answer(asked, fault) from fault
         return Response(response.status, response.headers, body, asked)
 
-    def _read(self, response: urllib3.BaseHTTPResponse, request: Request, asked: str, started: float) -> bytes:
+    def _read(self, response: urllib3.BaseHTTPResponse, request: Request, asked: str) -> bytes:
         if request.method == "HEAD":
             return b""
         announced = response.headers.get("Content-Length", "")
@@ -187,8 +187,6 @@ class Http:
             if not piece:
                 return bytes(body)
             body += piece
-            if self._clock() - started > BODY_SECONDS:
-                raise RegistryError(f"{asked}: the answer took longer than {BODY_SECONDS:.0f} s", TRY_AGAIN)
         raise RegistryError(
             f"{asked}: the answer is larger than the {request.limit} bytes that it may have",
             LOOK_AT_THE_HOST,
@@ -268,10 +266,12 @@ def _proxy(options: Mapping[str, Any]) -> urllib3.ProxyManager | None:
             f"the proxy {shown(url)} is none that we can use", "set HTTPS_PROXY to http://<host>:<port>, or unset it"
         )
     login = unquote(f"{parts.username}:{parts.password or ''}") if parts.username else None
-    return urllib3.ProxyManager(
-        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
-        proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if login else None,
-        **options,
+    return _hurried(
+        urllib3.ProxyManager(
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+            proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if login else None,
+            **options,
+        )
     )
 
 
@@ -279,3 +279,27 @@ def _retry_after(response: Response) -> float:
     """Return the seconds that a registry asks us to wait (RFC 9110, 10.2.3); a date in it counts as no wish."""
     value = response.headers.get("Retry-After", "")
     return float(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0.0
+
+
+# Answers that have to be there in time, in all of urllib3's connections
+
+
+class _Plain(HTTPConnection):
+    response_class = Answer
+
+
+class _Secure(HTTPSConnection):
+    response_class = Answer
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+def _hurried(manager: _Manager) -> _Manager:
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+    return manager
