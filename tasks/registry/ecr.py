@@ -22,7 +22,7 @@ from tasks.once import once
 from tasks.reference import Digest, Registry, Repository, Tag
 from tasks.registry.auth import Credential
 from tasks.registry.aws_faults import DENIED, failed, refused
-from tasks.registry.message import clean
+from tasks.registry.message import clean, shown
 
 ATTEMPTS = 6
 """How often a call is made at most while AWS throttles it or does not answer; botocore waits in between."""
@@ -266,7 +266,15 @@ def _make_client(region: str | None, environment: Mapping[str, str] | None) -> A
         # Loopback has no proxy; None leaves it to boto3.
         proxies={} if _is_loopback(options.get("endpoint_url")) else None,
     )
-    return boto3.session.Session(botocore_session=session, region_name=region).client("ecr", config=config, **options)
+    client = boto3.session.Session(botocore_session=session, region_name=region).client("ecr", config=config, **options)
+    url = client.meta.endpoint_url
+    # A profile may name one, too.
+    if urlsplit(url).scheme != "https" and not _is_loopback(url):
+        raise RegistryError(
+            f"AWS's endpoint {shown(url)} is not https, and the registry's token would be there for all to read",
+            "give an https address in AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_ECR or the AWS profile's endpoint_url",
+        )
+    return client
 
 
 def _is_loopback(url: str | None) -> bool:

@@ -276,6 +276,18 @@ def test_a_profile_says_login_and_endpoint(monkeypatch: pytest.MonkeyPatch, tmp_
         assert "Credential=profiled/" in server.asked[0].headers["authorization"]
 
 
+@pytest.mark.parametrize("url", ["http://aws.example", "http://10.0.0.1:4566", "http://127.0.0.1.aws.example"])
+def test_an_endpoint_where_others_could_listen_in_is_refused(url: str) -> None:
+    error = caught(Ecr(REGION, environment={**LOGIN, "AWS_ENDPOINT_URL": url}))
+    assert f"{url} is not https" in error.message
+
+
+def test_such_an_endpoint_of_a_profile_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / "profiles").write_text(f"[profile mine]\nregion = {REGION}\nendpoint_url = http://aws.example\n")
+    environment = {**LOGIN, "AWS_PROFILE": "mine", "AWS_CONFIG_FILE": str(tmp_path / "profiles")}
+    assert "is not https" in caught(Ecr(environment=environment)).message
+
+
 def test_a_loopback_endpoint_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(lambda _: Answer(502)) as proxy, serving(lambda _: token_answer()) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
