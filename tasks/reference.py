@@ -18,6 +18,7 @@ _HOST = re.compile(
 _IPV6_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
 _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_OURS = re.compile(r"building(?:-.*)?|inputs-.*|sha256-.*")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ECR_HOST = re.compile(
     r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\."
@@ -148,3 +149,17 @@ def split_host(text: str) -> tuple[str | None, str]:
     """Split `[registry/]path` as Docker does: the first part is a host if it has a dot or a port, or is localhost."""
     first, slash, rest = text.partition("/")
     return (first, rest) if slash and ("." in first or ":" in first or first == "localhost") else (None, text)
+
+
+def check_version(name: str) -> str:
+    """Return `name` if it can be the version's tag; SettingsError where it cannot.
+
+    `building` is pushed to before anything is proved, `inputs-…` says what an image is made of, and `sha256-…` lists
+    what is about a manifest (the distribution specification's "Referrers Tag Schema").
+    """
+    if _OURS.fullmatch(check_tag(name)):
+        raise SettingsError(
+            f"{quoted(name)} cannot be the version's tag: it stands for something else in the registry",
+            "use one that is not 'building' and begins with none of 'building-', 'inputs-' and 'sha256-'",
+        )
+    return name

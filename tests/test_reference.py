@@ -2,8 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.engine import buildx
 from tasks.errors import SettingsError
-from tasks.reference import Digest, Registry, Repository, Tag, check_tag, split_host
+from tasks.inputs.fingerprint import inputs_tag
+from tasks.reference import Digest, Registry, Repository, Tag, check_tag, check_version, split_host
+from tasks.registry.referrers import referrers_tag
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -68,6 +71,25 @@ def test_every_tag_that_is_taken_is_within_the_grammar(name: str) -> None:
     assert taken.isascii()
     assert 1 <= len(taken) <= 128
     assert not set(taken) & set(" /:@\n$\"'")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        buildx.BUILDING,
+        f"{buildx.BUILDING}-0123456789abcdef",
+        inputs_tag("0" * 64),
+        referrers_tag(Digest(DIGEST)),
+    ],
+)
+def test_a_tag_that_means_something_else_is_no_version(name: str) -> None:
+    with pytest.raises(SettingsError, match="stands for something else"):
+        check_version(name)
+
+
+@pytest.mark.parametrize("name", ["0.36.0-SNAPSHOT", "latest", "buildings", "inputs", "sha256"])
+def test_any_other_tag_may_be_a_version(name: str) -> None:
+    assert check_version(name) == name
 
 
 def test_a_tag_reads_as_repository_and_name() -> None:

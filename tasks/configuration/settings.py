@@ -17,7 +17,7 @@ from tasks.configuration.suggest import did_you_mean
 from tasks.configuration.variables import VARIABLES, Variable
 from tasks.errors import SettingsError, quoted
 from tasks.model import Builder
-from tasks.reference import Registry, check_tag, split_host
+from tasks.reference import Registry, check_version, split_host
 
 _VERSION_FILE = "templates/version.txt"
 _LONGEST_VERSION = 4096
@@ -258,7 +258,7 @@ def read_version(scripts_dir: Path) -> str | None:
         reason = getattr(fault, "strerror", None) or str(fault)
         raise SettingsError(f"{path} cannot be read: {reason}", "make it readable, or set VERSION") from fault
     try:
-        return check_tag(first)
+        return check_version(first)
     except SettingsError as fault:
         raise SettingsError(f"{path}:1: {fault.message}", "run Sleeper's Maven build again, or set VERSION") from None
 

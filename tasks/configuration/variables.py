@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tasks.configuration import platforms, rules
 from tasks.configuration.suggest import did_you_mean
 from tasks.errors import SettingsError
-from tasks.reference import Registry, check_tag, split_host
+from tasks.reference import Registry, check_version, split_host
 
 Reader = Callable[[str, Path], Any]
 """A text and the directory that relative paths start from, to a value; ValueError with the end of a sentence."""
@@ -108,9 +108,9 @@ def _prefix(text: str, here: Path) -> str:
     return f"{text[: len(text) - len(path)]}{_text(rules.repository_prefix)(path, here)}"
 
 
-def _tag(text: str, _: Path) -> str:
+def _version(text: str, _: Path) -> str:
     try:
-        return check_tag(text)
+        return check_version(text)
     except SettingsError as fault:
         raise ValueError(f"cannot be a tag; {fault.next_step}") from None
 
@@ -220,7 +220,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("REGISTRY", _lower(rules.one_of("auto", "ecr", "oci")), "auto", destination=True),
     Variable("AWS_ENDPOINT_URL", _url, unset="AWS's own", destination=True),
     Variable("AWS_ENDPOINT_URL_ECR", _url, unset="AWS_ENDPOINT_URL", destination=True),
-    Variable("VERSION", _tag, unset="templates/version.txt below SCRIPTS_DIR, which is not there"),
+    Variable("VERSION", _version, unset="templates/version.txt below SCRIPTS_DIR, which is not there"),
     Variable("INSTANCE_PROPERTIES", _file, destination=True),
     Variable("STACKS", _stacks, unset="every image", properties=("sleeper.optional.stacks",)),
     Variable(
