@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -31,6 +32,8 @@ NOT_FOUND = "credentials not found in native keychain"
 """What docker takes for "this helper has none" (docker-credential-helpers, credentials/error.go)."""
 
 _PREFIX = "sleeper-images-login-"
+
+_PID = re.compile(r"[0-9]{1,9}")
 
 _KEPT = ("currentContext", "proxies", "cliPluginsExtraDirs", "plugins", "features", "credsStore", "credHelpers")
 """What docker's clients need of the user's config.json; `auths` holds secrets and is answered by the helper instead."""
@@ -140,8 +143,11 @@ def remove_abandoned() -> None:
     """Remove the directories of runs that were killed; there is no secret in them."""
     for path in _parent().glob(f"{_PREFIX}*"):
         pid = path.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdecimal() and not _alive(int(pid)) and path.stat().st_uid == os.getuid():
-            shutil.rmtree(path, ignore_errors=True)
+        # In a directory that everybody may write to, anything may have such a name, and be gone by now.
+        with contextlib.suppress(OSError):
+            ours = path.lstat().st_uid == os.getuid() and _PID.fullmatch(pid)
+            if ours and not _alive(int(pid)):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _parent() -> Path:

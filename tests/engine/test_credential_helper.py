@@ -4,7 +4,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -162,6 +162,17 @@ def test_the_users_configuration_is_not_written(home: Path) -> None:
     ask(helper, HOST)
     helper.close()
     assert (path.read_text(), path.stat().st_mtime_ns) == ("{}", before)
+
+
+@pytest.mark.parametrize("number", ["4000000", "9" * 30, "0", "x", ""])
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("/nowhere")])
+def test_what_others_leave_there_is_no_obstacle(
+    temporary: Path, home: Path, number: str, make: Callable[[Path], None]
+) -> None:
+    make(temporary / f"sleeper-images-login-{number}-abc")
+    helper = opened(home)
+    assert json.loads(ask(helper, HOST).stdout)["Secret"] == SECRET
+    helper.close()
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(temporary: Path, home: Path) -> None:
