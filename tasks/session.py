@@ -19,6 +19,7 @@ from tasks.backoff import Pace
 from tasks.composition import compose
 from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
+from tasks.engine.docker_config import helped, read_config, user_config_directory
 from tasks.errors import ConfigurationError
 from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gatherer, files
@@ -131,7 +132,7 @@ class Session:
 
     def credential(self, registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: FBT001, FBT002  # A Keychain.
         """Return what we log in to a registry with: ECR's token, or the user's own Docker credentials."""
-        from tasks.registry.auth import docker_credential  # noqa: PLC0415  # Only what asks the registry pays for it.
+        from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # Only what asks the registry pays.
 
         if self.target.ecr and registry == self.target.registry:
             return self.ecr.token(fresh=fresh).credential
@@ -183,8 +184,8 @@ class Session:
         Raises:
             SleeperImagesError: a Dockerfile cannot be read, or a registry did not say a digest.
         """
+        from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # As above.
         from tasks.refresh import refresh  # noqa: PLC0415  # As above.
-        from tasks.registry.auth import docker_credential  # noqa: PLC0415
 
         found = refresh(self._gatherer.bases(self.selected), lambda registry, _: docker_credential(registry))
         kept = {} if self.selected == self.catalogue.images else self.catalogue.bases
@@ -254,8 +255,12 @@ class Session:
 
     def _answer(self, server: str) -> Credential | None:
         """Return the credential for a server as docker's clients name it: a host, or Docker Hub's URL."""
+        from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # As above.
+
         host = server.partition("://")[2].partition("/")[0] or server
-        return self.credential(Registry(host))
+        # A helper that the user chose for the host knows best, as ecr-login does.
+        chosen = host in helped(read_config(user_config_directory(self.environment) / "config.json"))
+        return docker_credential(Registry(host)) if chosen else self.credential(Registry(host))
 
     def docker_environment(self, *, logged_in: bool) -> dict[str, str]:
         """Return the environment of docker's commands; with the login's, it can push."""

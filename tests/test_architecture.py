@@ -17,7 +17,7 @@ LONGEST = 350
 DOORS = {
     "boto3": {"tasks.registry.ecr"},
     "botocore": {"tasks.registry.ecr"},
-    "docker": {"tasks.registry.auth"},
+    "docker": {"tasks.engine.docker_login"},
     "e2b_dockerfile_utils": {"tasks.inputs.dockerfile"},
     "isal": {"tasks.inputs.jar"},
     "rich": {"tasks.report.board"},

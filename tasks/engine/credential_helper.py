@@ -21,22 +21,20 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tasks.engine.docker_config import read_config, user_config_directory
+from tasks.engine.docker_config import known, read_config, user_config_directory
+from tasks.engine.docker_login import NOT_FOUND
 from tasks.errors import SleeperImagesError
 from tasks.registry.auth import Credential
 
 HELPER = "sleeper-images"
 """The helper's name in config.json; its program is `docker-credential-sleeper-images`."""
 
-NOT_FOUND = "credentials not found in native keychain"
-"""What docker takes for "this helper has none" (docker-credential-helpers, credentials/error.go)."""
-
 _PREFIX = "sleeper-images-login-"
 
 _PID = re.compile(r"[0-9]{1,9}")
 
-_KEPT = ("currentContext", "proxies", "cliPluginsExtraDirs", "plugins", "features", "credsStore", "credHelpers")
-"""What docker's clients need of the user's config.json; `auths` holds secrets and is answered by the helper instead."""
+_KEPT = ("currentContext", "proxies", "cliPluginsExtraDirs", "plugins", "features")
+"""What docker's clients need of the user's config.json; our helper answers for its logins and its helpers."""
 
 _LONGEST_PARENT = 50
 """The path of a socket may have 103 bytes on macOS and 107 on Linux; the directory's own name takes up to 45."""
@@ -99,9 +97,10 @@ class CredentialHelper:
     def _write_config(self, user: Path, host: str) -> None:
         theirs = read_config(user / "config.json")
         config = {key: theirs[key] for key in _KEPT if key in theirs}
-        helpers = dict.fromkeys(theirs.get("auths", {}), HELPER) if "credsStore" not in theirs else {}
-        # A helper that the user chose for the host knows best, as ecr-login does.
-        config["credHelpers"] = helpers | {host: HELPER} | dict(theirs.get("credHelpers", {}))
+        # Their own helpers are asked in this process, which has what they need of the environment: AWS_PROFILE, say.
+        config["credHelpers"] = dict.fromkeys(sorted({*known(theirs), host}), HELPER)
+        if theirs.get("credsStore"):
+            config["credsStore"] = HELPER
         (self._directory / "config.json").write_text(json.dumps(config))
         for name in ("contexts", "cli-plugins"):
             if (user / name).is_dir():

@@ -20,6 +20,20 @@ def read_config(path: Path) -> dict[str, Any]:
     """Return docker's config.json, or nothing where there is none or it is no JSON object; docker says so itself."""
     try:
         config = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, RecursionError, ValueError):
         return {}
     return config if isinstance(config, dict) else {}
+
+
+def helped(config: Mapping[str, Any]) -> frozenset[str]:
+    """Return the hosts for which a configuration names credential helpers of their own."""
+    return _names(config.get("credHelpers"))
+
+
+def known(config: Mapping[str, Any]) -> frozenset[str]:
+    """Return the hosts for which a configuration has a login or a helper of their own."""
+    return _names(config.get("auths")) | helped(config)
+
+
+def _names(found: object) -> frozenset[str]:
+    return frozenset(found) if isinstance(found, dict) else frozenset()

@@ -14,13 +14,12 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from tasks.errors import CredentialsError, RegistryError
-from tasks.reference import DOCKER_HUB, Registry, Repository
+from tasks.reference import Registry, Repository
 from tasks.registry.challenge import Challenge, challenges, choose
 from tasks.registry.flight import Flights
 from tasks.registry.http import Http, trusted
@@ -249,48 +248,6 @@ def how_to_log_in(registry: Registry) -> str:
     if registry.ecr_account_and_region:
         return "set AWS credentials that may call ecr:GetAuthorizationToken and use this registry, and REGISTRY=ecr"
     return f"run: docker login {registry}"
-
-
-def docker_credential(registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: ARG001, FBT001, FBT002  # A Keychain.
-    """Find the credential that Docker's own commands would use for a registry.
-
-    Args:
-        registry: the registry.
-        fresh: makes no difference: Docker's configuration and its helpers are asked each time.
-
-    Returns:
-        The user and password, or IDENTITY_TOKEN_USER and the token; None where Docker has none.
-
-    Raises:
-        CredentialsError: the configuration or a credential helper is at fault.
-    """
-    import warnings  # noqa: PLC0415  # As docker's.
-
-    import docker.auth  # noqa: PLC0415  # Slow, and only plain registries need it.
-    import docker.errors  # noqa: PLC0415  # As above.
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # docker-py warns of a missing helper, and then raises.
-            # Docker keeps the login for Docker Hub under another name than its API's.
-            host = "docker.io" if registry.host == DOCKER_HUB else registry.host
-            entry = docker.auth.load_config().resolve_authconfig(host)
-    except (docker.errors.DockerException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
-        raise CredentialsError(
-            f"Docker's configuration has no usable login for {registry} ({type(fault).__name__}: {clean(str(fault))})",
-            f"see config.json in DOCKER_CONFIG or ~/.docker, and the helpers that it names; {how_to_log_in(registry)}",
-        ) from None
-    return _from_docker(entry)
-
-
-def _from_docker(entry: Mapping[str, Any] | None) -> Credential | None:
-    # The file's entries and the helpers' answers spell the same keys differently.
-    found = {str(key).lower(): value for key, value in (entry or {}).items()}
-    if found.get("identitytoken"):
-        return Credential(IDENTITY_TOKEN_USER, str(found["identitytoken"]))
-    if found.get("username") and found.get("password"):
-        return Credential(str(found["username"]), str(found["password"]))
-    return None
 
 
 def _with(request: Request, header: str | None) -> Request:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.engine.credential_helper import HELPER, NOT_FOUND, CredentialHelper, remove_abandoned
+from tasks.engine.credential_helper import HELPER, CredentialHelper, remove_abandoned
+from tasks.engine.docker_login import NOT_FOUND
 from tasks.errors import CredentialsError
 from tasks.registry.auth import Credential
 
@@ -139,14 +140,26 @@ def test_passwords_of_other_registries_are_asked_for_and_not_copied(home: Path) 
     helper.close()
 
 
-def test_a_helper_that_the_user_chose_for_the_host_is_left_in_charge(home: Path) -> None:
-    (home / ".docker" / "config.json").write_text(json.dumps({"credHelpers": {HOST: "ecr-login"}}))
+def test_what_the_users_helpers_answer_for_is_asked_of_us(home: Path) -> None:
+    """buildx, which would start them, has little of the user's environment."""
+    theirs = {"credHelpers": {HOST: "ecr-login", "ghcr.io": "pass"}, "credsStore": "desktop"}
+    (home / ".docker" / "config.json").write_text(json.dumps(theirs))
     helper = opened(home)
-    assert config(helper) == {"credHelpers": {HOST: "ecr-login"}}
+    assert config(helper) == {"credHelpers": {HOST: HELPER, "ghcr.io": HELPER}, "credsStore": HELPER}
     helper.close()
 
 
-@pytest.mark.parametrize("text", ["", "no json", "[]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no json",
+        "[]",
+        '{"auths": null, "credHelpers": null, "credsStore": null}',
+        '{"auths": 1, "credHelpers": "x"}',
+        '{"a": ' + "[" * 100_000,
+    ],
+)
 def test_a_damaged_configuration_is_none(home: Path, text: str) -> None:
     (home / ".docker" / "config.json").write_text(text)
     helper = opened(home)

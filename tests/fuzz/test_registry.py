@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.engine import nodes
+from tasks.engine import docker_login, nodes
 from tasks.engine.progress import Reader
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository
@@ -98,7 +98,7 @@ DOCKER_CONFIG = {
 )
 def test_dockers_own_credentials(docker_config: Path, content: bytes) -> None:
     docker_config.write_bytes(content)
-    survives(lambda: auth.docker_credential(Registry("127.0.0.1:5000")))
+    survives(lambda: docker_login.docker_credential(Registry("127.0.0.1:5000")))
 
 
 @pytest.fixture(scope="module")
