@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
@@ -276,9 +277,15 @@ def _proxy(options: Mapping[str, Any]) -> urllib3.ProxyManager | None:
 
 
 def _retry_after(response: Response) -> float:
-    """Return the seconds that a registry asks us to wait (RFC 9110, 10.2.3); a date in it counts as no wish."""
+    """Return the seconds that a registry asks us to wait, from now on or by its own clock (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
-    return float(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0.0
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return float(value)
+    try:
+        until, now = (parsedate_to_datetime(text) for text in (value, response.headers.get("Date", "")))
+        return (until - now).total_seconds()
+    except (OverflowError, TypeError, ValueError):  # TypeError: of two dates one names no zone.
+        return 0.0
 
 
 # Answers that have to be there in time, in all of urllib3's connections

@@ -103,6 +103,26 @@ def test_the_registry_may_ask_for_a_longer_wait(patience: Patience) -> None:
     assert patience.waits == [7.0]
 
 
+DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("until", "wait"),
+    [
+        ("Wed, 21 Oct 2026 07:28:09 GMT", 9.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 0.2),
+        ("Wed, 21 Oct 2026 07:28:09", 0.2),
+        ("Wed, 99 Oct 99999 07:28:09 GMT", 0.2),
+        ("-7", 0.2),
+        ("soon", 0.2),
+    ],
+)
+def test_it_may_name_the_moment_by_its_own_clock(patience: Patience, until: str, wait: float) -> None:
+    with serving(in_turn(Answer(429, {"Retry-After": until, "Date": DATE}), Answer())) as server:
+        client(server.registry, patience).send(GET)
+    assert patience.waits == [wait]
+
+
 def test_a_wait_beyond_the_budget_is_not_begun(patience: Patience) -> None:
     with serving(lambda _: Answer(429, {"Retry-After": "3600"})) as server:
         assert client(server.registry, patience).send(GET).status == 429
