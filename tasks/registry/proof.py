@@ -5,7 +5,7 @@
 
 Lambda's rules (Lambda's developer guide, "Create a Lambda function using a container image", and its error
 "The image manifest, config or layer media type for the source image is not supported"): one image's manifest, never an
-index; Docker's or OCI's media types; layers that are tar, gzipped or not.
+index; Docker's or OCI's media types; layers that are tar, gzipped or not; of Linux on one of its two architectures.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ MOST_CHILDREN = 64
 
 CONFIG_TYPES = frozenset({"application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"})
 
+LAMBDA_ARCHITECTURES = ("amd64", "arm64")
+"""Lambda's x86_64 and arm64 (its developer guide, "Selecting and configuring an instruction set architecture")."""
+
 LAMBDA_LAYER_TYPES = frozenset(
     {
         "application/vnd.docker.image.rootfs.diff.tar",
@@ -42,6 +45,7 @@ LAMBDA_LAYER_TYPES = frozenset(
 
 # BuildKit's "Image attestation storage" (docs/attestations/attestation-storage.md).
 _REFERENCE_TYPE, _ATTESTATION = "vnd.docker.reference.type", "attestation-manifest"
+_NO_PLATFORM = "unknown/unknown"
 _REFERENCE_DIGEST = "vnd.docker.reference.digest"
 
 _NEXT_STEP = "nothing was tagged; see the build's log, and the Dockerfile's and the catalogue's platforms"
@@ -175,6 +179,8 @@ def _check_image(one: Built, image: Image) -> None:
     if not isinstance(contents, list) or len(contents) != len(layers):
         raise _wrong(image, one.manifest, "its config and its manifest do not have the same layers")
     if image.kind is Kind.LAMBDA:
+        if one.config.get("os") != "linux" or one.config.get("architecture") not in LAMBDA_ARCHITECTURES:
+            raise _wrong(image, one.manifest, f"it is for {platform(one.config)}; Lambda runs linux on amd64 and arm64")
         for layer in layers:
             if layer.media_type not in LAMBDA_LAYER_TYPES:
                 raise _wrong(image, one.manifest, f"it has a layer of {layer.media_type}; Lambda refuses that")
@@ -188,7 +194,8 @@ def platform(said: Mapping[str, Any]) -> str:
 
 def attests(child: Child) -> bool:
     """Whether an index's entry is BuildKit's attestations about another one, and no image."""
-    return child.annotations.get(_REFERENCE_TYPE) == _ATTESTATION
+    # Who pulls one for a platform gets what the entry says of that, whatever its annotations.
+    return child.annotations.get(_REFERENCE_TYPE) == _ATTESTATION and platform(child.platform) == _NO_PLATFORM
 
 
 def _read(client: Client, repository: Repository, digest: Digest) -> Manifest:

@@ -237,6 +237,25 @@ def test_a_layer_that_lambda_refuses_is_refused(layer: str) -> None:
         proof.prove(client, repository, made.digest, QUERY, ("linux/amd64",))
 
 
+@pytest.mark.parametrize("other", ["linux/s390x", "linux/386", "windows/amd64", "linux/arm/v7"])
+def test_a_platform_that_lambda_does_not_run_is_refused_though_it_was_asked_for(other: str) -> None:
+    content = config(other)
+    with (
+        holding(image(content), blobs=(content,)) as (client, repository),
+        pytest.raises(ProofError, match=f"it is for {other}; Lambda runs"),
+    ):
+        proof.prove(client, repository, image(content).digest, QUERY, (other,))
+
+
+def test_an_image_that_calls_itself_an_attestation_is_refused() -> None:
+    passing = {
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": str(FOR_AMD64.digest),
+    }
+    made = index(entry(FOR_AMD64, "linux/amd64"), entry(FOR_ARM64, "linux/arm64", **passing))
+    assert "it is for linux/amd64, linux/arm64" in refused(ATTESTED, made, FOR_AMD64, FOR_ARM64)
+
+
 def test_an_artefact_that_is_no_image_is_refused() -> None:
     document = {
         "schemaVersion": 2,
