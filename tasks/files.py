@@ -30,7 +30,9 @@ def replace(path: Path, text: str) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with scratch.open("wb") as file:
+        # Made anew, so that nothing that lies there, a link to another file say, is written through.
+        scratch.unlink(missing_ok=True)
+        with scratch.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

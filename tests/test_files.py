@@ -57,6 +57,14 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert (tmp_path / "there" / "b").read_text() == "text\n"
 
 
+def test_a_link_where_it_is_written_first_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept\n")
+    (tmp_path / f".a.{os.getpid()}").symlink_to(tmp_path / "precious")
+    replace(tmp_path / "a", "text\n")
+    assert (tmp_path / "precious").read_text() == "kept\n"
+    assert (tmp_path / "a").read_text() == "text\n"
+
+
 def test_what_cannot_be_written_leaves_the_old_content(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):
