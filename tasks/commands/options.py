@@ -29,7 +29,21 @@ JSON: dict[str, Any] = {
 """The option of every command that tells something."""
 
 
-class Reading(DoitCmdBase):
+class Interruptible(DoitCmdBase):
+    """A command that a signal ends as it ends a run: at once, without a traceback, and the exit code tells."""
+
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Run the command; return its exit code, or 128 and a signal's number where that ended it."""
+        with interrupts() as received:
+            try:
+                return int(super().execute(params, args) or 0)
+            except KeyboardInterrupt:
+                return code(received[0])
+            finally:
+                close()
+
+
+class Reading(Interruptible):
     """A command that tells something and changes nothing, so that it needs no lock."""
 
     execute_tasks = False
@@ -39,16 +53,10 @@ class Reading(DoitCmdBase):
         return super().parse_execute(flags_first(in_args, self.cmd_options))
 
     def execute(self, params: Any, args: list[str]) -> int:
-        """Run the command; return its exit code, or 128 and a signal's number where that ended it."""
+        """Run the command, for the sandbox where that is among its words; return its exit code."""
         if SANDBOX in args:
             set_var("target", SANDBOX)
-        with interrupts() as received:
-            try:
-                return int(super().execute(params, args) or 0)
-            except KeyboardInterrupt:
-                return code(received[0])
-            finally:
-                close()
+        return super().execute(params, args)
 
 
 def text_option(name: str, what: str, *, short: str = "", choices: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
