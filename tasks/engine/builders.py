@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Mapping
@@ -168,9 +169,11 @@ def _lock_path(name: str, environment: Mapping[str, str]) -> Path:
     if os.access(shared, os.W_OK):
         return shared / f".sleeper-images-{name}.lock"
     folder = Path(tempfile.gettempdir()) / f"sleeper-images-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise EngineError(f"{folder} belongs to somebody else", "set TMPDIR to a directory of your own")
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    there = folder.lstat()
+    if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid():
+        raise EngineError(f"{folder} is no directory of yours", "set TMPDIR to a directory of your own")
     return folder / f"builder-{name}.lock"
 
 

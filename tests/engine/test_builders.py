@@ -212,6 +212,16 @@ def test_locks_are_in_a_directory_of_the_users_own(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("target", ["nowhere", "mine", "file"])
+def test_what_only_leads_to_a_directory_of_the_users_own_is_refused(tmp_path: Path, target: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / f"sleeper-images-{os.getuid()}").symlink_to(tmp_path / target)
+    with pytest.raises(EngineError, match="is no directory of yours"):
+        ready(builder(), StandIn(tmp_path, {}), tmp_path)
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
 def test_a_lock_is_where_buildx_keeps_its_builders_so_that_all_who_share_them_share_it(tmp_path: Path) -> None:
     docker = StandIn(tmp_path, {"buildx inspect sleeper": (0, RUNNING, "")})
     shared = tmp_path / "home" / ".docker" / "buildx"
