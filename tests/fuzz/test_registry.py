@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.engine import docker_login, nodes
+from tasks.engine.credential_helper import CredentialHelper
 from tasks.engine.progress import Reader
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository
@@ -99,6 +101,7 @@ DOCKER_CONFIG = {
 def test_dockers_own_credentials(docker_config: Path, content: bytes) -> None:
     docker_config.write_bytes(content)
     survives(lambda: docker_login.docker_credential(Registry("127.0.0.1:5000")))
+    survives(lambda: CredentialHelper("127.0.0.1:5000", lambda _: None, os.environ).close())
 
 
 @pytest.fixture(scope="module")
