@@ -14,9 +14,9 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry, Repository
@@ -39,8 +39,9 @@ _LONGEST_TOKEN_SECONDS = 24 * 3600.0
 _TOKEN_MARGIN = 10.0
 """How long before its end a token is used no more."""
 
-_UNAUTHORIZED, _FORBIDDEN, _OK = 401, 403, 200
+_UNAUTHORIZED, _FORBIDDEN, _OK, _FIRST_FAULT = 401, 403, 200, 400
 _CLIENT = "sleeper-images"
+_SHORTEST_SECRET = 5
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Authenticator:
             RegistryError: there was no answer.
         """
         header = self._header(scope)
-        response = self._http.send(_with(request, header))
+        response = self._send(_with(request, header), header)
         if not _asks_again(response):
             return response
         if response.status == _UNAUTHORIZED:
@@ -115,10 +116,20 @@ class Authenticator:
         self._forget(scope, header)
         fresh = self._header(scope)
         if fresh is not None and fresh != header:
-            response = self._http.send(_with(request, fresh))
+            response = self._send(_with(request, fresh), fresh)
         if response.status == _UNAUTHORIZED:
             raise self._turned_away(response)
         return response
+
+    def _send(self, request: Request, header: str | None, password: str = "") -> Response:
+        """Send `request`, in which the secrets of `header` and `password` are, and see that no refusal repeats them."""
+        response = self._http.send(request)
+        if response.status < _FIRST_FAULT:
+            return response
+        body = response.body
+        for secret in _secrets(header, password):
+            body = body.replace(secret, b"***")
+        return replace(response, body=body)
 
     def _header(self, scope: str) -> str | None:
         challenge = self._challenge or self._flights.share("challenge", self._ask)
@@ -204,19 +215,12 @@ class Authenticator:
         values = {"service": challenge.parameters.get("service", ""), "scope": scope}
         if credential is not None and credential.username == IDENTITY_TOKEN_USER:
             values |= {"grant_type": "refresh_token", "refresh_token": credential.password, "client_id": _CLIENT}
-            return self._http.send(
-                Request(
-                    "POST",
-                    realm,
-                    {"Content-Type": "application/x-www-form-urlencoded"},
-                    urlencode(values).encode(),
-                    limit=TOKEN_LIMIT,
-                )
-            )
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            request = Request("POST", realm, form, urlencode(values).encode(), limit=TOKEN_LIMIT)
+            return self._send(request, None, credential.password)
         url = realm + ("&" if urlsplit(realm).query else "?") + urlencode(values)
-        return self._http.send(
-            _with(Request("GET", url, limit=TOKEN_LIMIT), None if credential is None else credential.basic)
-        )
+        header = None if credential is None else credential.basic
+        return self._send(_with(Request("GET", url, limit=TOKEN_LIMIT), header), header)
 
     def _realm(self, challenge: Challenge) -> str:
         realm = challenge.parameters.get("realm", "")
@@ -252,6 +256,18 @@ def how_to_log_in(registry: Registry) -> str:
 
 def _with(request: Request, header: str | None) -> Request:
     return request if header is None else replace(request, headers={**request.headers, "Authorization": header})
+
+
+def _secrets(header: str | None, password: str) -> Iterator[bytes]:
+    """Yield what must not be repeated of a login, as text, form and JSON spell it."""
+    scheme, _, value = (header or "").partition(" ")
+    if scheme == "Basic":
+        password = base64.b64decode(value).decode().partition(":")[2]
+    for secret in (value, password):
+        # A shorter one, of a registry that somebody tries out, would be found in any word.
+        if len(secret) >= _SHORTEST_SECRET:
+            for spelled in (secret, secret.replace("/", "\\/"), quote_plus(secret), json.dumps(secret)[1:-1]):
+                yield spelled.encode()
 
 
 def _asks_again(response: Response) -> bool:

@@ -20,6 +20,7 @@ from tasks.registry.auth import (
 )
 from tasks.registry.http import Http
 from tasks.registry.message import Request, Response
+from tasks.registry.oci import Client
 from tests.registry.server import Answer, Asked, Server, serving
 
 OLD, NEW = Credential("me", "old"), Credential("me", "new")
@@ -329,3 +330,50 @@ def test_scopes_name_the_repository_and_what_is_done_with_it() -> None:
     repository = Repository(Registry("registry.example"), "mine/ingest")
     assert pull_scope(repository) == "repository:mine/ingest:pull"
     assert push_scope(repository) == "repository:mine/ingest:pull,push"
+
+
+# Registries that repeat what they were sent
+
+
+LONG = Credential("me", 'long/secret=+"x')
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda asked: asked.headers.get("authorization", ""),
+        lambda _: LONG.password,
+        lambda asked: "of " + asked.headers.get("authorization", "").replace("/", "\\/"),
+    ],
+    ids=["the header", "the password", "the header, escaped"],
+)
+def test_a_refusal_that_repeats_the_login_is_told_without_it(status: int, said: Callable[[Asked], str]) -> None:
+    def answer(asked: Asked) -> Answer:
+        body = json.dumps({"errors": [{"code": "X", "message": said(asked)}]}).replace("\\\\", "\\").encode()
+        return Answer(401 if asked.target == "/v2/" else status, {"WWW-Authenticate": "Basic"}, body)
+
+    with serving(answer) as server:
+        client = Client(server.registry, Credentials(LONG), http=Http(server.registry, sleep=lambda _: None))
+        with pytest.raises(RegistryError, match=str(status)) as caught:
+            client.manifest(Repository(server.registry, "a"), "b")
+    told = str(caught.value)
+    assert "***" in told
+    for secret in (LONG.password, LONG.password[:8], LONG.basic.partition(" ")[2]):
+        assert secret not in told
+
+
+@pytest.mark.parametrize("user", ["me", IDENTITY_TOKEN_USER])
+def test_a_token_server_that_repeats_the_login_is_told_without_it(user: str) -> None:
+    def answer(asked: Asked) -> Answer:
+        if not asked.target.startswith("/token"):
+            return Answer(401, {"WWW-Authenticate": f'Bearer realm="http://{asked.headers["host"]}/token"'})
+        said = asked.headers.get("authorization", "") + asked.body.decode()
+        return Answer(400, body=json.dumps({"errors": [{"code": "X", "message": said}]}).encode())
+
+    credential = Credential(user, LONG.password)
+    with serving(answer) as server, pytest.raises(RegistryError, match="400") as caught:
+        authenticator(server, Credentials(credential)).send(THING, SCOPE)
+    told = str(caught.value)
+    assert "***" in told
+    assert not [secret for secret in ("long", credential.basic.partition(" ")[2]) if secret in told]
