@@ -112,6 +112,21 @@ def test_the_users_own_login_is_not_written_to(project: Project) -> None:
     assert (config.read_bytes(), config.stat().st_mtime_ns) == before
 
 
+@pytest.mark.parametrize("key", ["credsStore", "credHelpers"])
+def test_the_users_helper_is_asked_with_the_users_environment(project: Project, key: str) -> None:
+    """As ecr-login is, which finds its login by AWS_PROFILE; buildx's own environment has nothing of the kind."""
+    plain = replace(project, variables=NO_AWS | {"KEPT_ELSEWHERE": PASSWORD})
+    folder = plain.root / "home" / ".docker"
+    folder.mkdir(parents=True)
+    named = "elsewhere" if key == "credsStore" else {plain.sandbox.docker_registry: "elsewhere"}
+    (folder / "config.json").write_text(json.dumps({key: named}))
+    program = Path(plain.environment()["PATH"].partition(":")[0]) / "docker-credential-elsewhere"
+    answer = f'{{\\"Username\\": \\"{USER}\\", \\"Secret\\": \\"$KEPT_ELSEWHERE\\"}}'
+    program.write_text(f'#!/bin/sh\n[ -n "$KEPT_ELSEWHERE" ] && echo "{answer}"\n')
+    program.chmod(0o755)
+    assert plain.push_all("images=ingest").pushed == {"ingest"}
+
+
 def test_a_plain_registry_whose_login_is_missing_says_how_to_log_in(project: Project) -> None:
     done = replace(project, variables=NO_AWS).run("push_all", "images=ingest")
     assert done.code != 0
