@@ -169,6 +169,13 @@ def lie_about_content(handler: Handler, forward: Forward) -> Answer:  # noqa: AR
     return whole
 
 
+def repeat(handler: Handler, forward: Forward) -> Answer:  # noqa: ARG001  # As above.
+    """Refuse, and say what login was sent."""
+    said = handler.headers.get("Authorization", "")
+    body = f'{{"errors":[{{"code":"DENIED","message":"not with {said}"}}]}}'.encode()
+    return Answer(400, [("Content-Type", "application/json")], body)
+
+
 THROTTLED = answer(429, code="TOOMANYREQUESTS", Retry_After="1")
 FAILED = answer(500, code="UNKNOWN")
 UNAVAILABLE = answer(503, code="UNAVAILABLE")
