@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks import run
 from tasks.actions import NO_CAPTURE, action
-from tasks.engine import buildx, retry
+from tasks.engine import buildx, minimum, retry
 from tasks.errors import SleeperImagesError
 from tasks.inputs import staging
 from tasks.model import Image
@@ -101,8 +101,11 @@ def local_name(session: Session, image: Image) -> str:
 
 @functools.cache
 def _at_first(session: Session) -> dict[str, str]:
-    """Return what the engine held when this run first asked."""
-    return _in_engine(session)
+    """Return what the engine held when this run first asked; nothing where it did not answer."""
+    try:
+        return _in_engine(session)
+    except SleeperImagesError:
+        return {}
 
 
 def _in_engine(session: Session) -> dict[str, str]:
@@ -110,6 +113,7 @@ def _in_engine(session: Session) -> dict[str, str]:
     done = run.run(
         ["docker", "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"],
         environment=session.docker_environment(logged_in=False),
+        timeout=minimum.SECONDS,
     )
     lines = (line.partition(" ") for line in done.output.splitlines()) if done.code == 0 else ()
     return {name: identity for name, _, identity in lines}
