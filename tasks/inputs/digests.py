@@ -52,6 +52,11 @@ class FileStamp:
     mtime_ns: int
     ctime_ns: int
 
+    @classmethod
+    def of(cls, found: os.stat_result) -> FileStamp:
+        """Return the stamp in what stat or fstat found."""
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
 
 def stamp(path: Path) -> FileStamp:
     """Return the stamp of the file that `path` leads to.
@@ -59,11 +64,7 @@ def stamp(path: Path) -> FileStamp:
     Raises:
         OSError: as os.stat does.
     """
-    return _stamp(path.stat())
-
-
-def _stamp(found: os.stat_result) -> FileStamp:
-    return FileStamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return FileStamp.of(path.stat())
 
 
 class Digests:
@@ -125,27 +126,29 @@ class Digests:
             return []
         missing = _settled(missing)
         begun = time.time_ns()
-        computed = self._compute({path: before.size for path, before in missing.items()})
+        computed = self._compute(missing)
         changed = []
         for path, before in missing.items():
-            if _look(path) != before or _is_moving(before, begun):
+            digest_or_error = computed[path]
+            replaced = isinstance(digest_or_error, ChangedWhileBuildingError)
+            if replaced or _look(path) != before or _is_moving(before, begun):
                 changed.append(path)
                 continue
-            results[path] = digest_or_error = computed[path]
+            results[path] = digest_or_error
             if isinstance(digest_or_error, str) and _is_old(before, begun):
                 fresh[_key(path, before)] = digest_or_error
         return changed
 
-    def _compute(self, sizes: Mapping[Path, int]) -> dict[Path, str | InputError]:
+    def _compute(self, stamps: Mapping[Path, FileStamp]) -> dict[Path, str | InputError]:
         # Imported here: where nothing is to be read, nothing is needed to read it.
         from tasks.inputs import hashing  # noqa: PLC0415
 
         memory = None if self._cache is None else self._cache.with_name(f"{self._cache.name}.inflated")
-        large = {path: size for path, size in sizes.items() if size >= LARGE_BYTES}
+        large = {path: found for path, found in stamps.items() if found.size >= LARGE_BYTES}
         workers = self._workers or _processors()
-        if workers == 1 or len(large) == 1 or sum(large.values()) < WORKER_BYTES:
-            return hashing.digest_all(sizes, memory)
-        small = {path: size for path, size in sizes.items() if path not in large}
+        if workers == 1 or len(large) == 1 or sum(found.size for found in large.values()) < WORKER_BYTES:
+            return hashing.digest_all(stamps, memory)
+        small = {path: found for path, found in stamps.items() if path not in large}
         return hashing.digest_in_workers(large, memory, workers) | hashing.digest_all(small, memory)
 
     def _remembered(self, key: str) -> str | None:
@@ -180,7 +183,7 @@ def _look(path: Path) -> FileStamp | InputError:
         return UnreadableInputError(f"{path} cannot be read: {fault.strerror}", "give yourself the right to read it")
     if not stat.S_ISREG(found.st_mode):
         return UnreadableInputError(f"{path} is not a file", "take it out of the build directory")
-    return _stamp(found)
+    return FileStamp.of(found)
 
 
 def _settled(stamps: dict[Path, FileStamp]) -> dict[Path, FileStamp]:

@@ -16,10 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
-from tasks.errors import InputError, MissingInputError, UnreadableInputError
+from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.inputs import jar
+from tasks.inputs.digests import FileStamp
 from tasks.inputs.inflated import Inflated
 
 REMEMBERED_BYTES = 4 << 20
@@ -28,7 +30,9 @@ REMEMBERED_BYTES = 4 << 20
 PARENT_SECONDS = 0.2
 """How often a worker looks whether its parent is still there."""
 
-_ERRORS = {kind.__name__: kind for kind in (InputError, MissingInputError, UnreadableInputError)}
+_ERRORS = {
+    kind.__name__: kind for kind in (ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError)
+}
 
 
 def is_jar(path: Path) -> bool:
@@ -36,33 +40,37 @@ def is_jar(path: Path) -> bool:
     return path.suffix == ".jar"
 
 
-def digest_all(paths: Mapping[Path, int], memory: Path | None) -> dict[Path, str | InputError]:
+def digest_all(paths: Mapping[Path, FileStamp], memory: Path | None) -> dict[Path, str | InputError]:
     """Digest files one after another in this process.
 
     Args:
-        paths: the files and their sizes.
+        paths: the files, and what they must be like when they are opened.
         memory: the file of `tasks.inputs.inflated`, or None.
 
     Returns:
         Each file's digest, or why it has none.
     """
-    jars = sum(size for path, size in paths.items() if is_jar(path))
+    jars = sum(stamp.size for path, stamp in paths.items() if is_jar(path))
     inflated = Inflated(memory if jars >= REMEMBERED_BYTES else None)
     results: dict[Path, str | InputError] = {}
-    for path in paths:
+    for path, stamp in paths.items():
         try:
-            results[path] = jar.digest(path, inflated.known) if is_jar(path) else f"sha256:{jar.file_digest(path)}"
+            results[path] = (
+                jar.digest(path, inflated.known, stamp) if is_jar(path) else f"sha256:{jar.file_digest(path, stamp)}"
+            )
         except InputError as error:
             results[path] = error
     inflated.save()
     return results
 
 
-def digest_in_workers(paths: Mapping[Path, int], memory: Path | None, workers: int) -> dict[Path, str | InputError]:
+def digest_in_workers(
+    paths: Mapping[Path, FileStamp], memory: Path | None, workers: int
+) -> dict[Path, str | InputError]:
     """Digest files in worker processes, each given about as many bytes.
 
     Args:
-        paths: the files and their sizes.
+        paths: the files, and what they must be like when they are opened.
         memory: as for `digest_all`.
         workers: how many processes at most.
 
@@ -77,7 +85,7 @@ def digest_in_workers(paths: Mapping[Path, int], memory: Path | None, workers: i
     results: dict[Path, str | InputError] = {}
     faults: list[BaseException] = []
 
-    def work(share: Mapping[Path, int]) -> None:
+    def work(share: Mapping[Path, FileStamp]) -> None:
         try:
             results.update(_ask_worker(share, memory))
         except BaseException as fault:  # noqa: BLE001  # Raised again in the thread that waits.
@@ -98,24 +106,24 @@ def digest_in_workers(paths: Mapping[Path, int], memory: Path | None, workers: i
     return results
 
 
-def shares(paths: Mapping[Path, int], count: int) -> list[dict[Path, int]]:
+def shares(paths: Mapping[Path, FileStamp], count: int) -> list[dict[Path, FileStamp]]:
     """Split files into at most `count` shares of about equal size: the largest first, each to the least loaded."""
-    found: list[dict[Path, int]] = [{} for _ in range(min(count, len(paths)))]
+    found: list[dict[Path, FileStamp]] = [{} for _ in range(min(count, len(paths)))]
     heap = [(0, number) for number in range(len(found))]
-    for path, size in sorted(paths.items(), key=lambda item: (-item[1], item[0])):
+    for path, stamp in sorted(paths.items(), key=lambda item: (-item[1].size, item[0])):
         load, number = heapq.heappop(heap)
-        found[number][path] = size
-        heapq.heappush(heap, (load + size, number))
+        found[number][path] = stamp
+        heapq.heappush(heap, (load + stamp.size, number))
     return found
 
 
-def _ask_worker(share: Mapping[Path, int], memory: Path | None) -> dict[Path, str | InputError]:
+def _ask_worker(share: Mapping[Path, FileStamp], memory: Path | None) -> dict[Path, str | InputError]:
     from tasks import run  # noqa: PLC0415  # As above.
 
     request = {
         "parent": os.getpid(),
         "memory": None if memory is None else str(memory.absolute()),
-        "paths": [[str(path.absolute()), size] for path, size in share.items()],
+        "paths": [[str(path.absolute()), *astuple(stamp)] for path, stamp in share.items()],
     }
     # -m finds this package in the directory that the command runs in, whether it is installed or not.
     root = Path(__file__).resolve().parents[2]
@@ -145,7 +153,7 @@ def main() -> None:
     request = json.load(sys.stdin)
     threading.Thread(target=_end_with, args=(request["parent"],), daemon=True).start()
     memory = None if request["memory"] is None else Path(request["memory"])
-    results = digest_all({Path(path): size for path, size in request["paths"]}, memory)
+    results = digest_all({Path(path): FileStamp(*stamp) for path, *stamp in request["paths"]}, memory)
     json.dump([_encoded(result) for result in results.values()], sys.stdout)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 
-from tasks.errors import MissingInputError, UnreadableInputError
+from tasks.errors import ChangedWhileBuildingError, MissingInputError, UnreadableInputError
 from tasks.inputs import scheme
 from tasks.inputs.archive import DEFLATED, Archive, Entry, open_archive, shown, unreadable
+from tasks.inputs.digests import FileStamp
 from tasks.inputs.window import Source
 
 MAX_ENTRY_BYTES = 1 << 30
@@ -68,31 +70,38 @@ def meaning(path: Path, known: dict[bytes, bytes] | None = None) -> str:
     return digest(path, known).partition(":")[2]
 
 
-def digest(path: Path, known: dict[bytes, bytes] | None = None) -> str:
+def digest(path: Path, known: dict[bytes, bytes] | None = None, expected: FileStamp | None = None) -> str:
     """Return a jar's meaning as `jar-<scheme>:<hexadecimal>`, or `sha256:<hexadecimal>` of what is no zip archive.
 
     Args:
         path: the jar.
         known: as for `meaning`. A key is the sha256 of an entry's deflated bytes with the CRC-32 and the size that it
             states, a value the sha256 of its content: equal deflated bytes are a proof of equal content.
+        expected: what the file must be like; None for whatever is there.
 
     Raises:
+        ChangedWhileBuildingError: the path leads to another file than `expected`, or it changed.
         MissingInputError: there is no such file.
         UnreadableInputError: as for `meaning`.
     """
-    with _opened(path) as source:
+    with _opened(path, expected) as source:
         is_jar, value = _Reader({} if known is None else known).digest(source, str(path))
     return f"jar-{scheme.JAR}:{value.hex()}" if is_jar else f"sha256:{value.hex()}"
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: Path, expected: FileStamp | None = None) -> str:
     """Return the sha256 of a file's bytes, in hexadecimal.
 
+    Args:
+        path: the file.
+        expected: as for `digest`.
+
     Raises:
+        ChangedWhileBuildingError: as for `digest`.
         MissingInputError: there is no such file.
         UnreadableInputError: it cannot be read.
     """
-    with _opened(path) as source:
+    with _opened(path, expected) as source:
         return _sha256(source, 0, source.size).hex()
 
 
@@ -294,9 +303,12 @@ def _sha256(source: Source, start: int, end: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Source]:
+def _opened(path: Path, expected: FileStamp | None = None) -> Iterator[Source]:
     try:
         with path.open("rb", buffering=0) as file:
+            # A link, or the name of a directory, may lead elsewhere while it is opened and back again by the next look.
+            if expected is not None and FileStamp.of(os.fstat(file.fileno())) != expected:
+                raise ChangedWhileBuildingError(f"{path} changed while it was read", "run again")
             yield Source(file.fileno())
     except FileNotFoundError as fault:
         raise MissingInputError(f"{path} is not there", "run the Maven build, then run again") from fault

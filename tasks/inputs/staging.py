@@ -140,7 +140,7 @@ def _copy(source: Path, path: Path, expected: FileStamp | None, mode: int) -> No
     with _reading(source):
         reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        before = _stamp(reader)
+        before = FileStamp.of(os.fstat(reader))
         with _writing(path):
             writer = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             try:
@@ -149,21 +149,10 @@ def _copy(source: Path, path: Path, expected: FileStamp | None, mode: int) -> No
                 os.utime(writer, ns=(before.mtime_ns, before.mtime_ns))
             finally:
                 os.close(writer)
-        if (expected or before) != before or _stamp(reader) != before:
+        if (expected or before) != before or FileStamp.of(os.fstat(reader)) != before:
             raise ChangedWhileBuildingError(f"{source} changed while it was staged", "run again")
     finally:
         os.close(reader)
-
-
-def _stamp(descriptor: int) -> FileStamp:
-    status = os.fstat(descriptor)
-    return FileStamp(
-        device=status.st_dev,
-        inode=status.st_ino,
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        ctime_ns=status.st_ctime_ns,
-    )
 
 
 def _copy_content(reader: int, writer: int) -> None:

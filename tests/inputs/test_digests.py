@@ -42,7 +42,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     for name in ("digest", "file_digest"):
         original: Callable[..., str] = getattr(jar, name)
 
-        def recorded(path: Path, *rest: dict[bytes, bytes], original: Callable[..., str] = original) -> str:
+        def recorded(path: Path, *rest: object, original: Callable[..., str] = original) -> str:
             seen.append(path)
             return original(path, *rest)
 
@@ -123,7 +123,7 @@ def test_a_file_is_not_read_within_the_tick_of_its_last_change(files: Path, monk
     begun: list[int] = []
     original = hashing.digest_all
 
-    def recorded(paths: dict[Path, int], memory: Path | None) -> dict[Path, str | InputError]:
+    def recorded(paths: dict[Path, FileStamp], memory: Path | None) -> dict[Path, str | InputError]:
         begun.append(time.time_ns())
         return original(paths, memory)
 
@@ -136,8 +136,8 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(files: Path, monkeyp
     path = write(files / "a", b"one")
     original = jar.file_digest
 
-    def overtaken(path: Path) -> str:
-        digest = original(path)
+    def overtaken(path: Path, expected: FileStamp) -> str:
+        digest = original(path, expected)
         if path.read_bytes() == b"one":
             write(path, b"two")
         return digest
@@ -146,14 +146,47 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(files: Path, monkeyp
     assert Digests(None).of([path]) == {path: sha256(b"two")}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_path_that_leads_elsewhere_while_it_is_read_and_back_again_is_not_taken_for_that(
+    files: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """As where a directory is a link to one release and then to another, or is moved away and back."""
+    for name in ("one", "other"):
+        (files / name).mkdir()
+        for number in range(2):
+            large_jar(files / name / f"{number}.jar", seed=len(name))
+    paths = [files / "current" / f"{number}.jar" for number in range(2)]
+    (files / "current").symlink_to("one")
+    expected = Digests(None, workers=1).of(paths)
+    turns = iter(["other", "one"])
+
+    def turned(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*given: object) -> object:
+            lead(next(turns, "one"))
+            found = function(*given)
+            lead("one")
+            return found
+
+        return call
+
+    def lead(name: str) -> None:
+        (files / "next").symlink_to(name)
+        (files / "next").rename(files / "current")
+
+    name = "digest_all" if workers == 1 else "digest_in_workers"
+    monkeypatch.setattr(hashing, name, turned(getattr(hashing, name)))
+    assert expected == Digests(cache, workers=workers).of(paths) == Digests(cache, workers=1).of(paths)
+
+
 def test_a_file_that_changes_each_time_it_is_read_is_an_error(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, other = write(files / "a", b""), write(files / "b", b"b")
     original = jar.file_digest
 
-    def overtaken(read: Path) -> str:
+    def overtaken(read: Path, expected: FileStamp) -> str:
+        digest = original(read, expected)
         if read == path:
             path.write_bytes(path.read_bytes() + b"x")
-        return original(read)
+        return digest
 
     monkeypatch.setattr(jar, "file_digest", overtaken)
     found = Digests(None).of([path, other])
@@ -289,14 +322,14 @@ def test_a_fault_in_a_worker_is_the_same_error(files: Path) -> None:
 def test_a_worker_that_dies_is_an_error_of_each_of_its_files(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(files / "a", b"a")
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    found = hashing.digest_in_workers({path: 1}, None, 1)[path]
+    found = hashing.digest_in_workers({path: stamp(path)}, None, 1)[path]
     assert isinstance(found, UnreadableInputError)
     assert "ended with code 1" in found.message
 
 
 def test_files_are_shared_out_evenly() -> None:
-    sizes = {Path(str(number)): size for number, size in enumerate((9, 8, 6, 5, 4, 4))}
-    assert [sum(share.values()) for share in hashing.shares(sizes, 2)] == [18, 18]
+    sizes = {Path(str(number)): FileStamp(0, 0, size, 0, 0) for number, size in enumerate((9, 8, 6, 5, 4, 4))}
+    assert [sum(found.size for found in share.values()) for share in hashing.shares(sizes, 2)] == [18, 18]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +347,7 @@ import json, os, signal, subprocess, sys
 quiet = {{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}}
 argv = [sys.executable, "-m", "tasks.inputs.hashing"]
 worker = subprocess.Popen(argv, stdin=subprocess.PIPE, process_group=0, **quiet)
-request = {{"parent": os.getpid(), "memory": None, "paths": [[sys.argv[1], 1]]}}
+request = {{"parent": os.getpid(), "memory": None, "paths": [[sys.argv[1], 0, 0, 1, 0, 0]]}}
 worker.stdin.write(json.dumps(request).encode())
 worker.stdin.close()
 print(worker.pid, flush=True)
@@ -332,13 +365,14 @@ import os, signal, sys, threading
 from pathlib import Path
 from tasks import run
 from tasks.inputs import hashing
+from tasks.inputs.digests import FileStamp
 def interrupt():
     while not run._children:
         pass
     print(next(iter(run._children)).pid, flush=True)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt).start()
-hashing.digest_in_workers({Path(sys.argv[1]): 1}, None, 1)
+hashing.digest_in_workers({Path(sys.argv[1]): FileStamp(0, 0, 1, 0, 0)}, None, 1)
 """
     done = run.run([sys.executable, "-c", script, str(files / "endless")], directory=ROOT)
     assert done.code != 0
