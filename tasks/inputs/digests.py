@@ -4,7 +4,8 @@
 
 A file is known by its device, inode, size, mtime and ctime, the last of which no program can set. A change within one
 tick of the file system's clock leaves even these as they were, so a file younger than two seconds is digested but not
-remembered, and one younger than a tick is not read before that has passed.
+remembered, and one younger than a tick is not read before that has passed. Nor is one remembered on a file system that
+has no such time (`tasks.inputs.mounts`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from threading import Lock
 
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
-from tasks.inputs import scheme, sealed
+from tasks.inputs import mounts, scheme, sealed
 
 YOUNG_SECONDS = 2.0
 """A file that was changed this recently, or in the future, is not remembered; FAT keeps times to two seconds."""
@@ -127,6 +128,7 @@ class Digests:
         missing = _settled(missing)
         begun = time.time_ns()
         computed = self._compute(missing)
+        forgotten = mounts.without_change_time()
         changed = []
         for path, before in missing.items():
             digest_or_error = computed[path]
@@ -135,7 +137,7 @@ class Digests:
                 changed.append(path)
                 continue
             results[path] = digest_or_error
-            if isinstance(digest_or_error, str) and _is_old(before, begun):
+            if isinstance(digest_or_error, str) and _is_old(before, begun) and before.device not in forgotten:
                 fresh[_key(path, before)] = digest_or_error
         return changed
 

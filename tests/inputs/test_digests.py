@@ -14,7 +14,7 @@ import pytest
 
 from tasks import run
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
-from tasks.inputs import digests, hashing, jar, sealed
+from tasks.inputs import digests, hashing, jar, mounts, sealed
 from tasks.inputs.digests import Digests, FileStamp, stamp
 from tests.zips import Member, archive
 
@@ -113,6 +113,16 @@ def test_a_young_file_is_digested_and_not_remembered(tmp_path: Path, cache: Path
 def test_a_file_from_the_future_is_not_remembered(files: Path, cache: Path, reads: list[Path]) -> None:
     path = write(files / "a", b"a")
     os.utime(path, (time.time() + 3600,) * 2)
+    for _ in range(2):
+        Digests(cache).of([path])
+    assert [path, path] == reads
+
+
+def test_a_file_of_a_file_system_without_a_time_of_change_is_not_remembered(
+    files: Path, cache: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(files / "a", b"a")
+    monkeypatch.setattr(mounts, "without_change_time", lambda: frozenset({path.stat().st_dev}))
     for _ in range(2):
         Digests(cache).of([path])
     assert [path, path] == reads
