@@ -91,6 +91,11 @@ class Entry(NamedTuple):
         """Whether the name says that it is UTF-8."""
         return bool(self.flags & _UTF8)
 
+    @property
+    def unicode_path(self) -> bytes:
+        """The Unicode path in `note`."""
+        return self.note[2 + int.from_bytes(self.note[:2], "little") :]
+
 
 @dataclass
 class Archive:
@@ -125,29 +130,40 @@ class Archive:
             limit: where the next entry, or the directory, begins.
 
         Raises:
-            UnreadableInputError: there is no local header, or the file ends before the entry does.
+            UnreadableInputError: there is no local header, or the entry reaches beyond `limit`.
         """
         name, _, packed, size, crc, _, _, _, _, _ = entry
         extent = limit - entry.offset
         least = _LOCAL.size + len(name) + packed
-        chunk = self.source.at(entry.offset, extent if least <= extent <= least + _SLACK else least + _SLACK)
+        if least > extent:
+            raise _overlapping(self, entry)
+        chunk = self.source.at(entry.offset, min(extent, least + _SLACK))
         if len(chunk) < _LOCAL.size or not chunk.startswith(_LOCAL_SIGNATURE):
             raise unreadable(self.label, name, "the directory points to where no entry begins")
         local = _LOCAL.unpack_from(chunk)
         name_end = _LOCAL.size + local[9]
         begin = name_end + local[10]
         end = begin + packed
-        if end > len(chunk):
-            raise unreadable(self.label, name, "the file ends before it does")
-        plain = end == extent == least and local[6:9] == (crc, packed, size) and not local[2] & _DESCRIPTOR
+        if end > extent:
+            raise _overlapping(self, entry)
+        bare = end == extent == least and not entry.note and not local[2] & _DESCRIPTOR
         if (
             chunk[_LOCAL.size : name_end] != name
             or local[3] != entry.method
             or (local[2] ^ entry.flags) & _SEEN_FLAGS
-            or not (plain or _agrees(entry, local, chunk[name_end:begin], chunk[end:extent]))
+            or not (
+                (bare and local[6:9] == (crc, packed, size))
+                or _agrees(entry, local, chunk[name_end:begin], chunk[end:extent])
+            )
         ):
             self.regular = False
         return chunk[begin:end]
+
+
+def _overlapping(archive: Archive, entry: Entry) -> UnreadableInputError:
+    # Readers that stream pass over what others find; and a file of a few megabytes may state petabytes in this way.
+    reason = "it reaches into what stands behind it, as in a zip bomb"
+    return unreadable(archive.label, entry.name, reason, "pack the jar again, each entry behind the one before")
 
 
 def open_archive(source: Source, label: str) -> Archive | None:
@@ -308,10 +324,13 @@ def _agrees(entry: Entry, local: tuple[Any, ...], extra: bytes, following: bytes
         following: what stands between the entry's compressed bytes and the next entry.
     """
     fields = _extra_fields(extra)
-    if fields is None or not entry.note.endswith(fields.get(_UNICODE_PATH, b"")):
+    if fields is None or fields.get(_UNICODE_PATH, b"") != entry.unicode_path:
         return False
     crc, packed, size = local[6:9]
     if local[2] & _DESCRIPTOR:
+        # Java's ZipInputStream refuses one behind a stored entry, whose end it could not tell.
+        if entry.method == STORED:
+            return False
         sizes = crc in (0, entry.crc) and packed in (0, entry.packed, _MAX_32) and size in (0, entry.size, _MAX_32)
         return sizes and _is_descriptor(following, entry)
     if packed == size == _MAX_32 and (long := fields.get(_ZIP64)) is not None:

@@ -58,8 +58,11 @@ WAYS = st.fixed_dictionaries(
 )
 
 
-def laid_out_otherwise(members: list[Member], data: st.DataObject) -> list[Member]:
-    """Return the same entries packed in other ways and in another order; duplicates keep theirs."""
+def laid_out_otherwise(members: list[Member], data: st.DataObject, *, streamed: bool = False) -> list[Member]:
+    """Return the same entries packed in other ways and in another order; duplicates keep theirs.
+
+    Those of a streamed archive are deflated: Java's streaming reader takes no stored ones there.
+    """
     shuffled = data.draw(st.permutations(sorted({member.name for member in members})))
     order = {name: rank for rank, name in enumerate(shuffled)}
     moved = sorted(members, key=lambda member: order[member.name])
@@ -68,6 +71,8 @@ def laid_out_otherwise(members: list[Member], data: st.DataObject) -> list[Membe
         way = data.draw(WAYS)
         if member.name.endswith(".jar"):
             way["method"] = member.method
+        elif streamed:
+            way["method"] = zipfile.ZIP_DEFLATED
         repacked.append(member.packed(**way))
     return repacked
 
@@ -80,7 +85,7 @@ def manifest_place(members: list[Member]) -> tuple[bool, bool]:
 @unhurried
 @given(members=MEMBERS, streamed=st.booleans(), data=st.data())
 def test_packing_times_and_order_do_not_count(members: list[Member], streamed: bool, data: st.DataObject) -> None:
-    again = laid_out_otherwise(members, data)
+    again = laid_out_otherwise(members, data, streamed=streamed)
     if manifest_place(members) == manifest_place(again):
         assert meaning(archive(members)) == meaning(archive(again, streamed=streamed))
 
@@ -219,20 +224,22 @@ def test_a_name_that_only_the_local_header_has_counts() -> None:
     assert meaning(whole) != meaning(whole.replace(b"a.class", b"b.class", 1))
 
 
-def test_bytes_behind_the_end_of_a_deflated_stream_count() -> None:
-    def with_trailer(trailer: bytes) -> bytes:
-        stream = zlib.compressobj(6, zlib.DEFLATED, -15)
-        packed = stream.compress(b"content") + stream.flush() + trailer
-        stored = archive([Member("a", packed, method=zipfile.ZIP_STORED)])
-        at = directory_at(stored)
-        for header, method, crc in ((0, 8, 14), (at, 10, 16)):
-            stored = patched(stored, header + method, "<H", 8)
-            stored = patched(stored, header + crc, "<I", zlib.crc32(b"content"))
-            stored = patched(stored, header + crc + 8, "<I", len(b"content"))
-        return stored
+def deflated(content: bytes, trailer: bytes) -> bytes:
+    """Return an archive of one entry whose deflated bytes have some behind their end."""
+    stream = zlib.compressobj(6, zlib.DEFLATED, -15)
+    packed = stream.compress(content) + stream.flush() + trailer
+    stored = archive([Member("a", packed, method=zipfile.ZIP_STORED)])
+    at = directory_at(stored)
+    for header, method, crc in ((0, 8, 14), (at, 10, 16)):
+        stored = patched(stored, header + method, "<H", 8)
+        stored = patched(stored, header + crc, "<I", zlib.crc32(content))
+        stored = patched(stored, header + crc + 8, "<I", len(content))
+    return stored
 
+
+def test_bytes_behind_the_end_of_a_deflated_stream_count() -> None:
     known: dict[bytes, bytes] = {}
-    found = [jar.digest(write(with_trailer(trailer)), known) for trailer in (b"", b"1", b"2", b"1")]
+    found = [jar.digest(write(deflated(b"content", trailer)), known) for trailer in (b"", b"1", b"2", b"1")]
     assert (3, found[1]) == (len(set(found)), found[3])
 
 
@@ -248,6 +255,21 @@ def test_how_a_name_is_encoded_counts_where_it_is_not_ascii() -> None:
 def test_a_unicode_path_that_replaces_a_name_counts() -> None:
     paths = [b"up" + struct.pack("<HBI", 5 + len(name), 1, zlib.crc32(b"a")) + name for name in (b"b", b"c")]
     assert len({meaning(archive([Member("a", b"x", extra=extra)])) for extra in (b"", *paths)}) == 3
+
+
+def test_a_unicode_path_that_the_local_header_does_not_have_counts() -> None:
+    extra = b"up" + struct.pack("<HBI", 6, 1, zlib.crc32(b"a")) + b"b"
+    whole = archive([Member("a", b"x", extra=extra)])
+    at = whole.index(extra)
+    without = whole[:28] + b"\0\0" + whole[30:at] + whole[at + len(extra) :]
+    without = patched(without, without.rindex(b"PK\5\6") + 16, "<I", directory_at(whole) - len(extra))
+    assert meaning(whole) != meaning(without)
+
+
+def test_a_data_descriptor_behind_a_stored_entry_counts() -> None:
+    """Java's ZipInputStream: "only DEFLATED entries can have EXT descriptor"."""
+    members = [Member("a", b"x", method=zipfile.ZIP_STORED)]
+    assert meaning(archive(members)) != meaning(archive(members, streamed=True))
 
 
 def test_malformed_extra_fields_count() -> None:
@@ -391,6 +413,29 @@ def test_the_limit_of_a_jar_holds_for_the_jars_inside_it(monkeypatch: pytest.Mon
     path = write(archive([Member(f"{number}.jar", archive([Member("a", bytes(4000))])) for number in range(3)]))
     with pytest.raises(UnreadableInputError, match=r"2\.jar: entry a: with it the jar would inflate to more"):
         jar.digest(path)
+
+
+def test_an_entry_within_another_is_an_error() -> None:
+    """Java's ZipFile finds both, its ZipInputStream the outer one only."""
+    inner = archive([Member("b", b"x", method=zipfile.ZIP_STORED)])
+    header = inner[: directory_at(inner)]
+    whole = archive([Member("a", header, method=zipfile.ZIP_STORED), Member("b", b"x", method=zipfile.ZIP_STORED)])
+    at = directory_at(whole)
+    without = whole[: at - len(header)] + whole[at:]
+    at -= len(header)
+    without = patched(without, without.rindex(b"PK\5\6") + 16, "<I", at)
+    second = without.rindex(b"PK\1\2")
+    assert_unreadable(write(patched(without, second + 42, "<I", at - len(header))), "entry a: ", "zip bomb")
+
+
+def test_many_entries_of_the_same_bytes_are_an_error_and_take_no_time() -> None:
+    """Each is a megabyte to read and inflates to one byte, so that no limit of what is inflated is met."""
+    whole = deflated(b"x", bytes(1_000_000))
+    at, end = directory_at(whole), whole.rindex(b"PK\5\6")
+    many = whole[:at] + whole[at:end] * 50_000 + whole[end:]
+    for place, form, value in ((8, "<H", 50_000), (10, "<H", 50_000), (12, "<I", (end - at) * 50_000)):
+        many = patched(many, many.rindex(b"PK\5\6") + place, form, value)
+    assert_unreadable(write(many), "entry a: ", "zip bomb")
 
 
 def test_jars_too_deep_in_jars_are_an_error() -> None:
