@@ -139,7 +139,7 @@ class _Walk:
                 if not item_ignored or self.ignore.exceptions:
                     yield from self._directory(item, path, ignored=item_ignored, matched=item_matched)
             elif not item_ignored and path not in self.extra:
-                yield _entry(item, path)
+                yield self._read(_entry(item, path), Path(item.path))
 
     def _directory(
         self, item: os.DirEntry[str], path: str, *, ignored: bool, matched: dockerignore.Matched
@@ -167,7 +167,16 @@ class _Walk:
         yield from (entry for entry, itself in kept if itself or not ignored)
         mode = _mode_of_file(source)
         if not ignored:
-            yield Entry(path, "file", executable=bool(mode & _EXECUTABLE), source=source)
+            yield self._read(Entry(path, "file", executable=bool(mode & _EXECUTABLE), source=source), directory / path)
+
+    def _read(self, entry: Entry, place: Path) -> Entry:
+        """Return an entry of the context, unless it is a file that BuildKit would not read."""
+        if entry.kind == "file" and self.ignore.empties(entry.path):
+            raise UnreadableInputError(
+                f"{place} would be empty in the image: the ignore file keeps it, and then ignores a directory above it",
+                "name it behind a `!` last, or not at all",
+            )
+        return entry
 
 
 def _items(directory: Path, *, ignored: bool) -> list[os.DirEntry[str]]:

@@ -88,6 +88,23 @@ class Ignore:
                 ignored = not pattern.exception
         return ignored, tuple(matched)
 
+    def empties(self, path: str) -> bool:
+        """Whether BuildKit sends a file that it found without its content, as of `*`, `!**/a` and `d` for `d/e/a`.
+
+        It looks for files as `ignores` does, which passes over the pattern `d` at the directory `d`, ignored already.
+        Before it reads one it asks again, by path alone (`MatchesOrParentMatches`), and `d` is the last that matches.
+
+        Args:
+            path: of a file that `ignores` keeps.
+        """
+        parts = path.split("/")
+        paths = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+        ignored = False
+        for pattern in self.patterns if self.exceptions and len(parts) > 1 else ():
+            if pattern.exception == ignored and any(map(pattern.matches, paths)):
+                ignored = not pattern.exception
+        return ignored
+
 
 def parse(content: bytes, path: Path) -> Ignore:
     """Read an ignore file.

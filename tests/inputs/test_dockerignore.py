@@ -168,3 +168,19 @@ def test_patterns_with_many_wildcards_mean_what_the_regular_expression_means(pat
 def test_a_pattern_of_many_wildcards_takes_no_time(wildcard: str) -> None:
     """Backtracking would take longer than the universe lasts."""
     assert not ignored(wildcard * 30 + "b", "a" * 200)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "path", "emptied"),
+    [
+        (b"*\n!**/a\nd", "d/e/a", True),
+        (b"*\n!**/a\nd", "d/a", True),
+        (b"*\n!**/a\nd", "e/a", False),
+        (b"*\n!**/a\nd\n!d/e/a", "d/e/a", False),
+        (b"*\n!d\nd/e/b", "d/e/a", False),
+        (b"*\n!**/a", "d/e/a", False),
+        (b"*.txt\nd/e/*.md", "d/e/a", False),
+    ],
+)
+def test_a_file_that_buildkit_finds_and_does_not_read_is_told(patterns: bytes, path: str, emptied: bool) -> None:
+    assert dockerignore.parse(patterns, FILE).empties(path) == emptied

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import stat
 import tarfile
 from collections.abc import Mapping
@@ -227,6 +228,17 @@ def test_what_buildkit_refuses_is_refused(engine: Engine, tree: Path, tmp_path: 
         build(engine, tree, tmp_path)
     with pytest.raises(UnreadableInputError):
         context.listing(tree)
+
+
+def test_a_file_that_buildkit_finds_and_does_not_read_is_refused(engine: Engine, tmp_path: Path) -> None:
+    """In a context of a new name, since BuildKit keeps what it has once read of one."""
+    directory = made(tmp_path / f"build-{secrets.token_hex(4)}", {"Dockerfile": COPY, "d/e/a": "a", "f/a": "a"}, {})
+    (directory / ".dockerignore").write_text("*\n!**/a\nd")
+
+    built = build(engine, directory, tmp_path)
+    assert (built["d/e/a"][-1], built["f/a"][-1]) == (b"", b"a")
+    with pytest.raises(UnreadableInputError, match="would be empty in the image"):
+        context.listing(directory)
 
 
 def made(directory: Path, files: Mapping[str, str], links: Mapping[str, str]) -> Path:
