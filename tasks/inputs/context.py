@@ -32,7 +32,7 @@ class Entry:
     """One thing in a context.
 
     Attributes:
-        path: relative to the context, with slashes.
+        path: relative to the context, with slashes; its bytes are UTF-8 in every locale.
         kind: what it is.
         executable: for a file, whether anybody may execute it.
         target: for a link, its text.
@@ -229,12 +229,11 @@ def _parts(path: str) -> list[str]:
 
 
 def _checked(text: str, place: Path) -> str:
-    """Return a name or a link's text if it is UTF-8, as BuildKit's protocol wants it."""
+    """Return a name or a link's text as UTF-8, which BuildKit's protocol wants, whatever the locale takes it for."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
+        return os.fsencode(text).decode()
+    except UnicodeDecodeError:
         raise UnreadableInputError(f"{place} has a name in it that is not UTF-8: {text!r}", "rename it") from None
-    return text
 
 
 def _unreadable(path: Path, fault: OSError) -> UnreadableInputError:

@@ -71,7 +71,7 @@ def stage(
             partial.mkdir(parents=True)
             partial.chmod(_DIRECTORY)
         for entry in sorted(entries, key=lambda entry: entry.path):
-            _write(entry, partial / entry.path, stamps)
+            _write(entry, partial / _local(entry.path), stamps)
         _complete({entry.path for entry in entries}, dockerfile, partial, stamps)
         with _writing(destination):
             partial.rename(destination)
@@ -107,10 +107,15 @@ def _write(entry: Entry, path: Path, stamps: Mapping[Path, FileStamp]) -> None:
         return
     with _writing(path):
         if entry.target is not None:
-            path.symlink_to(entry.target)
+            path.symlink_to(_local(entry.target))
         else:
             path.mkdir()
             path.chmod(_DIRECTORY)
+
+
+def _local(text: str) -> str:
+    """Return what the operating system's calls take for the UTF-8 of `text`; the same, but in an odd locale."""
+    return os.fsdecode(text.encode())
 
 
 def _complete(paths: set[str], dockerfile: Path, partial: Path, stamps: Mapping[Path, FileStamp]) -> None:

@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks import run
 from tasks.errors import ChangedWhileBuildingError, StagingError, UnreadableInputError
 from tasks.inputs import context, staging
 from tasks.inputs.digests import stamp
@@ -310,3 +312,21 @@ def test_content_is_copied_whole_where_the_kernel_copies_nothing(
 
     assert seen(source) == seen(stage(source, tmp_path / "staged"))
     assert next(calls) == 3
+
+
+def test_names_beyond_ascii_are_staged_as_they_are_in_a_locale_without_them(source: Path, tmp_path: Path) -> None:
+    (source / "lib" / "é").write_text("e")
+    (source / "lié").symlink_to("lib/é")
+    script = (
+        "import sys; from pathlib import Path; from tasks.inputs import context, staging; "
+        "source, staged = map(Path, sys.argv[1:]); "
+        "staging.stage(context.listing(source), context.dockerfile(source), staged)"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = run.run(
+        [sys.executable, "-c", script, str(source), str(tmp_path / "staged")],
+        directory=Path(__file__).resolve().parents[2],
+        environment=ascii_only,
+    )
+    assert done.code == 0, done.output
+    assert seen(source) == seen(tmp_path / "staged")

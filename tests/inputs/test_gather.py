@@ -1,0 +1,279 @@
+"""What moves an image's fingerprint and what does not, on real files: the rules of docs/fingerprint.md."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks import run
+from tasks.configuration import settings
+from tasks.errors import InputError, MissingInputError
+from tasks.inputs.digests import Digests
+from tasks.inputs.gather import Gathered, Gatherer
+from tasks.model import Image, Kind
+from tests.zips import MANIFEST, Member, archive
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+IMAGE = Image("query-lambda", Kind.LAMBDA, "lambda", jar="query-<version>.jar")
+BASE = "debian:12"
+
+_folder = tempfile.TemporaryDirectory()
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A scripts directory: the files beside the lambdas' Dockerfile, whether each is executable, and the jar."""
+
+    files: Mapping[str, tuple[bytes, bool]]
+    jar: tuple[Member, ...]
+    version: str = "1"
+    streamed: bool = False
+    links: Mapping[str, str] = field(default_factory=lambda: {"current": "lib"})
+    empty: tuple[str, ...] = ("var/log",)
+    dockerfile: str = f"FROM {BASE}\nCOPY . /\n"
+
+    def write(self, *, private: bool = False) -> Path:
+        """Write it to a new directory, by a umask of 022, or of 077 if it is `private`."""
+        scripts = Path(_folder.name) / str(next(_numbers))
+        folder = scripts / "docker" / "lambda"
+        mode = 0o700 if private else 0o755
+        content = {"docker/lambda/Dockerfile": (self.dockerfile.encode(), False)}
+        content |= {f"docker/lambda/{name}": found for name, found in self.files.items()}
+        content[f"jars/query-{self.version}.jar"] = archive(self.jar, streamed=self.streamed), False
+        content["templates/version.txt"] = self.version.encode(), False
+        for name, (data, executable) in content.items():
+            path = scripts / name
+            path.parent.mkdir(parents=True, exist_ok=True, mode=mode)
+            path.write_bytes(data)
+            path.chmod(mode if executable else mode & 0o666)
+        for name in self.empty:
+            (folder / name).mkdir(parents=True, mode=mode)
+        for name, target in self.links.items():
+            (folder / name).symlink_to(target)
+        return scripts
+
+
+def gather(scripts: Path, image: Image = IMAGE, bases: Mapping[str, str] | None = None, **given: str) -> Gathered:
+    found = settings.load({"scripts_dir": str(scripts), **given}, {}, scripts)
+    result = Gatherer(found, bases or {}, Digests(None, workers=1)).gather([image])[image.name]
+    if isinstance(result, InputError):
+        raise result
+    return result
+
+
+def fingerprint(scripts: Path, image: Image = IMAGE, bases: Mapping[str, str] | None = None, **given: str) -> str:
+    return gather(scripts, image, bases, **given).inputs.fingerprint()
+
+
+FILES = st.fixed_dictionaries(
+    {"run.sh": st.tuples(st.binary(max_size=8), st.booleans())},
+    optional={name: st.tuples(st.binary(max_size=8), st.booleans()) for name in ("a", "lib/é", "lib/b", "d/e/f", ".x")},
+)
+ENTRIES = st.lists(
+    st.builds(
+        Member,
+        name=st.sampled_from(["a.class", "b.class", "p/run.sh", "lib/in.properties"]),
+        content=st.binary(max_size=30),
+        mode=st.sampled_from([0o100644, 0o100755]),
+    ),
+    max_size=4,
+)
+TREES = st.builds(
+    Tree,
+    FILES,
+    ENTRIES.map(lambda entries: (Member("META-INF/"), Member(MANIFEST, b"Manifest-Version: 1.0\n"), *entries)),
+)
+
+
+@given(TREES, st.data())
+def test_a_change_of_a_file_moves_the_fingerprint(tree: Tree, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(tree.files)))
+    content, executable = tree.files[name]
+    others = {other: found for other, found in tree.files.items() if other != name}
+    changed: Mapping[str, tuple[bytes, bool]] = data.draw(
+        st.sampled_from(
+            [
+                {**others, name: (content + b"x", executable)},
+                {**others, name: (content, not executable)},
+                {**others, f"{name}2": (content, executable)},
+                {**tree.files, f"{name}2": (content, executable)},
+                others,
+            ]
+        )
+    )
+    assert fingerprint(tree.write()) != fingerprint(replace(tree, files=changed).write())
+
+
+@given(TREES, st.data())
+def test_a_change_of_a_jars_entry_moves_the_fingerprint(tree: Tree, data: st.DataObject) -> None:
+    at = data.draw(st.integers(1, len(tree.jar) - 1))
+    entry = tree.jar[at]
+    changed = data.draw(
+        st.sampled_from(
+            [
+                (entry.packed(content=entry.content + b"x"),),
+                (entry.packed(name=f"{entry.name}2"),),
+                (entry.packed(mode=entry.mode ^ 0o100),),
+                (entry, entry),
+                (),
+            ]
+        )
+    )
+    jar = (*tree.jar[:at], *changed, *tree.jar[at + 1 :])
+    assert fingerprint(tree.write()) != fingerprint(replace(tree, jar=jar).write())
+
+
+@given(TREES, st.binary(max_size=9), st.binary(max_size=9))
+def test_the_order_of_entries_of_one_name_moves_the_fingerprint(tree: Tree, one: bytes, other: bytes) -> None:
+    pair = Member("same", one), Member("same", other)
+    orders = (fingerprint(replace(tree, jar=(*tree.jar, *order)).write()) for order in (pair, pair[::-1]))
+    assert (one == other) == (len(set(orders)) == 1)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"links": {"current": "d"}},
+        {"links": {}},
+        {"empty": ()},
+        {"empty": ("var/log", "var/run")},
+        {"dockerfile": f"FROM {BASE}\nCOPY . /\n\n"},
+    ],
+    ids=["a link's text", "a link", "an empty directory gone", "another empty directory", "the Dockerfile"],
+)
+def test_a_change_of_anything_else_in_the_context_moves_the_fingerprint(changed: dict[str, object]) -> None:
+    tree = Tree({"run.sh": (b"", True)}, ())
+    assert fingerprint(tree.write()) != fingerprint(replace(tree, **changed).write())  # type: ignore[arg-type]
+
+
+@given(TREES, st.data())
+def test_how_and_where_the_same_files_were_made_does_not_move_it(tree: Tree, data: st.DataObject) -> None:
+    """Times, compression, zip layout, the order of entries and of directories, the umask, the path, the version."""
+    names = data.draw(st.permutations(sorted({entry.name for entry in tree.jar[2:]})))
+    streamed = data.draw(st.booleans())
+    repacked = [
+        entry.packed(
+            time=(data.draw(st.integers(1980, 2107)), 1, 2, 3, 4, 6),
+            level=data.draw(st.integers(0, 9)),
+            method=zipfile.ZIP_DEFLATED if streamed else data.draw(st.sampled_from([zipfile.ZIP_DEFLATED, 0])),
+        )
+        for entry in sorted(tree.jar[2:], key=lambda entry: names.index(entry.name))
+    ]
+    files = data.draw(st.permutations(sorted(tree.files.items())))
+    again = replace(
+        tree,
+        files=dict(files),
+        jar=(*tree.jar[:2], *repacked),
+        streamed=streamed,
+        version=data.draw(st.sampled_from("12")),
+    )
+    scripts = again.write(private=data.draw(st.booleans()))
+    for path in scripts.rglob("*"):
+        os.utime(path, (data.draw(st.integers(1, 2**31)),) * 2, follow_symlinks=False)
+    assert fingerprint(tree.write()) == fingerprint(scripts)
+
+
+TREE = Tree({"run.sh": (b"#!/bin/sh\n", True), "lib/é": (b"e", False), "lib/z": (b"z", False)}, (Member("é.class"),))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"instance_id": "other", "docker_registry": "registry.example.com", "registry": "oci"},
+        {"account": "123456789012", "region": "eu-west-2", "instance_id": "mine"},
+        {"builder": "other", "parallel": "1"},
+    ],
+    ids=["registry", "account", "builder"],
+)
+def test_where_an_image_goes_and_what_builds_it_does_not_move_it(given: dict[str, str]) -> None:
+    scripts = TREE.write()
+    assert fingerprint(scripts) == fingerprint(scripts, IMAGE, {}, **given)
+
+
+SCRIPT = """\
+import sys
+from pathlib import Path
+from tests.inputs import test_gather
+print(test_gather.fingerprint(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "C.UTF-8", "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "1"},
+        {"LC_ALL": "C.UTF-8", "TZ": "America/St_Johns", "PYTHONHASHSEED": "2"},
+    ],
+    ids=["ASCII", "one seed", "another seed"],
+)
+def test_another_process_comes_to_the_same(environment: dict[str, str]) -> None:
+    """In another locale, another time zone, and with sets in another order."""
+    scripts = TREE.write()
+    done = run.run([sys.executable, "-c", SCRIPT, str(scripts)], directory=CHECKOUT, environment=environment)
+    assert done.output.split()[-1] == fingerprint(scripts), done.output
+
+
+def test_another_path_and_another_directory_of_work_come_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = TREE.write()
+    shutil.copytree(scripts, tmp_path / "a place" / "scripts", symlinks=True)
+    (tmp_path / "link").symlink_to("a place")
+    monkeypatch.chdir(tmp_path)
+    paths = (scripts, tmp_path / "a place" / "scripts", tmp_path / "link" / "scripts", Path("a place/../link/scripts"))
+    assert len({fingerprint(path.absolute()) for path in paths}) == 1
+
+
+def test_a_link_to_the_jar_is_as_good_as_the_jar(tmp_path: Path) -> None:
+    scripts = TREE.write()
+    before = fingerprint(scripts)
+    jar = scripts / "jars" / "query-1.jar"
+    jar.rename(tmp_path / "elsewhere")
+    jar.symlink_to(tmp_path / "elsewhere")
+    assert before == fingerprint(scripts)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        replace(IMAGE, revision="2"),
+        replace(IMAGE, build_args=(("KEY", "value"),)),
+        replace(IMAGE, attestations=True),
+        replace(IMAGE, platforms=("linux/arm64",)),
+    ],
+    ids=["revision", "build argument", "attestations", "platforms"],
+)
+def test_what_the_catalogue_says_of_an_image_moves_it(image: Image) -> None:
+    scripts = TREE.write()
+    assert fingerprint(scripts) != fingerprint(scripts, image)
+
+
+def test_the_platform_moves_it() -> None:
+    scripts = TREE.write()
+    assert fingerprint(scripts) != fingerprint(scripts, platform="linux/arm64")
+
+
+def test_a_locked_base_moves_it_and_one_that_is_not_named_does_not() -> None:
+    scripts = TREE.write()
+    digests = [f"sha256:{digit * 64}" for digit in "01"]
+    locked = {fingerprint(scripts, bases={BASE: digest}) for digest in digests}
+    assert len(locked | {fingerprint(scripts)}) == 3
+    assert fingerprint(scripts) == fingerprint(scripts, bases={"debian:13": digests[0]})
+
+
+def test_a_jar_that_is_not_there_is_told_with_the_image() -> None:
+    with pytest.raises(MissingInputError, match=r"query-lambda: the jar .*query-2\.jar is not there"):
+        gather(TREE.write(), version="2")
