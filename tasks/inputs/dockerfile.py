@@ -10,6 +10,7 @@ Which names are stages and which are images follows `frontend/dockerfile/dockerf
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -197,7 +198,8 @@ def _sources(instruction: DockerfileInstruction) -> Iterator[str]:
         if instruction.name == "COPY" and name == "--from":
             yield value
         elif instruction.name == "RUN" and name == "--mount":
-            for part in value.split(","):
+            # As CSV, as BuildKit reads it (frontend/dockerfile/instructions/commands_runmount.go).
+            for part in next(csv.reader([value]), ()):
                 key, _, reference = part.partition("=")
                 if key.lower() == "from":
                     yield reference

@@ -39,6 +39,7 @@ def test_from_names_images_and_earlier_stages(text: str, expected: tuple[str, ..
         ("FROM a\nCOPY ['--from=b', '/x']\nRUN echo --from=c\nADD --chown=1 b /x", ("a",)),
         ("FROM a\nCOPY <<EOF /x\nFROM b\nEOF\nRUN <<-E\n\tCOPY --from=c / /\n\tE\n", ("a",)),
         ("FROM a\nRUN --mount=type=bind,from=b,target=/x --mount=from=c,target=/y true", ("a", "b", "c")),
+        ("FROM a\nRUN --mount='type=bind,\"from=b\",target=/x' true", ("a", "b")),
         ("FROM a\nRUN --mount=type=cache,target=/x --mount=type=secret,id=from true", ("a",)),
         ("FROM a AS one\nRUN --mount=FROM=One,target=/x true\nRUN --mount=from=0,target=/y true", ("a", "0")),
         (
