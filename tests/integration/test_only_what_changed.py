@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import signal
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,16 @@ def test_another_path(project: Project) -> None:
     moved = project.root / "elsewhere"
     shutil.copytree(project.scripts, moved)
     assert project.push_all(f"scripts_dir={moved}").counts == (0, 0)
+
+
+def test_a_fresh_git_checkout_of_the_same_files(project: Project) -> None:
+    """By a user with another umask; git keeps no time, and of a mode the executable bit."""
+    checkout = project.root / "checkout"
+    for words in (("init", "-q", "."), ("add", "--all"), ("commit", "-q", "-m", "as built")):
+        git(project.scripts, *words)
+    git(project.root, "clone", "-q", "scripts", "checkout", umask=0o077)
+    assert (checkout / "docker" / "ingest" / "Dockerfile").stat().st_mode & 0o777 == 0o600
+    assert project.push_all(f"scripts_dir={checkout}").counts == (0, 0)
 
 
 def test_one_class_edited_in_one_lambdas_jar(project: Project) -> None:
@@ -198,3 +209,13 @@ def test_lost_state_is_no_loss(project: Project) -> None:
 
 def _versioned(project: Project) -> set[str]:
     return {name for name, tags in project.tags().items() if VERSION in tags}
+
+
+def git(directory: Path, *words: str, umask: int = -1) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "HOME": str(directory)},
+        umask=umask,
+        check=True,
+    )
