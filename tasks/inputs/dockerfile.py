@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,22 @@ def bases(text: str, build_args: Mapping[str, str], platforms: Sequence[str] = (
     for platform in platforms or ("",):
         found.update(dict.fromkeys(_Reader(_Arguments(build_args, platform)).references(parsed)))
     return tuple(found)
+
+
+def called_like_a_stage(text: str, references: Iterable[str]) -> frozenset[str]:
+    """Return those of the images that share their name with a stage, as in `FROM debian AS debian`.
+
+    An image given with `--build-context` takes the place of a stage of that name, and what the stage does is not
+    done (`NamedContext` in BuildKit's frontend/dockerui, dispatchStages in dockerfile2llb).
+
+    Args:
+        text: a Dockerfile that `bases` can read.
+        references: what `bases` returned.
+    """
+    stages = {_stage_name(instruction) for instruction in _parse(text)[0] if instruction.name == "FROM"}
+    return frozenset(
+        name for name in references if name.lower().removeprefix("docker.io/library/").removesuffix(":latest") in stages
+    )
 
 
 def runs(text: str) -> bool:

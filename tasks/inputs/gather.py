@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.configuration.settings import Settings
-from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError
+from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.inputs import context, dockerfile
 from tasks.inputs.digests import Digests, FileStamp, stamp
 from tasks.inputs.fingerprint import Inputs, Item
@@ -62,7 +62,7 @@ class Gatherer:
         self._settings = settings
         self._bases = bases
         self._digests = digests
-        self._base_names: dict[object, tuple[str, ...]] = {}
+        self._base_names: dict[object, tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def gather(self, images: Iterable[Image]) -> dict[str, Gathered | InputError]:
         """Return each image's inputs by its name, or why it has none."""
@@ -115,19 +115,33 @@ class Gatherer:
             platforms=platforms(image, self._settings),
             attestations=image.attestations,
             revision=image.revision,
-            bases=tuple((name, self._bases.get(name, "")) for name in self._bases_of(image, sources.dockerfile)),
+            bases=self._locked(image, sources.dockerfile),
         )
 
     def bases(self, images: Iterable[Image]) -> set[str]:
         """Return the references of all base images that the images' Dockerfiles name; InputError as `gather` has it."""
-        return {name for image in images for name in self._bases_of(image, self._locate(image).dockerfile)}
+        return {name for image in images for name in self._bases_of(image, self._locate(image).dockerfile)[0]}
 
-    def _bases_of(self, image: Image, recipe: Path) -> tuple[str, ...]:
+    def _locked(self, image: Image, recipe: Path) -> tuple[tuple[str, str], ...]:
+        """Return the image's bases and the digests that they are locked to."""
+        names, like_stages = self._bases_of(image, recipe)
+        for name in names:
+            if name in like_stages and name in self._bases:
+                raise UnreadableInputError(
+                    f"{image.name}: {recipe}: the base image {name} is locked, and a stage is called {name} as well: "
+                    "BuildKit would take the image for what the stage makes",
+                    f"give the stage another name (FROM {name} AS base), or take {name} out of the catalogue's lock",
+                )
+        return tuple((name, self._bases.get(name, "")) for name in names)
+
+    def _bases_of(self, image: Image, recipe: Path) -> tuple[tuple[str, ...], frozenset[str]]:
+        """Return the bases that the image's Dockerfile names, and those of them that share their name with a stage."""
         key = (recipe, image.build_args, platforms(image, self._settings))
         if key not in self._base_names:
             text = recipe.read_text(encoding="utf-8", errors="replace")
             with _about(image, f"{recipe}: "):
-                self._base_names[key] = dockerfile.bases(text, dict(image.build_args), key[2])
+                names = dockerfile.bases(text, dict(image.build_args), key[2])
+                self._base_names[key] = names, dockerfile.called_like_a_stage(text, names)
         return self._base_names[key]
 
 

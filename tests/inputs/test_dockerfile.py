@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.errors import UnreadableInputError
-from tasks.inputs.dockerfile import bases, runs
+from tasks.inputs.dockerfile import bases, called_like_a_stage, runs
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,16 @@ def test_what_cannot_be_told_is_an_error_with_its_line(text: str, message: str) 
 )
 def test_a_build_runs_commands_where_a_stage_that_counts_has_a_run(text: str, *, expected: bool) -> None:
     assert runs(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "like_stages"),
+    [
+        ("FROM a AS a\nFROM b AS c", {"a"}),
+        ("FROM A:latest AS a\nFROM docker.io/library/b AS B", {"A:latest", "docker.io/library/b"}),
+        ("FROM a\nFROM scratch AS a", {"a"}),
+        ("FROM a:1 AS a\nFROM x/b AS b\nFROM c", set()),
+    ],
+)
+def test_images_that_are_called_like_a_stage_are_told(text: str, like_stages: set[str]) -> None:
+    assert like_stages == called_like_a_stage(text, bases(text, {}))

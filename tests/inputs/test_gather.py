@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tasks import run
 from tasks.configuration import settings
-from tasks.errors import InputError, MissingInputError
+from tasks.errors import InputError, MissingInputError, UnreadableInputError
 from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gathered, Gatherer
 from tasks.model import Image, Kind
@@ -272,6 +272,13 @@ def test_a_locked_base_moves_it_and_one_that_is_not_named_does_not() -> None:
     locked = {fingerprint(scripts, bases={BASE: digest}) for digest in digests}
     assert len(locked | {fingerprint(scripts)}) == 3
     assert fingerprint(scripts) == fingerprint(scripts, bases={"debian:13": digests[0]})
+
+
+def test_a_locked_base_that_would_take_the_place_of_a_stage_is_refused() -> None:
+    scripts = replace(TREE, dockerfile="FROM debian AS debian\nCOPY . /\n").write()
+    with pytest.raises(UnreadableInputError, match=r"query-lambda: .*Dockerfile: the base image debian is locked"):
+        fingerprint(scripts, bases={"debian": f"sha256:{'0' * 64}"})
+    assert gather(scripts).inputs.unpinned == ("debian",)
 
 
 def test_a_jar_that_is_not_there_is_told_with_the_image() -> None:

@@ -64,6 +64,19 @@ def test_buildkit_asks_for_no_base_that_we_do_not_find(
     build(engine, text, build_args, found, tmp_path)
 
 
+@pytest.mark.parametrize("stage", ["base", "Base", "other"])
+def test_a_base_that_is_given_takes_the_place_of_a_stage_of_its_name(
+    engine: Engine, tmp_path: Path, stage: str
+) -> None:
+    """The reason for refusing to lock it: what the stage does is not done, and nothing says so."""
+    text = f"FROM base AS {stage}\nCOPY x /y\nFROM scratch\nCOPY --from={stage} /y /z"
+    if dockerfile.called_like_a_stage(text, ["base"]):
+        with pytest.raises(CommandError, match="not found"):
+            build(engine, text, {}, ["base"], tmp_path)
+    else:
+        build(engine, text, {}, ["base"], tmp_path)
+
+
 @pytest.mark.parametrize("missing", [A, B, C])
 def test_each_base_that_we_find_is_needed(engine: Engine, tmp_path: Path, missing: str) -> None:
     text = f"FROM {A} AS one\nFROM {B}\nCOPY --from=one x /y\nCOPY --from={C} x /z"
