@@ -122,13 +122,21 @@ class Settings:
         return "ecr" if is_ecr else "oci"
 
     def require_scripts_dir(self) -> Path:
-        """Return SCRIPTS_DIR; SettingsError where it is not the scripts directory of a Sleeper that was built."""
+        """Return SCRIPTS_DIR; SettingsError where it is not the scripts directory of a Sleeper that was built.
+
+        Also where STATE_DIR is in one of its build directories: each run would then change what it builds.
+        """
         for needed in (self.scripts_dir, self.scripts_dir / "docker"):
             if not needed.is_dir():
                 raise SettingsError(
                     f"the scripts directory {needed} is not there (SCRIPTS_DIR: {self.origins['SCRIPTS_DIR']})",
                     "run Sleeper's Maven build, or set SCRIPTS_DIR to the scripts of a Sleeper that was built",
                 )
+        if self.state_dir.is_relative_to(self.scripts_dir / "docker"):
+            raise SettingsError(
+                f"STATE_DIR is {self.state_dir} ({self.origins['STATE_DIR']}), which images are built from",
+                f"set it to a directory that is not below {self.scripts_dir / 'docker'}",
+            )
         return self.scripts_dir
 
     def require_version(self) -> str:

@@ -110,6 +110,14 @@ def test_version_wins_over_the_version_file(tmp_path: Path) -> None:
     assert load(tmp_path, environment={"VERSION": "1.2"}).version == "1.2"
 
 
+def test_a_state_directory_that_images_are_built_from_is_refused(tmp_path: Path) -> None:
+    scripts = build(tmp_path)
+    for place in (scripts / "docker", scripts / "docker" / "ingest" / "state"):
+        with pytest.raises(SettingsError, match="which images are built from"):
+            load(tmp_path, {"state_dir": str(place)}).require_scripts_dir()
+    assert load(tmp_path, {"state_dir": str(scripts / "state")}).require_scripts_dir() == scripts
+
+
 def test_a_malformed_version_file_fails_only_what_needs_a_version(tmp_path: Path) -> None:
     build(tmp_path, "1.0 beta\n")
     found = load(tmp_path)
