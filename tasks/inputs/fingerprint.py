@@ -30,7 +30,7 @@ class Item:
 
     Attributes:
         path: relative to the context, with slashes.
-        kind: `file`, `jar`, `directory` or `symlink`.
+        kind: `file`, `directory` or `symlink`.
         executable: whether a file may be executed.
         content: a file's sha256, a jar's meaning, a link's target; empty for a directory.
     """

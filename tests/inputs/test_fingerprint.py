@@ -11,7 +11,7 @@ from tasks.reference import check_tag
 
 TEXT = st.text(string.printable, max_size=8)
 ITEMS = st.lists(
-    st.builds(Item, TEXT, st.sampled_from(["file", "jar", "directory", "symlink"]), st.booleans(), TEXT), max_size=4
+    st.builds(Item, TEXT, st.sampled_from(["file", "directory", "symlink"]), st.booleans(), TEXT), max_size=4
 ).map(tuple)
 PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple)
 INPUTS = st.builds(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def used(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFact
         return asked.union(*(actions(one) for one in registry.asked))
 
     found = {"first": run("push_all"), "nothing": run("push_all")}
+    shutil.rmtree(project.state)
+    found["a fresh clone"] = run("push_all")
     with (project.scripts / "docker" / "ingest" / "Dockerfile").open("a") as file:
         file.write("LABEL changed=yes\n")
     found |= {"changed": run("push_all"), "status": run("status"), "plan": run("plan"), "why": run("why", "ingest")}
@@ -92,8 +95,9 @@ def test_every_call_is_allowed_and_every_action_is_used(used: dict[str, set[str]
     assert set().union(*used.values()) == ACTIONS
 
 
-def test_a_run_in_which_nothing_changed_only_looks(used: dict[str, set[str]]) -> None:
-    assert used["nothing"] == {"GetAuthorizationToken", "BatchGetImage"}
+@pytest.mark.parametrize("name", ["nothing", "a fresh clone"])
+def test_a_run_in_which_nothing_changed_only_looks(used: dict[str, set[str]], name: str) -> None:
+    assert used[name] == {"GetAuthorizationToken", "BatchGetImage"}
 
 
 @pytest.mark.parametrize("command", ["plan", "why", "status"])
