@@ -19,7 +19,7 @@ from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, S
 from tasks.inputs.fingerprint import Inputs, inputs_tag
 from tasks.inputs.gather import Gathered, Gatherer
 from tasks.model import Image
-from tasks.reference import Digest, Repository, Tag, check_tag
+from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import presence, proof
 from tasks.registry.oci import IMMUTABLE, Client, Descriptor
 
@@ -152,7 +152,7 @@ class Decisions:
     def _look(self, known: list[tuple[Image, Inputs]]) -> dict[str, Decision]:
         if not known:
             return {}
-        version = check_tag(self._holdings.version)
+        version = check_version(self._holdings.version)
         tags = {image.name: inputs_tag(inputs.fingerprint()) for image, inputs in known}
         wanted = {image.name: (self._holdings.repository(image), (tags[image.name], version)) for image, _ in known}
         answers = presence.look(self._holdings.client, wanted)
