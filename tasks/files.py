@@ -1,10 +1,11 @@
-"""Files for people that are whole or absent: replaced at once, and left alone where nothing in them changes."""
+"""What people read: files that are whole or absent, and left alone where nothing in them changes; a stream's end."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from pathlib import Path
+from typing import IO
 
 
 def replace(path: Path, text: str) -> bool:
@@ -42,3 +43,10 @@ def replace(path: Path, text: str) -> bool:
     finally:
         scratch.unlink(missing_ok=True)
     return True
+
+
+def discard(stream: IO[str]) -> None:
+    """Have what is written to a stream from now on go nowhere: nobody reads it, and Python flushes it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

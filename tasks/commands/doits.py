@@ -10,12 +10,12 @@ from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
 
 from tasks.commands.names import matching
-from tasks.commands.options import Interruptible
+from tasks.commands.options import Reading
 from tasks.decision import Blocked, Missing, Retag, Unknown
 from tasks.session import current
 
 
-class List(Interruptible, DoitList):
+class List(Reading, DoitList):
     """`doit list`, of patterns too."""
 
     name = "list"
@@ -24,7 +24,7 @@ class List(Interruptible, DoitList):
         return list(super()._list_filtered(tasks, matching(tasks, filter_tasks), include_subtasks))
 
 
-class Info(Interruptible, DoitInfo):
+class Info(Reading, DoitInfo):
     """`doit info`, with the image's decision for the reason."""
 
     name = "info"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,17 @@ class Interruptible(DoitCmdBase):
         """Run the command; return its exit code, or 128 and a signal's number where that ended it."""
         with interrupts() as received:
             try:
-                return int(super().execute(params, args) or 0)
+                ended = int(super().execute(params, args) or 0)
+                self.outstream.flush()
             except KeyboardInterrupt:
                 return code(received[0])
+            except BrokenPipeError:
+                # Whoever read it has seen enough, as `head` has.
+                files.discard(self.outstream)
+                return code(signal.SIGPIPE)
             finally:
                 close()
+        return ended
 
 
 class Reading(Interruptible):
@@ -84,8 +91,9 @@ def flags_first(words: list[str], options: tuple[dict[str, Any], ...]) -> list[s
     takes_value = {
         name: option["type"] is not bool
         for option in options
-        for name in (f"--{option['long']}", f"-{option['short']}")
-        if name != "-"
+        # doit's own options leave out what they do not have.
+        for name in (f"--{option.get('long', '')}", f"-{option.get('short', '')}")
+        if name.strip("-")
     }
     first: list[str] = []
     others: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tasks.commands.options import Reading, encoded, no_arguments
+from tasks.commands.options import JSON, Reading, encoded, no_arguments
 from tasks.configuration import settings
 from tasks.configuration.located import shown
 from tasks.configuration.variables import NO_STACKS, VARIABLES
@@ -22,16 +22,7 @@ class Settings(Reading):
     doc_usage = "[VARIABLE=VALUE ...]"
     doc_description = "docs/settings.md describes the variables. What says (-) is asked of AWS or the catalogue later."
 
-    cmd_options = (
-        {
-            "name": "json",
-            "short": "",
-            "long": "json",
-            "type": bool,
-            "default": False,
-            "help": "print one JSON object: {NAME: {value, origin}}",
-        },
-    )
+    cmd_options = ({**JSON, "help": "print one JSON object: {NAME: {value, origin}}"},)
 
     def _execute(self, json: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
         no_arguments(pos_args, self.name)

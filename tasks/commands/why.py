@@ -103,9 +103,10 @@ def as_lines(story: Story) -> Iterator[str]:
 
 def _image(session: Session, args: list[str]) -> Image:
     images = {image.name: image for image in session.catalogue.images}
-    if len(args) != 1:
+    names = [word for word in args if word != SANDBOX]
+    if len(names) != 1:
         raise InvalidCommand("why takes the name of one image\n  next: `doit list --all push` lists them")
-    name = args[0].removeprefix("push:")
+    name = names[0].removeprefix("push:")
     if name not in images:
         raise InvalidCommand(f"there is no image {quoted(name)}{did_you_mean(name, images)}")
     return images[name]

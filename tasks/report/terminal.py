@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import IO
 
+from tasks import files
 from tasks.views.words import colours
 
 STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "1"}
@@ -50,10 +50,8 @@ class Terminal:
             self._stream.write(text)
             self._stream.flush()
         except BrokenPipeError:
-            # Whoever read our lines has ended; what is being pushed is worth more. Python would flush again at its end.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+            # Whoever read our lines has ended; what is being pushed is worth more.
+            files.discard(self._stream)
 
     def paint(self, text: str, style: str) -> str:
         """Return the text in a style, if there is colour."""

@@ -1,0 +1,62 @@
+"""The commands that read: who reads them may leave, and the sandbox is meant by its word in each."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.graph.conftest import CHECKOUT, Graph
+
+pytestmark = pytest.mark.graph
+
+READING = ["list --all", "info push:ingest", "settings", "docs", "graph", "plan", "status", "why ingest"]
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("words", READING)
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(
+    graph: Graph, words: str, variables: dict[str, str]
+) -> None:
+    # The registry refuses the connection at once, so that every command has something to tell.
+    graph = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY="127.0.0.1:1", REGISTRY="oci", **variables)
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "doit", *words.split()],
+            cwd=CHECKOUT,
+            env=graph.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    "words", ["plan sandbox push:ingest", "status sandbox", "why ingest sandbox", "why sandbox ingest"]
+)
+def test_the_word_sandbox_makes_it_the_target_of_a_command_that_reads(graph: Graph, words: str) -> None:
+    done = graph.doit(*words.split())
+    assert (done.code, done.err) == (3, "ERROR: the sandbox is not started\n  next: run `doit sandbox`\n")
+
+
+def test_settings_shows_those_of_a_run_with_the_same_words(graph: Graph) -> None:
+    shown = {line.split()[0]: line.split()[1:] for line in graph.doit("settings", "sandbox").out.splitlines()}
+    assert shown["INSTANCE_ID"] == ["sandbox", "the", "sandbox"]
+
+
+def test_settings_refuses_words_that_say_nothing(graph: Graph) -> None:
+    done = graph.doit("settings", "stacks")
+    assert (done.code, done.out) == (3, "")
+    assert "settings takes no 'stacks'" in done.err
+
+
+def test_an_option_may_follow_the_names_of_tasks(graph: Graph) -> None:
+    assert graph.doit("list", "push", "--all").out == graph.doit("list", "--all", "push").out
