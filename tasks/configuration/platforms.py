@@ -12,7 +12,15 @@ import re
 from tasks.configuration.suggest import did_you_mean
 
 COMMON = ("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le", "linux/riscv64", "linux/s390x")
-"""What a mistyped platform is compared with; others are allowed."""
+"""What a mistyped platform is compared with."""
+
+# BuildKit builds for whatever it is told, so an image for a mistyped machine would be pushed and run nowhere.
+_SYSTEMS = {"linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "solaris", "wasi", "wasip1"}
+# Those of Go (`go tool dist list`), in which engines are written.
+_ARCHITECTURES = {
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
+    "s390x", "wasm",
+}  # fmt: skip
 
 _PATTERN = re.compile(r"(?P<os>[a-z][a-z0-9]*)/(?P<architecture>[a-z0-9][a-z0-9_-]*)(?:/(?P<variant>v[0-9]+))?")
 
@@ -31,7 +39,7 @@ _WRITTEN = {
     "i686": "386",
 }
 
-_MACHINES = {**_WRITTEN, "armv6l": "arm/v6", "armv7l": "arm/v7"}
+_MACHINES = {**_WRITTEN, "armv6l": "arm/v6", "armv7l": "arm/v7", "loongarch64": "loong64"}
 
 
 def fault(text: str) -> str | None:
@@ -42,6 +50,8 @@ def fault(text: str) -> str | None:
     system, _, machine = text.partition("/")
     if machine in _WRITTEN:
         return f"is written '{system}/{_WRITTEN[machine]}' in an image"
+    if system not in _SYSTEMS or match["architecture"] not in _ARCHITECTURES:
+        return f"is no platform that there is{did_you_mean(text, COMMON)}"
     return None
 
 

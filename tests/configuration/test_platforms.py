@@ -7,7 +7,7 @@ import pytest
 from tasks.configuration import platforms
 
 
-@pytest.mark.parametrize("text", [*platforms.COMMON, "linux/arm/v6", "windows/amd64", "linux/loong64"])
+@pytest.mark.parametrize("text", [*platforms.COMMON, "linux/arm/v6", "windows/amd64", "linux/loong64", "wasi/wasm"])
 def test_a_platform_as_it_stands_in_a_manifest_is_taken(text: str) -> None:
     assert platforms.fault(text) is None
 
@@ -25,8 +25,13 @@ def test_another_spelling_is_refused_with_the_one_that_an_image_has(text: str, w
     assert f"is written '{written}' in an image" == platforms.fault(text)
 
 
-def test_a_mistyped_platform_is_recognised() -> None:
-    assert "did you mean 'linux/amd64'?" in (platforms.fault("Linux/AMD64") or "")
+@pytest.mark.parametrize("text", ["Linux/AMD64", "linux/amd65", "linus/amd64", "linux/amd46"])
+def test_a_mistyped_platform_is_recognised(text: str) -> None:
+    assert "did you mean 'linux/amd64'?" in (platforms.fault(text) or "")
+
+
+def test_a_machine_that_nobody_makes_is_refused() -> None:
+    assert (platforms.fault("linux/pdp11") or "").startswith("is no platform that there is")
 
 
 def test_this_machines_platform_is_one_that_is_taken() -> None:
