@@ -83,7 +83,15 @@ def path(text: str, here: Path) -> Path:
         raise ValueError("begins with the home directory of nobody here") from None
     if len(os.fsencode(found)) > _PATH_LENGTH or max(len(os.fsencode(part)) for part in found.parts) > _NAME_LENGTH:
         raise ValueError("is longer than a path can be")
-    return found
+    return _without_detours(found)
+
+
+def _without_detours(found: Path) -> Path:
+    """Return the path without `..`, as people read it, where no link makes that another place."""
+    if ".." not in found.parts:
+        return found
+    short = os.path.normpath(found)
+    return Path(short) if os.path.realpath(short) == os.path.realpath(found) else found
 
 
 def _file(text: str, here: Path) -> Path:

@@ -131,7 +131,7 @@ def test_a_relative_path_starts_where_the_caller_is(tmp_path: Path) -> None:
     (caller / "x.properties").write_text("sleeper.id=mine")
     given = {"scripts_dir": "../scripts", "instance_properties": "x.properties"}
     found = load(tmp_path, given, initial_directory=caller)
-    assert (found.scripts_dir, found.instance_id) == (caller / "../scripts", "mine")
+    assert (found.scripts_dir, found.instance_id) == (tmp_path / "scripts", "mine")
     assert found.state_dir == tmp_path / ".sleeper-images"
 
 

@@ -100,6 +100,18 @@ def test_native_is_this_machines_platform(tmp_path: Path) -> None:
     assert load(tmp_path, {"platform": "native"}).platform == platforms.native()
 
 
+def test_a_path_is_shown_without_detours(tmp_path: Path) -> None:
+    found = load(tmp_path, {"scripts_dir": "../sleeper/scripts"}, initial_directory=tmp_path / "images")
+    assert found.scripts_dir == tmp_path / "sleeper" / "scripts"
+
+
+def test_a_detour_by_way_of_a_link_is_taken_as_the_file_system_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("far/away")
+    found = load(tmp_path, {"scripts_dir": "link/../scripts"})
+    assert found.scripts_dir.resolve() == tmp_path / "far" / "scripts"
+
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
