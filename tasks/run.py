@@ -277,7 +277,13 @@ def _follow(
     """Copy the child's output to its log as it comes; return the last lines."""
     log.parent.mkdir(parents=True, exist_ok=True)
     last: deque[str] = deque(maxlen=TAIL_LINES)
-    timer = threading.Timer(timeout, _end, ([child],)) if timeout is not None else None
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        _end([child])
+
+    timer = threading.Timer(timeout, expire) if timeout is not None else None
     if timer is not None:
         timer.start()
     try:
@@ -299,7 +305,7 @@ def _follow(
     finally:
         if timer is not None:
             timer.cancel()
-    if timer is not None and timer.finished.is_set() and child.returncode < 0 and not _stopping.is_set():
+    if expired.is_set() and child.returncode != 0 and not _stopping.is_set():
         raise subprocess.TimeoutExpired(list(argv), timeout or 0)
     return "\n".join(last)
 

@@ -66,6 +66,18 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, logged: bool) ->
         run.run(["sleep", "60"], timeout=0.1, log=tmp_path / "x.log" if logged else None)
 
 
+@pytest.mark.parametrize("logged", [False, True])
+def test_a_command_that_something_else_kills_is_not_said_to_have_taken_too_long(tmp_path: Path, logged: bool) -> None:
+    argv = python("import os; os.kill(os.getpid(), 9)")
+    assert run.run(argv, timeout=60, log=tmp_path / "x.log" if logged else None).code == -9
+
+
+def test_a_logged_command_that_winds_up_in_its_own_way_has_taken_too_long_all_the_same(tmp_path: Path) -> None:
+    code = "import signal, sys, time; signal.signal(2, lambda *_: sys.exit(3)); time.sleep(60)"
+    with pytest.raises(CommandError, match="did not end within 1 s"):
+        run.run(python(code), timeout=1, log=tmp_path / "x.log")
+
+
 def test_stop_all_ends_a_child_that_ignores_signals_and_its_own_children(tmp_path: Path) -> None:
     """In a process of its own, since stop_all lets nothing start afterwards."""
     ready = tmp_path / "grandchild"
