@@ -28,7 +28,7 @@ DOIT_CONFIG = {
 
 
 def task_push_all() -> dict[str, Any]:
-    """Build and push every selected image that changed, and only those."""
+    """Build and push every selected image that changed."""
     return {"actions": None, "task_dep": [f"push:{image.name}" for image in SESSION.selected]}
 
 
@@ -38,7 +38,7 @@ def task_build_all() -> dict[str, Any]:
 
 
 def task_preflight() -> Iterator[dict[str, Any]]:
-    """Find all that stands in the way of building and pushing, before the first build."""
+    """Find all that stands in the way, before the first build."""
     yield from preflight.tasks(SESSION)
 
 
@@ -73,7 +73,7 @@ def task_build() -> Iterator[dict[str, Any]]:
 
 
 def task_sandbox() -> Iterator[dict[str, Any]]:
-    """Start a Docker engine, a registry and an ECR API on this machine, to try everything on."""
+    """Start an engine, a registry and an ECR API on this machine."""
     yield from sandbox_tasks.tasks(SESSION.sandbox, SESSION.catalogue.images)
 
 

@@ -24,7 +24,7 @@ def tasks(sandbox: Sandbox, images: Iterable[Image]) -> Iterator[dict[str, Any]]
     """
     yield {
         "basename": "sandbox",
-        "doc": "Start a Docker engine, a registry and an ECR API on this machine, to try everything on.",
+        "doc": "Start an engine, a registry and an ECR API on this machine.",
         "actions": [action(_start, sandbox, tuple(images))],
         "clean": [(_remove, [sandbox])],
         "uptodate": [False],
@@ -33,7 +33,7 @@ def tasks(sandbox: Sandbox, images: Iterable[Image]) -> Iterator[dict[str, Any]]
     }
     yield {
         "basename": "sandbox:stop",
-        "doc": "Stop the sandbox; what it made stays (doit clean sandbox removes it).",
+        "doc": "Stop the sandbox; `doit clean sandbox` removes what it made.",
         "actions": [action(_stop, sandbox)],
         "uptodate": [False],
         "io": NO_CAPTURE,

@@ -70,7 +70,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
     """Yield the task."""
     yield {
         "basename": "preflight",
-        "doc": "Find all that stands in the way of building and pushing, before the first build.",
+        "doc": "Find all that stands in the way, before the first build.",
         "actions": [action(preflight, session)],
         "task_dep": session.sandbox_first,
         "uptodate": [(is_not_needed, [session])],

@@ -36,6 +36,11 @@ def test_list_shows_what_a_person_wants_to_call(graph: Graph) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("words", [["list"], []], ids=["list", "bare"])
+def test_what_there_is_to_call_fits_a_terminal_of_80_columns(graph: Graph, words: list[str]) -> None:
+    assert [line for line in graph.doit(*words).out.splitlines() if len(line) > 80] == []
+
+
 @pytest.mark.parametrize("words", [["list"], ["list", "--all"]], ids=" ".join)
 def test_every_task_has_a_sentence(graph: Graph, words: list[str]) -> None:
     for name, sentence in listed(graph.doit(*words).out).items():
