@@ -26,12 +26,13 @@ def select(catalogue: Catalogue, settings: Settings) -> tuple[Image, ...]:
     faults: list[str] = []
     images = catalogue.images
     if settings.stacks is not None:
-        stacks = _known_stacks(settings.stacks, catalogue.stacks, faults)
+        stacks = _known_stacks(settings.stacks, catalogue.stacks, settings.origins["STACKS"], faults)
         images = tuple(image for image in images if needed(image, stacks))
     if settings.lambda_deploy_type == "jar":
         images = tuple(image for image in images if image.kind is Kind.DEPLOYMENT or image.always_docker)
     if settings.images is not None:
-        chosen = _matching(settings.images, [image.name for image in catalogue.images], faults)
+        names = [image.name for image in catalogue.images]
+        chosen = _matching(settings.images, names, settings.origins["IMAGES"], faults)
         images = _both(images, chosen, settings, faults)
     if faults:
         raise SelectionError("\n".join(faults), f"the images and stacks are in {catalogue.path}")
@@ -43,23 +44,24 @@ def needed(image: Image, stacks: Iterable[str]) -> bool:
     return not image.stacks or not {stack.lower() for stack in image.stacks}.isdisjoint(map(str.lower, stacks))
 
 
-def _known_stacks(given: Sequence[str], known: Sequence[str], faults: list[str]) -> tuple[str, ...]:
+def _known_stacks(given: Sequence[str], known: Sequence[str], origin: str, faults: list[str]) -> tuple[str, ...]:
     spelled = {stack.lower(): stack for stack in known}
     faults.extend(
-        f"there is no optional stack {quoted(stack)}{did_you_mean(stack, known)}"
+        f"STACKS ({origin}): there is no optional stack {quoted(stack)}{did_you_mean(stack, known)}"
         for stack in given
         if stack.lower() not in spelled
     )
     return tuple(spelled[stack.lower()] for stack in given if stack.lower() in spelled)
 
 
-def _matching(patterns: Sequence[str], names: Sequence[str], faults: list[str]) -> set[str]:
+def _matching(patterns: Sequence[str], names: Sequence[str], origin: str, faults: list[str]) -> set[str]:
     chosen: set[str] = set()
     for pattern in patterns:
         matches = {name for name in names if fnmatchcase(name, pattern)}
         if not matches:
             verb = "matches" if any(sign in pattern for sign in "*?[") else "is called"
-            faults.append(f"no image {verb} {quoted(pattern)}{did_you_mean(pattern.strip('*?'), names)}")
+            suggestion = did_you_mean(pattern.strip("*?"), names)
+            faults.append(f"IMAGES ({origin}): no image {verb} {quoted(pattern)}{suggestion}")
         chosen |= matches
     return chosen
 

@@ -82,14 +82,30 @@ def test_names_choose_among_what_stacks_leave() -> None:
 @pytest.mark.parametrize(
     ("variables", "fault"),
     [
-        ({"images": "query-lamda"}, "no image is called 'query-lamda'; did you mean 'query-lambda'?"),
-        ({"images": "qurey-lam*"}, "no image matches 'qurey-lam*'; did you mean 'query-lambda'?"),
-        ({"images": "ingest,zz*"}, "no image matches 'zz*'"),
-        ({"stacks": "IngstStack"}, "there is no optional stack 'IngstStack'; did you mean 'IngestStack'?"),
+        (
+            {"images": "query-lamda"},
+            "IMAGES (command line): no image is called 'query-lamda'; did you mean 'query-lambda'?",
+        ),
+        (
+            {"images": "qurey-lam*"},
+            "IMAGES (command line): no image matches 'qurey-lam*'; did you mean 'query-lambda'?",
+        ),
+        ({"images": "ingest,zz*"}, "IMAGES (command line): no image matches 'zz*'"),
+        (
+            {"stacks": "IngstStack"},
+            "STACKS (command line): there is no optional stack 'IngstStack'; did you mean 'IngestStack'?",
+        ),
     ],
 )
 def test_what_the_catalogue_does_not_have_is_refused(variables: dict[str, str], fault: str) -> None:
     assert fault == refusal(**variables)
+
+
+def test_a_stack_that_there_is_not_is_told_with_the_place_that_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "instance.properties"
+    file.write_text("sleeper.id=mine\nsleeper.optional.stacks=IngstStack\n")
+    fault = refusal(instance_properties=str(file))
+    assert fault.startswith(f"STACKS (sleeper.optional.stacks in {file}:2): there is no optional stack 'IngstStack'")
 
 
 def test_all_faults_are_named_at_once() -> None:
