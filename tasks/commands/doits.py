@@ -1,4 +1,4 @@
-"""doit's own commands that take names of tasks: a wrong name is an error with a suggestion, a pattern works in each."""
+"""doit's own commands, fit for this project: a wrong name is an error with a suggestion, a pattern works in each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
 
 from tasks.commands.names import matching
-from tasks.commands.options import Reading
+from tasks.commands.options import Reading, encoded, no_arguments
 from tasks.decision import Blocked, Missing, Retag, Unknown
 from tasks.session import current
 
@@ -53,6 +53,22 @@ class Info(Reading, DoitInfo):
             case Blocked(error) | Unknown(error):
                 return f" * {error}"
         return str(super().get_reasons(reasons))
+
+
+class DumpDB(Reading):
+    """`doit dumpdb`, of our own records: doit's reads dbm alone, which none of its other backends writes."""
+
+    name = "dumpdb"
+    doc_purpose = "print what is remembered of each task"
+    doc_usage = ""
+    doc_description = "It decides nothing; the registry does. JSON: the values of each task, by its name."
+
+    def _execute(self, pos_args: list[str]) -> int:
+        no_arguments(pos_args, self.name)
+        values = {task.name: self.dep_manager.get_values(task.name) for task in self.task_list}
+        self.dep_manager.close()
+        self.outstream.write(encoded({name: saved for name, saved in values.items() if saved}))
+        return 0
 
 
 class Forget(DoitForget):

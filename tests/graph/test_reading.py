@@ -1,5 +1,6 @@
 """The commands that read: who reads them may leave, and the sandbox is meant by its word in each."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 from tests.graph.conftest import CHECKOUT, Graph
+from tests.graph.registry import holding_everything
 
 pytestmark = pytest.mark.graph
 
@@ -60,3 +62,13 @@ def test_settings_refuses_words_that_say_nothing(graph: Graph) -> None:
 
 def test_an_option_may_follow_the_names_of_tasks(graph: Graph) -> None:
     assert graph.doit("list", "push", "--all").out == graph.doit("list", "--all", "push").out
+
+
+def test_what_is_remembered_can_be_read(graph: Graph) -> None:
+    assert json.loads(graph.doit("dumpdb").out) == {}
+    with holding_everything() as registry:
+        pushing = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry))
+        # What is current is not even run, and so not remembered; a run that is told to run everything remembers it.
+        assert pushing.doit("-a", "push:ingest").code == 0
+        saved = json.loads(graph.doit("dumpdb").out)["push:ingest"]
+    assert (saved["outcome"], saved["digest"][:7]) == ("current", "sha256:")
