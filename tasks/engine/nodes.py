@@ -20,6 +20,7 @@ class InspectedNode:
         endpoint: where it is; buildx writes another address for some that it was given (`_is_at`).
         options: its driver's options.
         platforms: what it builds for, once it runs.
+        given: those of them that it was created for.
         running: whether it runs.
         fault: the error that it reports, or empty.
     """
@@ -28,6 +29,7 @@ class InspectedNode:
     endpoint: str
     options: tuple[tuple[str, str], ...] = ()
     platforms: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
     running: bool = False
     fault: str = ""
 
@@ -76,12 +78,14 @@ def parse(text: str) -> Inspected:
 
 
 def _node(values: Mapping[str, str]) -> InspectedNode:
+    platforms = values.get("Platforms", "")
     options = re.findall(r'([\w.-]+)=("(?:[^"\\]|\\.)*")', values.get("Driver Options", ""))
     return InspectedNode(
         name=values["Name"],
         endpoint=values.get("Endpoint", ""),
         options=tuple(sorted((name, _unquoted(value)) for name, value in options)),
-        platforms=frozenset(known_platforms([values.get("Platforms", "")])),
+        platforms=frozenset(known_platforms([platforms])),
+        given=frozenset(known_platforms(name for name in platforms.split(",") if name.endswith("*"))),
         running=values.get("Status") == "running",
         fault=values.get("Error", ""),
     )
@@ -96,7 +100,7 @@ def _unquoted(text: str) -> str:
 
 
 def fits(found: Inspected, wanted: Builder) -> bool:
-    """Whether a builder is what the catalogue describes; its platforms are known only once it runs."""
+    """Whether a builder is what the catalogue describes, but for its configuration, which buildx does not tell."""
     nodes = _nodes(wanted)
     return (
         found.driver == wanted.driver
@@ -139,6 +143,8 @@ def _node_fits(found: InspectedNode, node: BuilderNode, wanted: Builder) -> bool
     return (
         (not node.name or found.name == node.name)
         and found.options == tuple(sorted(_options(node, wanted)))
+        # One that was created by hand, as the document has it, was given none, and BuildKit says what it can do.
+        and (not found.given or not node.platforms or found.given == set(node.platforms))
         and _is_at(found.endpoint, node.endpoint, wanted.driver)
     )
 

@@ -45,6 +45,7 @@ def test_an_inspected_builder_is_read() -> None:
                 "unix:///var/run/docker.sock",
                 options=(("image", "moby/buildkit:v0.13.2"), ("network", "host")),
                 platforms=frozenset({"linux/amd64", "linux/amd64/v2", "linux/arm64"}),
+                given=frozenset({"linux/amd64"}),
                 running=True,
             ),
         ),
@@ -68,6 +69,16 @@ def test_the_order_of_options_does_not_matter() -> None:
 @pytest.mark.parametrize("changes", [{"driver": "kubernetes"}, {"options": ()}, {"options": (("network", "none"),)}])
 def test_another_driver_or_other_options_do_not_fit(changes: dict[str, object]) -> None:
     assert not nodes.fits(nodes.parse(RUNNING), builder(**changes))
+
+
+def test_a_builder_that_was_created_for_other_platforms_does_not_fit() -> None:
+    assert nodes.fits(nodes.parse(RUNNING), builder(platforms=("linux/amd64",)))
+    assert not nodes.fits(nodes.parse(RUNNING), builder(platforms=("linux/amd64", "linux/arm64")))
+
+
+def test_a_builder_that_was_created_by_hand_for_no_platform_of_its_own_fits() -> None:
+    by_hand = nodes.parse(RUNNING.replace("*", ""))
+    assert nodes.fits(by_hand, builder(platforms=("linux/amd64", "linux/arm64")))
 
 
 def test_a_builder_is_created_as_described_and_not_made_the_current_one() -> None:
@@ -155,9 +166,10 @@ def test_a_builder_with_the_nodes_that_are_described_fits() -> None:
         (replace(FARM.nodes[0], endpoint="unix:///tmp/other.sock"), FARM.nodes[1]),
         (replace(FARM.nodes[0], name="amd"), FARM.nodes[1]),
         (FARM.nodes[0], replace(FARM.nodes[1], options=())),
+        (FARM.nodes[0], replace(FARM.nodes[1], platforms=("linux/arm64", "linux/arm/v7"))),
         (*FARM.nodes, BuilderNode("third")),
     ],
-    ids=["one fewer", "in another order", "elsewhere", "another name", "other options", "one more"],
+    ids=["one fewer", "in another order", "elsewhere", "another name", "other options", "other platforms", "one more"],
 )
 def test_a_builder_with_other_nodes_does_not_fit(others: tuple[BuilderNode, ...]) -> None:
     assert not nodes.fits(nodes.parse(INSPECTED_FARM), replace(FARM, nodes=others))

@@ -39,6 +39,7 @@ def test_what_buildx_creates_is_what_was_described_and_is_not_the_current_builde
     ]
     assert fits(found, FARM)
     assert not fits(found, replace(FARM, nodes=FARM.nodes[:1]))
+    assert not fits(found, replace(FARM, nodes=(FARM.nodes[0], replace(FARM.nodes[1], platforms=("linux/riscv64",)))))
     current = run.check(["docker", "buildx", "inspect"], environment=environment, next_step="").output
     assert "farm" not in current
     assert builders.remove("farm", environment)
