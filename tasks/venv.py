@@ -32,6 +32,7 @@ _LOCKED = ["--require-hashes", "--only-binary", ":all:", "--requirement"]
 _ITSELF = ["--no-deps", "--no-build-isolation", "--no-index", "--editable"]
 
 _FAILED = 3
+_INTERRUPTED = 130
 
 
 def stamp(checkout: Path) -> bytes:
@@ -136,6 +137,9 @@ def main(arguments: list[str]) -> int:
     except SleeperImagesError as error:
         sys.stderr.write(f"doitw: {error}\n")
         return _FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("doitw: interrupted; the next run makes .venv anew\n")
+        return _INTERRUPTED
     return 0
 
 

@@ -164,6 +164,19 @@ def test_a_run_that_was_killed_while_it_made_the_environment_is_in_nobodys_way(m
     assert (done.code, MAKING in done.errors) == (0, True)
 
 
+def test_an_interrupt_while_the_environment_is_made_is_told_in_a_line(made: Path) -> None:
+    (made / ".venv" / "stamp").unlink()
+    log = made / "interrupted.log"
+    pid = run.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
+    assert wait_until(lambda: MAKING in log.read_text(), 30)
+    os.killpg(pid, signal.SIGINT)
+    os.waitpid(pid, 0)
+
+    assert "doitw: interrupted" in log.read_text()
+    assert "tasks/venv.py" not in log.read_text()
+    assert MAKING in doitw(made, "list").errors
+
+
 def test_a_checkout_that_was_moved_gets_another_environment(made: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(made, moved, symlinks=True)
