@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import getopt
 import json
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 from doit.cmd_base import DoitCmdBase
+from doit.cmdparse import CmdParse
 from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import files
 from tasks.composition import initial_directory
+from tasks.configuration.suggest import did_you_mean
 from tasks.session import close
 from tasks.signals import code, interrupts
 
@@ -56,8 +60,11 @@ class Reading(Interruptible):
     execute_tasks = False
 
     def parse_execute(self, in_args: list[str]) -> Any:
-        """Parse the words of the command line and run the command."""
-        return super().parse_execute(flags_first(in_args, self.cmd_options))
+        """Parse the words of the command line and run the command, or show its help."""
+        if {"--help", "-h"} & set(in_args):
+            sys.stdout.write(f"{self.help()}\n")
+            return 0
+        return super().parse_execute(options_first(self.cmdparser, in_args, self.name))
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Run the command, for the sandbox where that is among its words; return its exit code."""
@@ -86,26 +93,36 @@ def text_option(name: str, what: str, *, short: str = "", choices: tuple[tuple[s
     }
 
 
-def flags_first(words: list[str], options: tuple[dict[str, Any], ...]) -> list[str]:
-    """Return a command's words with its options before its arguments, where doit looks; people put them last."""
-    takes_value = {
-        name: option["type"] is not bool
-        for option in options
-        # doit's own options leave out what they do not have.
-        for name in (f"--{option.get('long', '')}", f"-{option.get('short', '')}")
-        if name.strip("-")
-    }
+def options_first(parser: CmdParse, words: list[str], command: str) -> list[str]:
+    """Return a command's words with its options before its arguments, where doit looks; people put them last.
+
+    Args:
+        parser: doit's, which knows the command's options.
+        words: those of the command line.
+        command: its name, for errors.
+
+    Raises:
+        InvalidCommand: an option is unknown or ambiguous, or lacks its value.
+    """
+    next_step = f"\n  next: `doit help {command}` lists the options"
+    try:
+        options, arguments = getopt.gnu_getopt(words, parser.get_short(), parser.get_long())
+    except getopt.GetoptError as fault:
+        known = [f"--{name.removesuffix('=')}" for name in parser.get_long()]
+        guess = did_you_mean(f"--{fault.opt}", known) if "not recognized" in fault.msg else ""
+        raise InvalidCommand(f"{command}: {fault.msg}{guess}{next_step}") from None
     first: list[str] = []
-    others: list[str] = []
-    left = iter(words)
-    for word in left:
-        name, equals, _ = word.partition("=")
-        if name in takes_value:
-            first.append(word)
-            first += [next(left, "")] if takes_value[name] and not equals else []
-        else:
-            others.append(word)
-    return first + others
+    for name, value in options:
+        takes_value = parser.get_option(name)[0].type is not bool
+        if takes_value and not value:  # An empty variable in a script, which must not pass for no option at all.
+            raise InvalidCommand(f"{command}: option {name} has an empty value{next_step}")
+        first += [name, value] if takes_value else [name]
+    return first + arguments
+
+
+def arguments(words: list[str]) -> list[str]:
+    """Return a command's arguments without the word that makes the sandbox the target."""
+    return [word for word in words if word != SANDBOX]
 
 
 def no_arguments(words: list[str], command: str) -> None:
@@ -114,8 +131,7 @@ def no_arguments(words: list[str], command: str) -> None:
     Raises:
         InvalidCommand: there are some.
     """
-    unused = [word for word in words if word != SANDBOX]
-    if unused:
+    if unused := arguments(words):
         raise InvalidCommand(f"{command} takes no {unused[0]!r}\n  next: `doit help {command}` says what it takes")
 
 

@@ -11,7 +11,7 @@ from doit.exceptions import InvalidCommand
 from tasks import build
 from tasks.commands import chosen
 from tasks.commands.names import matching
-from tasks.commands.options import JSON, SANDBOX, Reading, encoded
+from tasks.commands.options import JSON, Reading, arguments, encoded
 from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
@@ -52,8 +52,7 @@ class PlanCommand(Reading):
     def _execute(self, json: bool, exit_code: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
         session = current()
         tasks = {task.name: task for task in self.task_list}
-        words = [word for word in pos_args if word != SANDBOX]  # It says whose plan, and builds nothing.
-        found = self._plan(session, tasks, matching(tasks, words or [_PUSH_ALL]))
+        found = self._plan(session, tasks, matching(tasks, arguments(pos_args) or [_PUSH_ALL]))
         where, version = target(session), session.settings.version
         if json:
             self.outstream.write(encoded(as_json(found, where, version)))

@@ -9,7 +9,7 @@ from typing import Any
 from doit.exceptions import InvalidCommand
 
 from tasks.commands import chosen
-from tasks.commands.options import JSON, SANDBOX, Reading, encoded
+from tasks.commands.options import JSON, Reading, arguments, encoded
 from tasks.commands.plan import target
 from tasks.configuration.suggest import did_you_mean
 from tasks.decision import Answer
@@ -36,7 +36,7 @@ class Why(Reading):
 
     def _execute(self, json: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
         session = current()
-        image = _image(session, [word for word in pos_args if word != SANDBOX])
+        image = _image(session, arguments(pos_args))
         chosen.check_sandbox(session)
         session.ask(pushes=[image], loads=())
         story = _story(session, image)

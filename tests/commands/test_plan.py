@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.commands.options import flags_first
-from tasks.commands.plan import PlanCommand, as_json, as_lines, code
+from tasks.commands.plan import as_json, as_lines, code
 from tasks.inputs.difference import Change, EntryChange
 from tasks.model import Image, Kind
 from tasks.records import Comparison
@@ -117,11 +116,6 @@ def test_lines_fit_eighty_columns_below_the_name_of_the_registry() -> None:
 )
 def test_the_exit_code_tells_what_there_is_to_do(images: tuple[Planned, ...], expected: int) -> None:
     assert code(Plan(images)) == expected
-
-
-def test_flags_may_stand_behind_tasks() -> None:
-    words = ["push:ingest", "--exit-code", "push:q*", "--json"]
-    assert flags_first(words, PlanCommand.cmd_options) == ["--exit-code", "--json", "push:ingest", "push:q*"]
 
 
 def doit(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,11 @@ TASKS = [
     (["clean", "buidler"], "there is no task 'buidler'; did you mean 'builder'?"),
     (["clean", "zz*"], "no task matches 'zz*'"),
     (["forget", "push:ingset"], "there is no task 'push:ingset'; did you mean 'push:ingest'?"),
+    (["plan", "--exitcode"], "plan: option --exitcode not recognized; did you mean '--exit-code'?"),
+    (["why", "ingset"], "there is no image 'ingset'; did you mean 'ingest'?"),
+    (["why", "ingest", "query-lambda"], "why takes the name of one image"),
+    (["settings", "instance"], "settings takes no 'instance'"),
+    (["digests", "--check="], "digests: option --check has an empty value"),
     (["ignore", "push:ingset"], "there is no task 'push:ingset'; did you mean 'push:ingest'?"),
 ]
 
@@ -69,3 +74,19 @@ def test_a_fault_of_the_catalogue_names_file_and_line(graph: Graph) -> None:
 def test_no_command_line_leaves_a_state_behind_that_names_a_wrong_task(graph: Graph) -> None:
     graph.doit("push_al")
     assert not (graph.state / "lock").exists()
+
+
+@pytest.mark.parametrize("words", [["plan"], ["why", "ingest"], ["status"], ["digests"], ["settings"]], ids=" ".join)
+def test_the_word_sandbox_makes_it_what_a_command_asks(graph: Graph, words: list[str]) -> None:
+    done = graph.doit(*words, "sandbox")
+    if words == ["settings"]:
+        assert "the sandbox" in done.out
+    else:
+        assert (done.code, done.err.splitlines()[0]) == (3, "ERROR: the sandbox is not started")
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_a_command_tells_its_options_to_whoever_asks_it(graph: Graph, option: str) -> None:
+    done = graph.doit("plan", option)
+    assert (done.code, done.err) == (0, "")
+    assert "--exit-code" in done.out

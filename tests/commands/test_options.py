@@ -1,0 +1,48 @@
+"""Options of our commands: doit's, wherever they stand on the command line."""
+
+from __future__ import annotations
+
+import pytest
+from doit.cmdparse import CmdOption, CmdParse
+from doit.exceptions import InvalidCommand
+
+from tasks.commands.digests import Digests
+from tasks.commands.options import Reading, options_first
+from tasks.commands.plan import PlanCommand
+
+
+def first(command: type[Reading], *words: str) -> list[str]:
+    options = [CmdOption(option) for option in command.cmd_options]
+    return options_first(CmdParse(options), list(words), command.name)
+
+
+def test_options_may_stand_behind_arguments() -> None:
+    words = ("push:ingest", "--exit-code", "push:q*", "--json")
+    assert first(PlanCommand, *words) == ["--exit-code", "--json", "push:ingest", "push:q*"]
+
+
+@pytest.mark.parametrize("words", [("-o", "x"), ("--output", "x"), ("--output=x",), ("--out", "x")])
+def test_a_value_stays_with_its_option(words: tuple[str, ...]) -> None:
+    (name, value, *rest) = first(Digests, "sandbox", *words)
+    assert (name in {"-o", "--output"}, value, rest) == (True, "x", ["sandbox"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--jsno",), "digests: option --jsno not recognized; did you mean '--json'?"),
+        (("sandbox", "--nothing-like-it"), "digests: option --nothing-like-it not recognized"),
+        (("--check",), "digests: option --check requires argument"),
+        (("--check", ""), "digests: option --check has an empty value"),
+        (("--check=",), "digests: option --check has an empty value"),
+        (("-o", ""), "digests: option -o has an empty value"),
+        (("--json=yes",), "digests: option --json must not have an argument"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
+)
+def test_what_is_no_option_or_lacks_its_value_is_an_error_with_where_they_are_listed(
+    words: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(InvalidCommand) as raised:
+        first(Digests, *words)
+    assert str(raised.value) == f"{said}\n  next: `doit help digests` lists the options"
