@@ -19,6 +19,7 @@ from typing import IO, Any, Protocol
 
 from tasks import decision
 from tasks.configuration.located import shown
+from tasks.decision import Decision
 from tasks.engine.progress import Progress
 from tasks.errors import SleeperImagesError
 from tasks.push import CURRENT
@@ -39,6 +40,7 @@ from tasks.report.events import (
 )
 from tasks.report.jsonl import JsonLines
 from tasks.report.plain import Plain
+from tasks.report.reasons import Reasons
 from tasks.report.terminal import Terminal
 from tasks.session import Session, current
 
@@ -72,6 +74,7 @@ class Reporter:
         self._lock = threading.RLock()
         self._began = time.monotonic()
         self._workers: dict[int, int] = {}
+        self._reasons = Reasons(self._explain)
 
     @staticmethod
     def form(terminal: Terminal) -> Form:
@@ -106,9 +109,11 @@ class Reporter:
         """A task begins; called from a worker."""
         verb, image = _about(task)
         decided, reason = "", ""
+        if verb == "preflight":  # It comes before the first build, and only where there is one.
+            self._reasons.begin()
         if verb == "push":
             found = self._session.decisions.of(self._session.catalogue.image(image))
-            decided, reason = decision.state(found), decision.reason(found)
+            decided, reason = decision.state(found), self._reason(image, found)
         elif verb == "build":
             decided, reason = "build", "for the local engine"
         if task.actions:
@@ -169,7 +174,8 @@ class Reporter:
             interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
             for work in [work for work in self._record.images if not work.outcome]:
                 outcome = INTERRUPTED if work.running and interrupted else NOT_RUN
-                self._happened(Ended(self._now(), work.task, work.verb, work.image, outcome))
+                reason = "" if work.running else self._known_reason(work.image)
+                self._happened(Ended(self._now(), work.task, work.verb, work.image, outcome, reason=reason))
             worked = self._record.worked
             report = self._write_report() if worked else ""
             logs = shown(self._session.state.logs) if any(work.log for work in self._record.works.values()) else ""
@@ -179,6 +185,20 @@ class Reporter:
             self._session.watcher = None
 
     # Events
+
+    def _explain(self) -> dict[str, str]:
+        from tasks.views.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
+
+        return build_reasons(self._session)
+
+    def _reason(self, image: str, found: Decision) -> str:
+        reason = decision.reason(found)
+        return self._reasons.of(image, reason) if isinstance(found, decision.Missing) else reason
+
+    def _known_reason(self, image: str) -> str:
+        """Return why something would have been done about an image, if that was decided."""
+        known = self._session.decisions.known() if self._session.pushes else {}
+        return self._reason(image, known[image]) if image in known else ""
 
     def _ended(self, task: Any, outcome: str, values: dict[str, Any], error: str = "") -> None:
         verb, image = _about(task)

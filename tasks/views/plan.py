@@ -133,6 +133,12 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
     return Plan(tuple(planned))
 
 
+def build_reasons(session: Session) -> dict[str, str]:
+    """Return by name why a run builds those of its images that it does build; for the run itself to show."""
+    building = [image for image in session.pushes if isinstance(session.decisions.of(image), Missing)]
+    return {one.image.name: one.reason for one in plan(session, building, {}).images}
+
+
 def _compare(session: Session, images: Iterable[Image]) -> Mapping[str, Comparison]:
     """Compare what images would be made of with what their version tags are on; by name, where there is such."""
     wanted = {}

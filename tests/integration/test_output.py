@@ -19,7 +19,7 @@ from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks.configuration import catalogue
-from tests import golden
+from tests import golden, trees
 from tests.integration.project import CHECKOUT, Project
 from tests.report.screen import Screen
 
@@ -99,6 +99,14 @@ def test_a_failure_is_one_block_with_the_end_of_what_buildkit_said(project: Proj
     assert "  failed       ingest\n" in done.output
 
 
+def test_a_run_says_why_it_builds_in_the_words_of_the_plan(project: Project) -> None:
+    project.push_all(CHOSEN)
+    edited = trees.rewrite(project.scripts / "jars" / "query-1.2.3.jar", edited=True)
+    reason = f"query-1.2.3.jar: 1 entry changed: {edited}"
+    assert re.search(rf"^  build +query-lambda +{re.escape(reason)}$", project.push_all(CHOSEN).output, re.MULTILINE)
+    assert reason in (project.state / "report.html").read_text()
+
+
 def test_logs_are_text_for_people(project: Project) -> None:
     project.push_all(CHOSEN)
     log = (project.state / "logs" / "push-ingest.log").read_text()
@@ -162,6 +170,8 @@ def test_an_interrupt_gives_the_terminal_back(project: Project) -> None:
     assert not [line for line in lines if "in flight" in line]
     assert [line for line in lines if re.fullmatch(r"3 images: 1 interrupted, 2 not run  [\d.]+ s", line)]
     assert screen.cursor_is_shown
+    page = (project.state / "report.html").read_text()
+    assert page.count("<td>not in the registry, nor is there a tag 1.2.3</td>") == 3
 
 
 def test_a_reader_that_has_gone_does_not_end_the_run(project: Project) -> None:
