@@ -138,7 +138,7 @@ def _table(record: Record) -> Iterator[str]:
         why = printable(work.reason).partition("\n")[0] or ("up to date" if work.outcome == CURRENT else "")
         yield (
             f'<tr><td>{linked}</td><td><span class="mark {_class(work.outcome)}">{escape(work.outcome)}</span></td>'
-            f"<td>{escape(why)}</td><td class=n>{_duration(work.seconds) if work.seconds else ''}</td>"
+            f"<td class=why>{escape(why)}</td><td class=n>{_duration(work.seconds) if work.seconds else ''}</td>"
             f"<td class=n>{human(work.size) if work.size else ''}</td>"
             f'<td><code title="{escape(work.digest, quote=True)}">{escape(_short(work.digest))}</code></td></tr>'
         )

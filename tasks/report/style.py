@@ -27,13 +27,15 @@ dd { margin: 0; overflow-wrap: anywhere; white-space: pre-line; }
 code, pre { font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 pre { margin: .3rem 0; padding: .75rem; background: var(--raised); border: 1px solid var(--line); border-radius: 6px;
   overflow-x: auto; }
-pre.error { border-left: 4px solid var(--failed); }
+pre.error { border-left: 4px solid var(--failed); white-space: pre-wrap; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: .93rem; }
 th { text-align: left; color: var(--quiet); font-size: .8rem; font-weight: 600; }
 td:first-child { white-space: nowrap; }
+td.why { min-width: 16rem; overflow-wrap: anywhere; }
+details td:first-child { white-space: normal; overflow-wrap: anywhere; }
 li { white-space: pre-line; }
-th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { padding: .3rem 1.25rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .mark { font-weight: 600; white-space: nowrap; }
 .mark.built { color: var(--built); } .mark.retagged { color: var(--retagged); } .mark.failed { color: var(--failed); }
