@@ -57,7 +57,7 @@ class Digests(Reading):
         try:
             if properties:
                 line = DigestsFile(session.target.prefix, {}).property_line
-                self.outstream.write(encoded({digests.PROPERTY: session.target.prefix}) if json else line)
+                self.say(encoded({digests.PROPERTY: session.target.prefix}) if json else line)
                 return 0
             check_sandbox(session)
             return self._check(session, check, json=json) if check else self._write(session, output, json=json)
@@ -65,18 +65,20 @@ class Digests(Reading):
             raise InvalidCommand(str(error)) from None
 
     def _write(self, session: Session, output: str, *, json: bool) -> int:
-        _ = session.target, session.version  # Without them every image would be blocked by the same want.
+        session.settings.require_destination()  # Without it every image would be blocked by the same want.
         session.ask(pushes=session.selected, loads=())
         decided = {image.name: session.decisions.of(image) for image in session.selected}
         behind = {name: one for name, one in decided.items() if not isinstance(one, Current)}
         if behind:
             _tell({name: f"{state(one)}: {reason(one)}" for name, one in behind.items()})
-            sys.stderr.write(f"{len(behind)} of {len(decided)} not current, so no digests\n  next: doit push_all\n")
-            return UNANSWERED if all(state(one) == "unknown" for one in behind.values()) else DIFFERS
+            unanswered = all(state(one) == "unknown" for one in behind.values())
+            next_step = "" if unanswered else "  next: `doit plan` says what is to be pushed, `doit push_all` does it\n"
+            sys.stderr.write(f"{len(behind)} of {len(decided)} not current, so no digests\n{next_step}")
+            return UNANSWERED if unanswered else DIFFERS
         found = digests.of(session, session.selected)
         if output:
             write(output, found.text())
-        self.outstream.write(found.text() if json else as_text(found))
+        self.say(found.text() if json else as_text(found))
         return 0
 
     def _check(self, session: Session, check: str, *, json: bool) -> int:
@@ -86,11 +88,11 @@ class Digests(Reading):
             raise InvalidCommand(f"{check}: {error}") from None
         differing, unanswered = digests.differences(session, written)
         if json:
-            self.outstream.write(encoded({"differences": differing, "unanswered": unanswered}))
+            self.say(encoded({"differences": differing, "unanswered": unanswered}))
         else:
             _tell({**differing, **unanswered})
             if not differing and not unanswered:
-                self.outstream.write(f"{check}: the registry agrees on all {len(written.images)} images\n")
+                self.say(f"{check}: the registry agrees on all {len(written.images)} images\n")
             elif differing:
                 noun = "image differs" if len(differing) == 1 else "images differ"
                 sys.stderr.write(f"{check}: {len(differing)} {noun}\n  next: push again, or write the file again\n")

@@ -34,18 +34,16 @@ class Docs(Reading):
         catalogue = current().catalogue
         if not check:
             written = "\n\n".join(table.markdown() for table in tables.tables(catalogue))
-            self.outstream.write(encoded(as_object(catalogue)) if json else written)
+            self.say(encoded(as_object(catalogue)) if json else written)
             return 0
         differing = tables.differences(read(check), tables.tables(catalogue))
         if json:
-            self.outstream.write(
-                encoded({"differences": [{"line": one.line, "message": one.message} for one in differing]})
-            )
+            self.say(encoded({"differences": [{"line": one.line, "message": one.message} for one in differing]}))
         elif differing:
             lines = [f"{check}:{f'{one.line}:' if one.line else ''} {one.message}" for one in differing]
-            self.outstream.write("\n".join([*lines, f"  next: replace the tables by what `doit {self.name}` prints\n"]))
+            self.say("\n".join([*lines, f"  next: replace the tables by what `doit {self.name}` prints\n"]))
         else:
-            self.outstream.write(f"{check}: its tables are the catalogue's\n")
+            self.say(f"{check}: its tables are the catalogue's\n")
         return DIFFERS if differing else 0
 
 

@@ -70,7 +70,7 @@ class Graph(Reading):
         if output:
             write(output, written)
         else:
-            self.outstream.write(written)
+            self.say(written)
         return 0
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import getopt
 import json
+import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from doit.exceptions import InvalidCommand
 from tasks import files
 from tasks.composition import initial_directory
 from tasks.configuration.suggest import did_you_mean
+from tasks.report.terminal import Terminal
 from tasks.session import close
 from tasks.signals import code, interrupts
 
@@ -62,9 +63,13 @@ class Reading(Interruptible):
     def parse_execute(self, in_args: list[str]) -> Any:
         """Parse the words of the command line and run the command, or show its help."""
         if {"--help", "-h"} & set(in_args):
-            sys.stdout.write(f"{self.help()}\n")
+            self.say(f"{self.help()}\n")
             return 0
         return super().parse_execute(options_first(self.cmdparser, in_args, self.name))
+
+    def say(self, text: str) -> None:
+        """Write to whoever reads us, in an encoding that they have, and as long as they read."""
+        Terminal(self.outstream, os.environ).write(text)
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Run the command, for the sandbox where that is among its words; return its exit code."""

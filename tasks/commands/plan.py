@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from tasks.errors import SleeperImagesError
 from tasks.inputs.told import printable
 from tasks.session import Session, current
 from tasks.views.plan import FAULTS, TO_DO, Plan, Planned, plan
-from tasks.views.words import WIDTH, coloured, colours
+from tasks.views.words import WIDTH, coloured, colours, columns, folded
 
 SOMETHING_TO_DO, SOMETHING_WRONG = 4, 5
 """Exit codes with --exit-code; doit itself has 1, 2 and 3."""
@@ -55,10 +54,10 @@ class PlanCommand(Reading):
         found = self._plan(session, tasks, matching(tasks, arguments(pos_args) or [_PUSH_ALL]))
         where, version = target(session), session.settings.version
         if json:
-            self.outstream.write(encoded(as_json(found, where, version)))
+            self.say(encoded(as_json(found, where, version)))
         else:
-            lines = as_lines(found, where, version, colour=colours(self.outstream))
-            self.outstream.writelines(f"{line}\n" for line in lines)
+            lines = as_lines(found, where, version, colour=colours(self.outstream), width=columns(self.outstream))
+            self.say("".join(f"{line}\n" for line in lines))
         return code(found) if exit_code else 0
 
     def _plan(self, session: Session, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
@@ -100,7 +99,9 @@ def as_json(found: Plan, where: str | None, version: str | None) -> dict[str, An
     }
 
 
-def as_lines(found: Plan, where: str | None, version: str | None, *, colour: bool = False) -> Iterator[str]:
+def as_lines(
+    found: Plan, where: str | None, version: str | None, *, colour: bool = False, width: int = WIDTH
+) -> Iterator[str]:
     """Yield a line for each image, the notes and the total.
 
     Args:
@@ -108,20 +109,22 @@ def as_lines(found: Plan, where: str | None, version: str | None, *, colour: boo
         where: where images go, if that is known.
         version: the version tag, if that is known.
         colour: whether to write in colour.
+        width: how wide lines are to be.
     """
+    indent = " " * (_WIDEST + 5)
     if where is not None:
         yield f"sleeper-images → {where}  version {version or '-'}"
     told: set[str] = set()
     for one in found.images:
-        first, *rest = _folded(f"  {one.state:<{_WIDEST}} {_line(one, told)}")
+        first, *rest = folded(f"  {one.state:<{_WIDEST}} {_line(one, told)}", indent, width)
         yield first.replace(one.state, coloured(one.state, one.state, colour=colour), 1)
         yield from rest
     for step in dict.fromkeys(one.next_step for one in found.images):
-        yield from _folded(f"  next: {step}") if step else ()
+        yield from folded(f"  next: {step}", " " * 8, width) if step else ()
     for base, images in found.unpinned.items():
         note = f"{printable(base)} ({_few(images)}): only its name counts; base=refresh locks it"
-        yield from _folded(f"  {'unpinned':<{_WIDEST}} {note}")
-    yield total(found)
+        yield from folded(f"  {'unpinned':<{_WIDEST}} {note}", indent, width)
+    yield from folded(total(found), "  ", width)
 
 
 def total(found: Plan) -> str:
@@ -152,12 +155,6 @@ def _line(one: Planned, told: set[str]) -> str:
         return f"{name}: {reason}"
     sent = f"  ({human(one.size)})" if one.size else ""
     return f"{name}: {one.reason}{sent}"
-
-
-def _folded(line: str) -> list[str]:
-    """Return a line as it is where it fits, else in several, of which the others stand below the first one's text."""
-    indent = " " * (_WIDEST + 5)
-    return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _few(names: list[str]) -> str:

@@ -27,7 +27,7 @@ class Settings(Reading):
     def _execute(self, json: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
         no_arguments(pos_args, self.name)
         found = current().settings
-        self.outstream.write(as_json(found) if json else as_table(found))
+        self.say(as_json(found) if json else as_table(found))
         return 0
 
 

@@ -55,9 +55,7 @@ class Status(Reading):
         except SleeperImagesError as error:
             raise InvalidCommand(str(error)) from None
         colour = colours(self.outstream)
-        self.outstream.write(
-            encoded(as_object(found)) if json else as_text(found, now=datetime.now(UTC), colour=colour)
-        )
+        self.say(encoded(as_object(found)) if json else as_text(found, now=datetime.now(UTC), colour=colour))
         return 0 if all(row.answered for row in found.rows) else UNANSWERED
 
 

@@ -20,6 +20,7 @@ from tasks.inputs.told import printable, tell
 from tasks.model import Image
 from tasks.session import Session, current
 from tasks.views.plan import Planned, file_of, plan
+from tasks.views.words import WIDTH, columns, folded
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -41,9 +42,9 @@ class Why(Reading):
         session.ask(pushes=[image], loads=())
         story = _story(session, image)
         if json:
-            self.outstream.write(encoded(as_json(story)))
+            self.say(encoded(as_json(story)))
         else:
-            self.outstream.writelines(f"{line}\n" for line in as_lines(story))
+            self.say("".join(f"{line}\n" for line in as_lines(story, columns(self.outstream))))
         return 0
 
 
@@ -83,12 +84,13 @@ def as_json(story: Story) -> dict[str, Any]:
     }
 
 
-def as_lines(story: Story) -> Iterator[str]:
-    """Yield the story."""
+def as_lines(story: Story, width: int = WIDTH) -> Iterator[str]:
+    """Yield the story; its sentences are folded at `width`, and what people copy stays whole."""
     planned = story.planned
-    yield f"{planned.image.name}: {planned.state}" + (f": {printable(planned.reason)}" if planned.reason else "")
+    reason = f": {printable(planned.reason)}" if planned.reason else ""
+    yield from folded(f"{planned.image.name}: {planned.state}{reason}", "    ", width)
     if planned.next_step:
-        yield f"  next: {planned.next_step}"
+        yield from folded(f"  next: {planned.next_step}", " " * 8, width)
     if story.where is not None:
         yield f"  repository   {story.where}/{planned.image.name}"
     yield f"  fingerprint  {planned.fingerprint or '-'}"
@@ -108,7 +110,9 @@ def _image(session: Session, args: list[str]) -> Image:
         raise InvalidCommand("why takes the name of one image\n  next: `doit list --all push` lists them")
     name = names[0].removeprefix("push:")
     if name not in images:
-        raise InvalidCommand(f"there is no image {quoted(name)}{did_you_mean(name, images)}")
+        raise InvalidCommand(
+            f"there is no image {quoted(name)}{did_you_mean(name, images)}\n  next: `doit list --all push` lists them"
+        )
     return images[name]
 
 

@@ -166,13 +166,17 @@ class Settings:
                 "set DOCKER_REGISTRY to the registry's host",
             )
 
-    def require_destination(self) -> None:
-        """Return where all is there that a push needs to be told; else SettingsError with everything that is not."""
+    def require_destination(self, *, inputs: bool = True) -> None:
+        """Return where all is there that a push needs to be told; else SettingsError with everything that is not.
+
+        Args:
+            inputs: whether SCRIPTS_DIR is needed, too.
+        """
         faults = []
         checks = (
             self.require_repository_prefix,
             self.require_registry,
-            self.require_scripts_dir,
+            *((self.require_scripts_dir,) if inputs else ()),
             self.require_version,
         )
         for require in checks:
@@ -183,10 +187,10 @@ class Settings:
         if len(faults) == 1:
             raise SettingsError(faults[0].message, f"{faults[0].next_step}\n  {_SANDBOX}")
         if faults:
-            steps = "".join(f"\n    - {fault.next_step}" for fault in faults)
+            steps = [*(fault.next_step for fault in faults), _SANDBOX]
             raise SettingsError(
-                "a push needs to be told more:\n" + "\n".join(f"  - {fault.message}" for fault in faults),
-                f"{steps}\n    - or, {_SANDBOX}\n  doit settings shows every value and where it comes from",
+                "more has to be told:\n" + "\n".join(f"  - {fault.message}" for fault in faults),
+                "\n        ".join(steps) + "\n  `doit settings` shows every value and where it comes from",
             )
 
     def builder_for(self, described: Builder) -> Builder:

@@ -98,7 +98,7 @@ class Plain:
 
     def _note(self, text: str) -> str:
         indent = " " * (_VERBS + 4)
-        text = "\n".join(wrapped(printable(text), indent)).lstrip()
+        text = "\n".join(wrapped(printable(text), indent, self._terminal.width)).lstrip()
         word = self._terminal.paint("note".ljust(_VERBS), "faint")
         return f"  {word}  {text}\n"
 
@@ -135,22 +135,23 @@ class Plain:
                 parts.append(self._terminal.paint(words, _STYLES.get(outcome, "good")))
         noun = "image" if counts.total() == 1 else "images"
         lines = [f"{counts.total()} {noun}: {', '.join(parts)}  {record.seconds:.1f} s"]
+        width = self._terminal.width
         for outcome in (FAILED, INTERRUPTED, NOT_RUN):
             names = [work.image for work in record.images if work.outcome == outcome]
-            lines += _about(outcome, ", ".join(names))
+            lines += _about(outcome, ", ".join(names), width)
         slowest = [
             f"{work.image}{_TOGETHER}{work.seconds:.1f}{_TOGETHER}s"
             for work in record.slowest()
             if work.seconds >= _WORTH_TELLING
         ]
-        lines += _about("slowest", ", ".join(slowest)) if len(slowest) > 1 else []
-        lines += [*_about("logs", record.logs), *_about("report", record.report)]
+        lines += _about("slowest", ", ".join(slowest), width) if len(slowest) > 1 else []
+        lines += [*_about("logs", record.logs, width), *_about("report", record.report, width)]
         return "\n".join(lines) + "\n"
 
 
-def _about(what: str, text: str) -> list[str]:
+def _about(what: str, text: str, width: int) -> list[str]:
     """Return lines of the summary, if there is something to tell."""
-    lines = [line.replace(_TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2))]
+    lines = [line.replace(_TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2), width)]
     return [f"  {what:<{_LABELS}}{lines[0].lstrip()}", *lines[1:]] if lines else []
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import IO
 
 from tasks import files
-from tasks.views.words import colours
+from tasks.views.words import colours, columns
 
 STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "1"}
 """ANSI's select graphic rendition (ECMA-48, 8.3.117) by what is meant."""
@@ -38,6 +38,11 @@ class Terminal:
     def stream(self) -> IO[str]:
         """The stream."""
         return self._stream
+
+    @property
+    def width(self) -> int:
+        """How wide lines are to be."""
+        return columns(self._stream)
 
     def write(self, text: str) -> None:
         """Write text as one piece, in whatever the stream can encode; a reader that has gone misses it."""

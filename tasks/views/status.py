@@ -76,6 +76,7 @@ def look(session: Session) -> Standing:
     """
     from tasks.registry.deployed import read  # noqa: PLC0415  # Only what asks the registry pays for it.
 
+    session.settings.require_destination(inputs=False)
     images, version, target = session.selected, session.version, session.target
     session.ask(pushes=images, loads=())
     decided = {image.name: session.decisions.of(image) for image in images}

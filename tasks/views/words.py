@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import IO
 
 WIDTH = 80
-"""How wide what we print is at most, whatever the terminal: it ends up in logs and messages."""
+"""How wide what we print is at most, however wide the terminal: it ends up in logs and messages."""
+
+_NARROWEST = 40
 
 _MINUTE, _HOUR, _DAY, _TWO_YEARS = 60, 3600, 86400, 730 * 86400
 
@@ -20,6 +22,15 @@ _COLOURS = {"current": "32", "retag": "36", "build": "33", "blocked": "31", "unk
 def colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
     """Whether to write to the stream in colour: a terminal that has some, and no NO_COLOR (https://no-color.org)."""
     return not environment.get("NO_COLOR") and environment.get("TERM", "") not in {"", "dumb"} and stream.isatty()
+
+
+def columns(stream: IO[str]) -> int:
+    """Return how wide the lines of a text are to be: narrower than `WIDTH` where a terminal is."""
+    try:
+        found = os.get_terminal_size(stream.fileno()).columns
+    except (AttributeError, OSError, ValueError):  # No file, no terminal, or closed.
+        return WIDTH
+    return min(found, WIDTH) if found >= _NARROWEST else WIDTH
 
 
 def coloured(text: str, state: str, *, colour: bool) -> str:
@@ -50,6 +61,11 @@ def wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
             break_on_hyphens=False,
         )
     return lines
+
+
+def folded(line: str, indent: str, width: int = WIDTH) -> list[str]:
+    """Return a line as it is where it fits, else in several, of which all but the first are indented."""
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def short_platforms(platforms: tuple[str, ...]) -> str:

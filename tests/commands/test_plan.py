@@ -103,6 +103,11 @@ def test_lines_fit_eighty_columns_below_the_name_of_the_registry() -> None:
     assert max(len(line) for line in lines(CURRENT, LONG, RETAG, BUILD, LOADED).splitlines()[1:]) <= 80
 
 
+def test_lines_fit_a_narrow_terminal() -> None:
+    shown = list(as_lines(Plan((CURRENT, LONG, RETAG, BUILD)), None, "0.36.0", width=50))
+    assert max(len(line) for line in shown if " " in line.strip()) <= 50
+
+
 @pytest.mark.parametrize(
     ("images", "expected"),
     [

@@ -56,6 +56,15 @@ def test_the_whole_story_in_plain_text() -> None:
     golden.check("why.txt", text(STORY))
 
 
+def test_its_sentences_are_folded_and_its_digests_are_whole() -> None:
+    first, second, *others = as_lines(STORY, 60)
+    assert (first, second) == (
+        "query-lambda: build: query-0.36.0.jar: 1 entry changed:",
+        "    sleeper/query/Foo.class",
+    )
+    assert f"  tag          0.36.0: {DIGEST}" in others
+
+
 def test_the_whole_story_for_programs() -> None:
     golden.check("why.json", json.dumps(as_json(STORY), indent=2) + "\n")
 

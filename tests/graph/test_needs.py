@@ -32,6 +32,17 @@ def test_push_all_without_settings_says_in_one_screen_what_to_set(graph: Graph) 
     assert len(done.text.splitlines()) < SCREEN
 
 
+@pytest.mark.parametrize("words", ["plan", "status", "digests"])
+def test_a_command_that_asks_the_registry_says_at_once_all_that_it_has_to_be_told(graph: Graph, words: str) -> None:
+    (graph.scripts / "templates" / "version.txt").unlink()
+    done = graph.doit(words)
+    assert (done.code, done.out) == (3, "")
+    assert "INSTANCE_ID is not set" in done.err
+    assert "the version is not known" in done.err
+    assert not [line for line in done.err.splitlines() if line != line.rstrip()]
+    assert len(done.text.splitlines()) < SCREEN
+
+
 def test_without_settings_nothing_but_the_sandbox_is_a_target(graph: Graph) -> None:
     """A job that forgot its INSTANCE_ID must fail, and not push to a sandbox that runs on the machine."""
     with holding_everything() as registry:

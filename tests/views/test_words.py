@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
+import struct
+import termios
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tasks.views.words import age, coloured, colours, short_platforms, wrapped
+from tasks.views.words import age, coloured, colours, columns, folded, short_platforms, wrapped
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -60,6 +66,25 @@ def test_wrapped_lines_keep_their_own_indentation_and_fit() -> None:
     lines = wrapped("a thing and its reason, " * 6 + "\n  next: do something about it " * 3, "    ")
     assert max(map(len, lines)) <= 80
     assert {len(line) - len(line.lstrip()) for line in lines} == {4, 6}
+
+
+@pytest.mark.parametrize(("terminal", "expected"), [(60, 60), (80, 80), (200, 80), (10, 80), (0, 80)])
+def test_lines_are_as_wide_as_a_terminal_that_is_narrower_than_a_log(terminal: int, expected: int) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        fcntl.ioctl(stream, termios.TIOCSWINSZ, struct.pack("HHHH", 24, terminal, 0, 0))
+        assert columns(stream) == expected
+    os.close(ours)
+
+
+def test_what_is_no_terminal_has_the_width_of_a_log(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as stream:
+        assert (columns(stream), columns(io.StringIO())) == (80, 80)
+
+
+def test_a_folded_line_hangs() -> None:
+    assert folded("next: a b-c", "  ", 8) == ["next: a", "  b-c"]
+    assert folded("next: a  b", "  ", 80) == ["next: a  b"]
 
 
 def test_a_word_that_is_too_long_is_left_whole() -> None:
