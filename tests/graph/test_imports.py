@@ -37,6 +37,18 @@ def test_a_push_of_nothing_to_a_plain_registry_imports_what_asks_it_and_no_more(
     assert found & SLOW <= {"urllib3", "e2b_dockerfile_utils"}
 
 
+def test_a_plan_of_nothing_asks_and_imports_no_more_than_a_push_of_nothing(graph: Graph) -> None:
+    asked, imported = {}, {}
+    for words in ("push_all", "plan"):
+        with holding_everything() as registry:
+            asking = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry))
+            imported[words] = packages(asking.imported(words))
+            asked[words] = sorted((one.method, one.target) for one in registry.asked)
+    assert asked["plan"] == asked["push_all"]
+    assert len(asked["plan"]) >= 40
+    assert imported["plan"] & SLOW <= imported["push_all"] & SLOW
+
+
 def test_a_push_of_nothing_leaves_no_context_and_starts_no_docker(graph: Graph) -> None:
     docker = graph.root / "bin" / "docker"
     docker.parent.mkdir()
