@@ -17,7 +17,7 @@ from tasks.errors import SleeperImagesError
 from tasks.inputs.told import printable
 from tasks.session import Session, current
 from tasks.views.plan import FAULTS, TO_DO, Plan, Planned, plan
-from tasks.views.words import WIDTH, coloured, colours, columns, folded
+from tasks.views.words import TOGETHER, WIDTH, coloured, colours, columns, folded
 
 SOMETHING_TO_DO, SOMETHING_WRONG = 4, 5
 """Exit codes with --exit-code; doit itself has 1, 2 and 3."""
@@ -153,7 +153,7 @@ def _line(one: Planned, told: set[str]) -> str:
         reason = "as above" if one.reason in told else printable(one.reason)
         told.add(one.reason)
         return f"{name}: {reason}"
-    sent = f"  ({human(one.size)})" if one.size else ""
+    sent = f"  ({human(one.size).replace(' ', TOGETHER)})" if one.size else ""
     return f"{name}: {one.reason}{sent}"
 
 

@@ -11,6 +11,9 @@ from typing import IO
 WIDTH = 80
 """How wide what we print is at most, however wide the terminal: it ends up in logs and messages."""
 
+TOGETHER = "\N{NO-BREAK SPACE}"
+"""A space at which `folded` breaks no line, and which it writes as any other."""
+
 _NARROWEST = 40
 
 _MINUTE, _HOUR, _DAY, _TWO_YEARS = 60, 3600, 86400, 730 * 86400
@@ -65,7 +68,8 @@ def wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
 
 def folded(line: str, indent: str, width: int = WIDTH) -> list[str]:
     """Return a line as it is where it fits, else in several, of which all but the first are indented."""
-    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(TOGETHER, " ") for line in lines]
 
 
 def short_platforms(platforms: tuple[str, ...]) -> str:

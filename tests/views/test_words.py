@@ -85,6 +85,7 @@ def test_what_is_no_terminal_has_the_width_of_a_log(tmp_path: Path) -> None:
 def test_a_folded_line_hangs() -> None:
     assert folded("next: a b-c", "  ", 8) == ["next: a", "  b-c"]
     assert folded("next: a  b", "  ", 80) == ["next: a  b"]
+    assert folded("1.5 kB (2.5\N{NO-BREAK SPACE}kB)", "", 12) == ["1.5 kB", "(2.5 kB)"]
 
 
 def test_a_word_that_is_too_long_is_left_whole() -> None:
