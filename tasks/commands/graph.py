@@ -107,8 +107,16 @@ def _by_suffix(output: str) -> str:
 
 
 def _states(session: Session, drawn: Picture) -> dict[str, str]:
-    """Return the state of each image in the picture; one that cannot be told is `unknown` or `blocked`, not an end."""
+    """Return the state of each image in the picture; one that cannot be told is `unknown` or `blocked`, not an end.
+
+    Raises:
+        InvalidCommand: nothing says where images go, or what they are made of: no image could be told.
+    """
     check_sandbox(session)
+    try:
+        session.settings.require_destination()
+    except SleeperImagesError as error:
+        raise InvalidCommand(str(error)) from None
     images = [session.catalogue.image(name) for name in drawn.images() if name]
     session.ask(pushes=images, loads=())
     return {image.name: state(session.decisions.of(image)) for image in images}

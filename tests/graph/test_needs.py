@@ -32,10 +32,10 @@ def test_push_all_without_settings_says_in_one_screen_what_to_set(graph: Graph) 
     assert len(done.text.splitlines()) < SCREEN
 
 
-@pytest.mark.parametrize("words", ["plan", "status", "digests"])
+@pytest.mark.parametrize("words", ["plan", "status", "digests", "graph --plan"])
 def test_a_command_that_asks_the_registry_says_at_once_all_that_it_has_to_be_told(graph: Graph, words: str) -> None:
     (graph.scripts / "templates" / "version.txt").unlink()
-    done = graph.doit(words)
+    done = graph.doit(*words.split())
     assert (done.code, done.out) == (3, "")
     assert "INSTANCE_ID is not set" in done.err
     assert "the version is not known" in done.err
