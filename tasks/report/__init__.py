@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -186,7 +186,7 @@ class Reporter:
 
     # Events
 
-    def _explain(self) -> dict[str, str]:
+    def _explain(self) -> Iterator[tuple[str, str]]:
         from tasks.views.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
 
         return build_reasons(self._session)

@@ -8,39 +8,49 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 
 PATIENCE = 1.0
-"""Seconds from its beginning for which the first build waits; a preflight usually takes longer than the reading."""
+"""Seconds from its beginning for which builds wait; a preflight takes about as long as the first readings."""
 
 
 class Reasons:
     """Reasons by the images' names. Threads may share it.
 
     Args:
-        explain: finds them out; called once, in a thread.
+        explain: yields each image's name and reason, as it finds them out; called once, in a thread.
     """
 
-    def __init__(self, explain: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(self, explain: Callable[[], Iterator[tuple[str, str]]]) -> None:
         self._explain = explain
-        self._lock = threading.Lock()
-        self._found: Mapping[str, str] = {}
-        self._thread: threading.Thread | None = None
-        self._deadline = 0.0
+        self._changed = threading.Condition()
+        self._found: dict[str, str] = {}
+        self._working = False
+        self._deadline: float | None = None
 
     def begin(self) -> None:
         """Begin to find them out, if nobody has begun yet."""
-        with self._lock:
-            if self._thread is None:
+        with self._changed:
+            if self._deadline is None:
                 self._deadline = time.monotonic() + PATIENCE
-                self._thread = threading.Thread(target=self._work, name="reasons", daemon=True)
-                self._thread.start()
+                self._working = True
+                threading.Thread(target=self._work, name="reasons", daemon=True).start()
 
     def of(self, image: str, otherwise: str) -> str:
         """Return an image's reason, or the other one where it was not found out, or not in time."""
-        if self._thread is not None:
-            self._thread.join(max(0.0, self._deadline - time.monotonic()))
-        return self._found.get(image, otherwise)
+        with self._changed:
+            if self._deadline is not None:
+                left = max(0.0, self._deadline - time.monotonic())
+                self._changed.wait_for(lambda: image in self._found or not self._working, left)
+            return self._found.get(image, otherwise)
 
     def _work(self) -> None:
-        self._found = self._explain()
+        try:
+            for image, reason in self._explain():
+                with self._changed:
+                    self._found[image] = reason
+                    self._changed.notify_all()
+        finally:
+            with self._changed:
+                self._working = False
+                self._changed.notify_all()

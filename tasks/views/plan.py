@@ -9,7 +9,7 @@ The record of an image is read only where the image would be built; nothing else
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from tasks.inputs.fingerprint import inputs_tag
 from tasks.inputs.gather import LAMBDA_JAR, Gathered
 from tasks.inputs.told import summary
 from tasks.model import Image
+from tasks.parallel import Pool
 from tasks.reference import Digest
 from tasks.session import Session
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:  # Its imports are slow; session.records is what loads it.
 FORCED = "forced"
 TO_DO = frozenset({"retag", "build"})
 """The states of images that a run would do something about."""
+
+_EXPLAINED_AT_ONCE = 2
+"""How many images a run explains at once: it lists their jars while builds need the processors, too."""
 
 FAULTS = frozenset({"blocked", "unknown"})
 """The states of images that a run would fail on."""
@@ -133,10 +137,12 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
     return Plan(tuple(planned))
 
 
-def build_reasons(session: Session) -> dict[str, str]:
-    """Return by name why a run builds those of its images that it does build; for the run itself to show."""
+def build_reasons(session: Session) -> Iterator[tuple[str, str]]:
+    """Yield the name of each image that a run builds, and why, in the order in which they are built."""
     building = [image for image in session.pushes if isinstance(session.decisions.of(image), Missing)]
-    return {one.image.name: one.reason for one in plan(session, building, {}).images}
+    with Pool(_EXPLAINED_AT_ONCE) as pool:
+        for found in pool.map(lambda image: plan(session, [image], {}), building):
+            yield from ((one.image.name, one.reason) for one in found.images)
 
 
 def _compare(session: Session, images: Iterable[Image]) -> Mapping[str, Comparison]:
