@@ -103,9 +103,8 @@ def as_lines(story: Story, width: int = WIDTH) -> Iterator[str]:
     yield from _told_difference(story)
 
 
-def _image(session: Session, args: list[str]) -> Image:
+def _image(session: Session, names: list[str]) -> Image:
     images = {image.name: image for image in session.catalogue.images}
-    names = [word for word in args if word != SANDBOX]
     if len(names) != 1:
         raise InvalidCommand("why takes the name of one image\n  next: `doit list --all push` lists them")
     name = names[0].removeprefix("push:")

@@ -12,16 +12,12 @@ from tests.graph.registry import holding_everything
 
 pytestmark = pytest.mark.graph
 
-READING = ["list --all", "info push:ingest", "settings", "docs", "graph", "plan", "status", "why ingest"]
+COMMANDS = ["settings", "settings --json", "docs", "graph", "graph --format dot", "plan --help", "plan", "why ingest"]
+SIGPIPE = 128 + 13
 
 
-@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
-@pytest.mark.parametrize("words", READING)
-def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(
-    graph: Graph, words: str, variables: dict[str, str]
-) -> None:
-    # The registry refuses the connection at once, so that every command has something to tell.
-    graph = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY="127.0.0.1:1", REGISTRY="oci", **variables)
+def to_nobody(graph: Graph, words: str) -> tuple[int, str]:
+    """Run doit with its output to a pipe that nobody reads; return its exit code and its complaints."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -38,7 +34,32 @@ def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(
         )
     finally:
         os.close(writing)
-    assert (done.returncode, done.stderr) == (141, "")
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("words", ["list --all", "info push:ingest"])
+def test_a_reader_that_has_gone_ends_doits_own_commands_without_a_word(
+    graph: Graph, words: str, variables: dict[str, str]
+) -> None:
+    # The registry refuses the connection at once, so that info has something to tell.
+    given = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY="127.0.0.1:1", REGISTRY="oci", **variables)
+    assert to_nobody(given, words) == (SIGPIPE, "")
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_reader_that_has_gone_changes_nothing_about_what_a_command_of_ours_comes_to(graph: Graph, words: str) -> None:
+    with holding_everything() as registry:
+        given = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry))
+        assert to_nobody(given, words) == (0, "")
+
+
+def test_an_encoding_without_arrows_is_no_fault(graph: Graph) -> None:
+    with holding_everything() as registry:
+        given = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry), PYTHONIOENCODING="ascii")
+        done = given.doit("plan")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"sleeper-images -> {registry.registry}/mine  version ")
 
 
 @pytest.mark.parametrize(
