@@ -114,12 +114,10 @@ class Settings:
 
     @property
     def registry_kind(self) -> str:
-        """`ecr` or `oci`; `auto` is ECR for no host, an ECR host, or where an AWS endpoint is set."""
+        """`ecr` or `oci`, as `destination.is_ecr` has it where REGISTRY is `auto`."""
         if self.registry != "auto":
             return self.registry
-        host = self.registry_host
-        is_ecr = host is None or host.ecr_account_and_region is not None or self.ecr_endpoint is not None
-        return "ecr" if is_ecr else "oci"
+        return "ecr" if destination.is_ecr(self.registry_host, self.ecr_endpoint) else "oci"
 
     def require_scripts_dir(self) -> Path:
         """Return SCRIPTS_DIR; SettingsError where it is not the scripts directory of a Sleeper that was built.
