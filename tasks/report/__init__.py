@@ -195,6 +195,12 @@ class Reporter:
         reason = decision.reason(found)
         return self._reasons.of(image, reason) if isinstance(found, decision.Missing) else reason
 
+    def _late_reason(self, task: str, image: str) -> str:
+        """Return why an image was built, where that was found out after its build began; else nothing."""
+        work = self._record.works.get(task)
+        late = work is not None and work.verb == "push" and work.decision == "build"
+        return self._reasons.of(image, "") if late else ""
+
     def _known_reason(self, image: str) -> str:
         """Return why something would have been done about an image, if that was decided."""
         known = self._session.decisions.known() if self._session.pushes else {}
@@ -216,6 +222,7 @@ class Reporter:
                 digest=values.get("digest", ""),
                 name=values.get("name", ""),
                 size=values.get("size") or 0,
+                reason=self._late_reason(task.name, image),
                 error=error,
                 log=log,
             )

@@ -102,9 +102,10 @@ def test_a_failure_is_one_block_with_the_end_of_what_buildkit_said(project: Proj
 def test_a_run_says_why_it_builds_in_the_words_of_the_plan(project: Project) -> None:
     project.push_all(CHOSEN)
     edited = trees.rewrite(project.scripts / "jars" / "query-1.2.3.jar", edited=True)
-    reason = f"query-1.2.3.jar: 1 entry changed: {edited}"
-    assert re.search(rf"^  build +query-lambda +{re.escape(reason)}$", project.push_all(CHOSEN).output, re.MULTILINE)
-    assert reason in (project.state / "report.html").read_text()
+    told = events(project.run("run", "--reporter", "jsonl", "push_all", CHOSEN).output)
+    (reason,) = [one["reason"] for one in told if one["event"] == "task-ended" and one["outcome"] == "built"]
+    assert reason == f"query-1.2.3.jar: 1 entry changed: {edited}"
+    assert f"<td class=why>{reason}</td>" in (project.state / "report.html").read_text()
 
 
 def test_logs_are_text_for_people(project: Project) -> None:
