@@ -68,6 +68,14 @@ def stamp(path: Path) -> FileStamp:
     return FileStamp.of(path.stat())
 
 
+@dataclass(frozen=True)
+class Digested:
+    """A digest, and the stamp that its file had."""
+
+    digest: str
+    stamp: FileStamp
+
+
 class Digests:
     """Digests of files, remembered in one file between runs.
 
@@ -96,7 +104,12 @@ class Digests:
         Raises:
             CommandError: the processes that read large files could not be started, or the run is being stopped.
         """
-        results: dict[Path, str | InputError] = {}
+        found = self.stamped(paths)
+        return {path: one if isinstance(one, InputError) else one.digest for path, one in found.items()}
+
+    def stamped(self, paths: Sequence[Path]) -> dict[Path, Digested | InputError]:
+        """Return what `of` does, each digest with the stamp by which a reader knows that it has the same file."""
+        results: dict[Path, Digested | InputError] = {}
         with self._lock:
             fresh: dict[str, str] = {}
             unread = list(dict.fromkeys(paths))
@@ -112,7 +125,9 @@ class Digests:
             )
         return results
 
-    def _pass(self, paths: Iterable[Path], results: dict[Path, str | InputError], fresh: dict[str, str]) -> list[Path]:
+    def _pass(
+        self, paths: Iterable[Path], results: dict[Path, Digested | InputError], fresh: dict[str, str]
+    ) -> list[Path]:
         """Put what can be told into `results`, what is to be remembered into `fresh`; return what changed meanwhile."""
         missing: dict[Path, FileStamp] = {}
         for path in paths:
@@ -120,7 +135,7 @@ class Digests:
             if isinstance(found, InputError):
                 results[path] = found
             elif (digest := self._remembered(_key(path, found))) is not None:
-                results[path] = digest
+                results[path] = Digested(digest, found)
             else:
                 missing[path] = found
         if not missing:
@@ -136,8 +151,11 @@ class Digests:
             if replaced or _look(path) != before or _is_moving(before, begun):
                 changed.append(path)
                 continue
-            results[path] = digest_or_error
-            if isinstance(digest_or_error, str) and _is_old(before, begun) and before.device not in forgotten:
+            if isinstance(digest_or_error, InputError):
+                results[path] = digest_or_error
+                continue
+            results[path] = Digested(digest_or_error, before)
+            if _is_old(before, begun) and before.device not in forgotten:
                 fresh[_key(path, before)] = digest_or_error
         return changed
 

@@ -7,16 +7,17 @@ Dockerfile ─▶ dockerfile.bases ─▶ the locked digests ──────�
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tasks.configuration.settings import Settings
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.inputs import context, dockerfile
-from tasks.inputs.digests import Digests, FileStamp, stamp
+from tasks.inputs.digests import Digested, Digests, FileStamp
 from tasks.inputs.fingerprint import Inputs, Item
 from tasks.model import Image
 
@@ -28,17 +29,22 @@ _REMEDY = "run the Maven build, or set SCRIPTS_DIR to Sleeper's scripts director
 
 @dataclass(frozen=True)
 class Sources:
-    """Where an image's files are, before they are read.
+    """Where an image's files are.
 
     Attributes:
         dockerfile: the Dockerfile.
         entries: what `COPY . /` sees, the lambda's jar included.
-        stamps: of each file that counts, as it was before it was read.
+        stamps: of each file that counts, as it was when it was read; none before that.
     """
 
     dockerfile: Path
     entries: tuple[context.Entry, ...]
-    stamps: Mapping[Path, FileStamp]
+    stamps: Mapping[Path, FileStamp] = field(default_factory=dict)
+
+    @property
+    def files(self) -> set[Path]:
+        """The files that count."""
+        return {self.dockerfile, *(entry.source for entry in self.entries if entry.source is not None)}
 
 
 @dataclass(frozen=True)
@@ -73,10 +79,12 @@ class Gatherer:
                 located[image.name] = (image, self._locate(image))
             except InputError as error:
                 results[image.name] = error
-        digests = self._digests.of(sorted({path for _, sources in located.values() for path in sources.stamps}))
+        digests = self._digests.stamped(sorted({path for _, sources in located.values() for path in sources.files}))
         for name, (image, sources) in located.items():
             try:
-                results[name] = Gathered(self._inputs(image, sources, digests), sources)
+                found = {path: _found(image, digests[path]) for path in sorted(sources.files)}
+                stamps = {path: one.stamp for path, one in found.items()}
+                results[name] = Gathered(self._inputs(image, sources, found), replace(sources, stamps=stamps))
             except InputError as error:
                 results[name] = error
         return results
@@ -91,23 +99,18 @@ class Gatherer:
         with _about(image):
             recipe = context.dockerfile(directory)
             entries = context.listing(directory, {} if jar is None else {LAMBDA_JAR: jar})
-        paths = {recipe, *(entry.source for entry in entries if entry.source is not None)}
-        try:
-            return Sources(recipe, entries, {path: stamp(path) for path in paths})
-        except FileNotFoundError as fault:
-            raise ChangedWhileBuildingError(
-                f"{image.name}: {fault.filename} vanished while it was read", "run again"
-            ) from fault
+        return Sources(recipe, entries)
 
-    def _inputs(self, image: Image, sources: Sources, digests: Mapping[Path, str | InputError]) -> Inputs:
+    def _inputs(self, image: Image, sources: Sources, found: Mapping[Path, Digested]) -> Inputs:
+        recipe = found[sources.dockerfile].digest
         return Inputs(
-            dockerfile=_digest(image, digests, sources.dockerfile),
+            dockerfile=recipe,
             context=tuple(
                 Item(
                     entry.path,
                     entry.kind,
                     entry.executable,
-                    (entry.target or "") if entry.source is None else _digest(image, digests, entry.source),
+                    (entry.target or "") if entry.source is None else found[entry.source].digest,
                 )
                 for entry in sources.entries
             ),
@@ -115,16 +118,16 @@ class Gatherer:
             platforms=platforms(image, self._settings),
             attestations=image.attestations,
             revision=image.revision,
-            bases=self._locked(image, sources.dockerfile),
+            bases=self._locked(image, sources.dockerfile, recipe),
         )
 
     def bases(self, images: Iterable[Image]) -> set[str]:
         """Return the references of all base images that the images' Dockerfiles name; InputError as `gather` has it."""
         return {name for image in images for name in self._bases_of(image, self._locate(image).dockerfile)[0]}
 
-    def _locked(self, image: Image, recipe: Path) -> tuple[tuple[str, str], ...]:
-        """Return the image's bases and the digests that they are locked to."""
-        names, like_stages = self._bases_of(image, recipe)
+    def _locked(self, image: Image, recipe: Path, digest: str) -> tuple[tuple[str, str], ...]:
+        """Return the bases that the image's Dockerfile, which has this digest, names, and what they are locked to."""
+        names, like_stages = self._bases_of(image, recipe, digest)
         for name in names:
             if name in like_stages and name in self._bases:
                 raise UnreadableInputError(
@@ -134,13 +137,16 @@ class Gatherer:
                 )
         return tuple((name, self._bases.get(name, "")) for name in names)
 
-    def _bases_of(self, image: Image, recipe: Path) -> tuple[tuple[str, ...], frozenset[str]]:
+    def _bases_of(self, image: Image, recipe: Path, digest: str = "") -> tuple[tuple[str, ...], frozenset[str]]:
         """Return the bases that the image's Dockerfile names, and those of them that share their name with a stage."""
-        key = (recipe, image.build_args, platforms(image, self._settings))
+        key = (recipe, digest, image.build_args, platforms(image, self._settings))
         if key not in self._base_names:
-            text = recipe.read_text(encoding="utf-8", errors="replace")
+            content = recipe.read_bytes()
+            if digest and digest != f"sha256:{hashlib.sha256(content).hexdigest()}":
+                raise ChangedWhileBuildingError(f"{image.name}: {recipe} changed while it was read", "run again")
+            text = content.decode(errors="replace")
             with _about(image, f"{recipe}: "):
-                names = dockerfile.bases(text, dict(image.build_args), key[2])
+                names = dockerfile.bases(text, dict(image.build_args), key[3])
                 self._base_names[key] = names, dockerfile.called_like_a_stage(text, names)
         return self._base_names[key]
 
@@ -181,8 +187,7 @@ def files(image: Image, settings: Settings) -> list[str]:
     return sorted(name for name in found if name.isprintable())
 
 
-def _digest(image: Image, digests: Mapping[Path, str | InputError], path: Path) -> str:
-    found = digests[path]
+def _found(image: Image, found: Digested | InputError) -> Digested:
     if isinstance(found, InputError):
         with _about(image):
             raise found

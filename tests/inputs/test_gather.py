@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from tasks import run
 from tasks.configuration import settings
-from tasks.errors import InputError, MissingInputError, UnreadableInputError
+from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
+from tasks.inputs import staging
 from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gathered, Gatherer
 from tasks.model import Image, Kind
@@ -284,3 +285,43 @@ def test_a_locked_base_that_would_take_the_place_of_a_stage_is_refused() -> None
 def test_a_jar_that_is_not_there_is_told_with_the_image() -> None:
     with pytest.raises(MissingInputError, match=r"query-lambda: the jar .*query-2\.jar is not there"):
         gather(TREE.write(), version="2")
+
+
+def test_what_is_staged_is_what_was_read_though_the_path_led_elsewhere_before_and_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of releases that a link leads to by turns: the digest of one must not go with the content of another."""
+    one, other = TREE.write(), replace(TREE, files={**TREE.files, "run.sh": (b"other", True)}).write()
+    scripts = tmp_path / "scripts"
+    scripts.symlink_to(one)
+    original = Digests.stamped
+
+    def elsewhere(digests: Digests, paths: Sequence[Path]) -> object:
+        lead(scripts, other)
+        found = original(digests, paths)
+        lead(scripts, one)
+        return found
+
+    monkeypatch.setattr(Digests, "stamped", elsewhere)
+    sources = gather(scripts).sources
+    with pytest.raises(ChangedWhileBuildingError, match="changed while it was staged"):
+        staging.stage(sources.entries, sources.dockerfile, tmp_path / "staged", sources.stamps)
+
+
+def test_a_dockerfile_that_changes_while_it_is_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = TREE.write()
+    original = Digests.stamped
+
+    def overtaken(digests: Digests, paths: Sequence[Path]) -> object:
+        found = original(digests, paths)
+        (scripts / "docker" / "lambda" / "Dockerfile").write_text("FROM other\n")
+        return found
+
+    monkeypatch.setattr(Digests, "stamped", overtaken)
+    with pytest.raises(ChangedWhileBuildingError, match=r"query-lambda: .*Dockerfile changed"):
+        gather(scripts)
+
+
+def lead(link: Path, target: Path) -> None:
+    link.with_name("next").symlink_to(target)
+    link.with_name("next").rename(link)
