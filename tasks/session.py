@@ -198,7 +198,11 @@ class Session:
 
     @once
     def _gatherer(self) -> Gatherer:
-        return Gatherer(self.settings, self.catalogue.bases, Digests(self.state.digests))
+        return Gatherer(self.settings, self.catalogue.bases, self._digests)
+
+    @once
+    def _digests(self) -> Digests:
+        return Digests(self.state.digests)
 
     @once
     def decisions(self) -> Decisions:
@@ -215,7 +219,7 @@ class Session:
         from tasks.inputs.listing import Listings  # noqa: PLC0415  # As above.
         from tasks.records import Records  # noqa: PLC0415  # As above.
 
-        return Records(lambda: self.client, Listings(self.state.listings))
+        return Records(lambda: self.client, Listings(self.state.listings, self._digests.entries))
 
     def ask(self, pushes: Iterable[Image], loads: Iterable[Image], *, boots: bool = False) -> None:
         """Say which images this run pushes, which it loads into the engine, and whether the builder was named."""

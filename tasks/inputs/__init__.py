@@ -4,5 +4,5 @@
     dockerfile ─▶ base images ─────────┼▶ gather ─▶ fingerprint.Inputs ─▶ inputs-<fingerprint>
     digests (jar, archive) ─▶ meaning ─┘                └▶ staging: a context of the image's own
 
-`hashing`, `inflated`, `sealed` and `window` make digests quick and their cache safe.
+`hashing`, `inflated`, `sealed` and `source` make digests quick and their cache safe.
 """

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from tasks.errors import UnreadableInputError
-from tasks.inputs.window import Source
+from tasks.inputs.source import Source
 
 STORED, DEFLATED = 0, 8
 

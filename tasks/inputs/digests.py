@@ -17,9 +17,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.inputs import mounts, scheme, sealed
+from tasks.inputs.stamp import FileStamp
+
+if TYPE_CHECKING:  # Where nothing is to be read, nothing is needed to read it.
+    from tasks.inputs.jar import Meaning
 
 YOUNG_SECONDS = 2.0
 """A file that was changed this recently, or in the future, is not remembered; FAT keeps times to two seconds."""
@@ -41,31 +46,6 @@ MAX_UNUSED = 5_000
 
 _MAKE = f"sleeper-images-digests 1 jar-{scheme.JAR}"
 _NANOSECONDS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class FileStamp:
-    """What tells one state of a file from another without reading it."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> FileStamp:
-        """Return the stamp in what stat or fstat found."""
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-
-
-def stamp(path: Path) -> FileStamp:
-    """Return the stamp of the file that `path` leads to.
-
-    Raises:
-        OSError: as os.stat does.
-    """
-    return FileStamp.of(path.stat())
 
 
 @dataclass(frozen=True)
@@ -91,6 +71,7 @@ class Digests:
         self._lock = Lock()
         self._known: dict[str, str] | None = None
         self._used: dict[str, str] = {}
+        self._kept: dict[str, Meaning] = {}
 
     def of(self, paths: Sequence[Path]) -> dict[Path, str | InputError]:
         """Return each file's digest, or why it has none.
@@ -124,6 +105,16 @@ class Digests:
                 f"{path} changed each time it was read", "run again when the Maven build has ended"
             )
         return results
+
+    def entries(self, path: Path, stamp: FileStamp) -> dict[str, str] | None:
+        """Return the entries of a jar as `jar.Meaning` has them, if it was just read; None where it has to be read.
+
+        Only a large jar that was read alone is kept, as where one was edited: those of a whole build would take
+        about 10 MB each.
+        """
+        with self._lock:
+            kept = self._kept.get(_key(path, stamp))
+        return None if kept is None else kept.entries()
 
     def _pass(
         self, paths: Iterable[Path], results: dict[Path, Digested | InputError], fresh: dict[str, str]
@@ -166,10 +157,16 @@ class Digests:
         memory = None if self._cache is None else self._cache.with_name(f"{self._cache.name}.inflated")
         large = {path: found for path, found in stamps.items() if found.size >= LARGE_BYTES}
         workers = self._workers or _processors()
-        if workers == 1 or len(large) == 1 or sum(found.size for found in large.values()) < WORKER_BYTES:
+        if len(large) == 1:
+            return hashing.digest_all(stamps, memory, lambda path, found: self._keep(path, stamps[path], found))
+        if workers == 1 or sum(found.size for found in large.values()) < WORKER_BYTES:
             return hashing.digest_all(stamps, memory)
         small = {path: found for path, found in stamps.items() if path not in large}
         return hashing.digest_in_workers(large, memory, workers) | hashing.digest_all(small, memory)
+
+    def _keep(self, path: Path, stamp: FileStamp, found: Meaning) -> None:
+        if stamp.size >= LARGE_BYTES:
+            self._kept = {_key(path, stamp): found}
 
     def _remembered(self, key: str) -> str | None:
         if self._known is None:

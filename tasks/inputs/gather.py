@@ -17,8 +17,9 @@ from pathlib import Path
 from tasks.configuration.settings import Settings
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.inputs import context, dockerfile
-from tasks.inputs.digests import Digested, Digests, FileStamp
+from tasks.inputs.digests import Digested, Digests
 from tasks.inputs.fingerprint import Inputs, Item
+from tasks.inputs.stamp import FileStamp
 from tasks.model import Image
 
 LAMBDA_JAR = "lambda.jar"

@@ -15,14 +15,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
-from tasks.inputs import jar
-from tasks.inputs.digests import FileStamp
+from tasks.inputs import jar, source
 from tasks.inputs.inflated import Inflated
+from tasks.inputs.stamp import FileStamp
 
 REMEMBERED_BYTES = 4 << 20
 """Fewer bytes of jars than this are inflated sooner than the memory of what was inflated is read."""
@@ -40,12 +40,15 @@ def is_jar(path: Path) -> bool:
     return path.suffix == ".jar"
 
 
-def digest_all(paths: Mapping[Path, FileStamp], memory: Path | None) -> dict[Path, str | InputError]:
+def digest_all(
+    paths: Mapping[Path, FileStamp], memory: Path | None, keep: Callable[[Path, jar.Meaning], object] | None = None
+) -> dict[Path, str | InputError]:
     """Digest files one after another in this process.
 
     Args:
         paths: the files, and what they must be like when they are opened.
         memory: the file of `tasks.inputs.inflated`, or None.
+        keep: is given what was read of each jar, or None.
 
     Returns:
         Each file's digest, or why it has none.
@@ -55,9 +58,13 @@ def digest_all(paths: Mapping[Path, FileStamp], memory: Path | None) -> dict[Pat
     results: dict[Path, str | InputError] = {}
     for path, stamp in paths.items():
         try:
-            results[path] = (
-                jar.digest(path, inflated.known, stamp) if is_jar(path) else f"sha256:{jar.file_digest(path, stamp)}"
-            )
+            if is_jar(path):
+                found = jar.read(path, inflated.known, stamp)
+                results[path] = found.digest
+                if keep is not None:
+                    keep(path, found)
+            else:
+                results[path] = f"sha256:{source.file_digest(path, stamp)}"
         except InputError as error:
             results[path] = error
     inflated.save()

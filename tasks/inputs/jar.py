@@ -7,21 +7,17 @@ one reader or another sees, so its bytes count as well: then a rebuild may be ne
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 
-from tasks.errors import ChangedWhileBuildingError, MissingInputError, UnreadableInputError
 from tasks.inputs import scheme
 from tasks.inputs.archive import DEFLATED, Archive, Entry, open_archive, shown, unreadable
-from tasks.inputs.digests import FileStamp
-from tasks.inputs.window import Source
+from tasks.inputs.source import Source, opened
+from tasks.inputs.stamp import FileStamp
 
 MAX_ENTRY_BYTES = 1 << 30
 """How large one entry may be when inflated."""
@@ -43,7 +39,6 @@ _SYMLINK, _REGULAR, _DIRECTORY = 0xA, 0x8, 0x4
 _OWNER_EXECUTES = 0o100
 _EXECUTABLE, _UTF8_NAME, _JAR_INSIDE, _DEFLATED_INSIDE, _POM_PROPERTIES, _OTHER_HOST = (1 << bit for bit in range(6))
 _MANIFEST = b"META-INF/MANIFEST.MF"
-_CHUNK_BYTES = 1 << 20
 
 _DATE_COMMENT = re.compile(
     rb"\A((?:[#!][^\r\n]*\r?\n)?#)"
@@ -53,99 +48,20 @@ _DATE_COMMENT = re.compile(
 """What `Properties.store` writes: a line for the caller's comment, if any, then one with `Date.toString()`."""
 
 
-def meaning(path: Path, known: dict[bytes, bytes] | None = None) -> str:
-    """Return a jar's meaning.
-
-    Args:
-        path: the jar.
-        known: inflated entries seen before, from `digest`'s calls or nothing; what is inflated now is added.
-
-    Returns:
-        A hexadecimal sha256; of the bytes where the file is no zip archive.
-
-    Raises:
-        MissingInputError: there is no such file.
-        UnreadableInputError: it is truncated, damaged, encrypted, beyond the limits above, or cannot be read.
-    """
-    return digest(path, known).partition(":")[2]
-
-
-def digest(path: Path, known: dict[bytes, bytes] | None = None, expected: FileStamp | None = None) -> str:
-    """Return a jar's meaning as `jar-<scheme>:<hexadecimal>`, or `sha256:<hexadecimal>` of what is no zip archive.
-
-    Args:
-        path: the jar.
-        known: as for `meaning`. A key is the sha256 of an entry's deflated bytes with the CRC-32 and the size that it
-            states, a value the sha256 of its content: equal deflated bytes are a proof of equal content.
-        expected: what the file must be like; None for whatever is there.
-
-    Raises:
-        ChangedWhileBuildingError: the path leads to another file than `expected`, or it changed.
-        MissingInputError: there is no such file.
-        UnreadableInputError: as for `meaning`.
-    """
-    with _opened(path, expected) as source:
-        is_jar, value = _Reader({} if known is None else known).digest(source, str(path))
-    return f"jar-{scheme.JAR}:{value.hex()}" if is_jar else f"sha256:{value.hex()}"
-
-
-def file_digest(path: Path, expected: FileStamp | None = None) -> str:
-    """Return the sha256 of a file's bytes, in hexadecimal.
-
-    Args:
-        path: the file.
-        expected: as for `digest`.
-
-    Raises:
-        ChangedWhileBuildingError: as for `digest`.
-        MissingInputError: there is no such file.
-        UnreadableInputError: it cannot be read.
-    """
-    with _opened(path, expected) as source:
-        return _sha256(source, 0, source.size).hex()
-
-
-def entries(path: Path, known: dict[bytes, bytes] | None = None) -> dict[str, str]:
-    """Return what a jar's meaning is made of, to tell which entries of two jars differ.
-
-    Args:
-        path: the jar.
-        known: as for `digest`.
-
-    Returns:
-        Each entry's name, the second of one name as `name (2)`, and a digest of what counts of it; then, in
-        parentheses, what counts of the archive as a whole. Two jars have one meaning exactly when these are equal.
-        What is no zip archive has nothing but `(bytes)`.
-
-    Raises:
-        MissingInputError: there is no such file.
-        UnreadableInputError: as for `meaning`.
-    """
-    with _opened(path) as source:
-        archive = open_archive(source, str(path))
-        if archive is None:
-            return {"(bytes)": _sha256(source, 0, source.size).hex()}
-        contents = _Reader({} if known is None else known).contents(archive)
-    listing: dict[str, str] = {}
-    seen: Counter[bytes] = Counter()
-    for name, record in contents.records:
-        seen[name] += 1
-        text = shown(name) if seen[name] == 1 else f"{shown(name)} ({seen[name]})"
-        # Names that are shown alike, and a name that ends like a second one's, still get a line each.
-        while text in listing:
-            text += "'"
-        listing[text] = hashlib.sha256(record).hexdigest()
-    return listing | {f"({fact})": hashlib.sha256(value).hexdigest() for fact, value in contents.facts if value}
-
-
 @dataclass(frozen=True)
-class _Contents:
-    """What counts of an archive: facts about the whole, and a record for each entry, sorted by name."""
+class Contents:
+    """What counts of an archive.
+
+    Attributes:
+        facts: names and values of what counts of the whole.
+        records: the name of each entry and what counts of it, sorted by name.
+    """
 
     facts: tuple[tuple[str, bytes], ...]
     records: list[tuple[bytes, bytes]]
 
     def digest(self) -> bytes:
+        """Return the sha256 of all of it."""
         parts = [_DOMAIN, scheme.JAR.to_bytes(4, "little")]
         for _, value in self.facts:
             parts += len(value).to_bytes(4, "little"), value
@@ -153,6 +69,64 @@ class _Contents:
         for name, record in self.records:
             parts += len(name).to_bytes(4, "little"), name, len(record).to_bytes(4, "little"), record
         return hashlib.sha256(b"".join(parts)).digest()
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What was read of a jar.
+
+    Attributes:
+        digest: `jar-<scheme>:<hexadecimal>`, or `sha256:<hexadecimal>` of the bytes of what is no zip archive.
+        contents: what counts of the archive; None where it is none.
+    """
+
+    digest: str
+    contents: Contents | None
+
+    def entries(self) -> dict[str, str]:
+        """Return what the meaning is made of, to tell which entries of two jars differ.
+
+        Returns:
+            Each entry's name, the second of one name as `name (2)`, and a digest of what counts of it; then, in
+            parentheses, what counts of the archive as a whole. Two jars have one meaning exactly when these are
+            equal. What is no zip archive has nothing but `(bytes)`.
+        """
+        if self.contents is None:
+            return {"(bytes)": self.digest.partition(":")[2]}
+        listing: dict[str, str] = {}
+        seen: Counter[bytes] = Counter()
+        for name, record in self.contents.records:
+            seen[name] += 1
+            text = shown(name) if seen[name] == 1 else f"{shown(name)} ({seen[name]})"
+            # Names that are shown alike, and a name that ends like a second one's, still get a line each.
+            while text in listing:
+                text += "'"
+            listing[text] = hashlib.sha256(record).hexdigest()
+        facts = {f"({fact})": hashlib.sha256(value).hexdigest() for fact, value in self.contents.facts if value}
+        return listing | facts
+
+
+def read(path: Path, known: dict[bytes, bytes] | None = None, expected: FileStamp | None = None) -> Meaning:
+    """Read a jar.
+
+    Args:
+        path: the jar.
+        known: inflated entries seen before; what is inflated now is added. A key is the sha256 of an entry's deflated
+            bytes with the CRC-32 and the size that it states, a value the sha256 of its content: equal deflated bytes
+            are a proof of equal content.
+        expected: what the file must be like; None for whatever is there.
+
+    Raises:
+        ChangedWhileBuildingError: the path leads to another file than `expected`, or it changed.
+        MissingInputError: there is no such file.
+        UnreadableInputError: it is truncated, damaged, encrypted, beyond the limits above, or cannot be read.
+    """
+    with opened(path, expected) as source:
+        archive = open_archive(source, str(path))
+        if archive is None:
+            return Meaning(f"sha256:{source.sha256().hex()}", None)
+        contents = _Reader({} if known is None else known).contents(archive)
+    return Meaning(f"jar-{scheme.JAR}:{contents.digest().hex()}", contents)
 
 
 @dataclass
@@ -171,10 +145,10 @@ class _Reader:
         """Return whether it is a zip archive, and its meaning or the sha256 of its bytes."""
         archive = open_archive(source, label)
         if archive is None:
-            return False, _sha256(source, 0, source.size)
+            return False, source.sha256()
         return True, self.contents(archive, depth).digest()
 
-    def contents(self, archive: Archive, depth: int = 0) -> _Contents:
+    def contents(self, archive: Archive, depth: int = 0) -> Contents:
         self._check_sizes(archive)
         in_order = archive.entries
         limits = [entry.offset for entry in in_order[1:]] + [archive.directory]
@@ -187,11 +161,11 @@ class _Reader:
         source = archive.source
         facts = (
             ("place of the manifest", _manifest_place(in_order)),
-            ("bytes before the first entry", _sha256(source, 0, archive.first) if archive.first else b""),
+            ("bytes before the first entry", source.sha256(0, archive.first) if archive.first else b""),
             ("comment", archive.comment),
-            ("layout", b"" if archive.regular else _sha256(source, 0, source.size)),
+            ("layout", b"" if archive.regular else source.sha256()),
         )
-        return _Contents(facts, records)
+        return Contents(facts, records)
 
     def _check_sizes(self, archive: Archive) -> None:
         for entry in archive.entries:
@@ -292,27 +266,3 @@ def _manifest_place(in_order: list[Entry]) -> bytes:
 
 
 _NOTHING = Entry(b"", 0, 0, 0, 0, 0, 0, 0, 0, b"")
-
-
-def _sha256(source: Source, start: int, end: int) -> bytes:
-    value = hashlib.sha256()
-    while start < end and (chunk := source.at(start, min(_CHUNK_BYTES, end - start))):
-        value.update(chunk)
-        start += len(chunk)
-    return value.digest()
-
-
-@contextlib.contextmanager
-def _opened(path: Path, expected: FileStamp | None = None) -> Iterator[Source]:
-    try:
-        with path.open("rb", buffering=0) as file:
-            # A link, or the name of a directory, may lead elsewhere while it is opened and back again by the next look.
-            if expected is not None and FileStamp.of(os.fstat(file.fileno())) != expected:
-                raise ChangedWhileBuildingError(f"{path} changed while it was read", "run again")
-            yield Source(file.fileno())
-    except FileNotFoundError as fault:
-        raise MissingInputError(f"{path} is not there", "run the Maven build, then run again") from fault
-    except OSError as fault:
-        raise UnreadableInputError(
-            f"{path} cannot be read: {fault.strerror}", "give yourself the right to read it, or see to its disk"
-        ) from fault

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tasks.errors import InputError
 from tasks.inputs.difference import DIGITS, Listing, is_jar
-from tasks.inputs.digests import stamp
 from tasks.inputs.gather import Gathered
 from tasks.inputs.inflated import Inflated
+from tasks.inputs.stamp import FileStamp, stamp
+
+Kept = Callable[[Path, FileStamp], Mapping[str, str] | None]
+"""Returns the entries of a jar that was read before, or None; `tasks.inputs.digests.Digests.entries`."""
 
 
 class Listings:
@@ -18,10 +21,12 @@ class Listings:
 
     Args:
         memory: the file of `tasks.inputs.inflated`, or None.
+        kept: knows the entries of jars that were read before.
     """
 
-    def __init__(self, memory: Path | None) -> None:
+    def __init__(self, memory: Path | None, kept: Kept = lambda _path, _stamp: None) -> None:
         self._memory = memory
+        self._kept = kept
         self._lock = threading.Lock()
         self._inflated: Inflated | None = None
 
@@ -42,12 +47,16 @@ class Listings:
         for item in gathered.inputs.context:
             source = sources.get(item.path)
             if source is not None and is_jar(item) and (wanted is None or item.path in wanted):
-                listing = self._read(source)
+                listing = self._entries(source, gathered.sources.stamps[source])
                 if listing is not None and _is_same(source, gathered):
                     found[item.path] = listing
         return found
 
-    def _read(self, path: Path) -> Listing | None:
+    def _entries(self, path: Path, known: FileStamp) -> Listing | None:
+        entries = self._kept(path, known) or self._read(path)
+        return None if entries is None else {name: digest[:DIGITS] for name, digest in entries.items()}
+
+    def _read(self, path: Path) -> Mapping[str, str] | None:
         from tasks.inputs import jar  # noqa: PLC0415  # Only what is built or differs needs it.
 
         with self._lock:
@@ -55,7 +64,7 @@ class Listings:
                 self._inflated = Inflated(self._memory)
             known = self._inflated.known
         try:
-            return {name: digest[:DIGITS] for name, digest in jar.entries(path, known).items()}
+            return jar.read(path, known).entries()
         except InputError:
             return None
 

@@ -27,7 +27,7 @@ from types import MappingProxyType
 
 from tasks.errors import ChangedWhileBuildingError, InputError, StagingError, UnreadableInputError
 from tasks.inputs.context import DOCKERFILE, Entry
-from tasks.inputs.digests import FileStamp
+from tasks.inputs.stamp import FileStamp
 
 PARTIAL = ".partial"
 """What is added to a context's name while it is written."""

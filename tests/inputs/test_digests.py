@@ -14,8 +14,9 @@ import pytest
 
 from tasks import run
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
-from tasks.inputs import digests, hashing, jar, mounts, sealed
-from tasks.inputs.digests import Digests, FileStamp, stamp
+from tasks.inputs import digests, hashing, jar, mounts, sealed, source
+from tasks.inputs.digests import Digests
+from tasks.inputs.stamp import FileStamp, stamp
 from tests.zips import Member, archive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,14 +40,14 @@ def cache(tmp_path: Path) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Which files are read from here on."""
     seen: list[Path] = []
-    for name in ("digest", "file_digest"):
-        original: Callable[..., str] = getattr(jar, name)
+    for module, name in ((jar, "read"), (source, "file_digest")):
+        original: Callable[..., object] = getattr(module, name)
 
-        def recorded(path: Path, *rest: object, original: Callable[..., str] = original) -> str:
+        def recorded(path: Path, *rest: object, original: Callable[..., object] = original) -> object:
             seen.append(path)
             return original(path, *rest)
 
-        monkeypatch.setattr(jar, name, recorded)
+        monkeypatch.setattr(module, name, recorded)
     return seen
 
 
@@ -68,7 +69,7 @@ def sha256(content: bytes) -> str:
 def test_a_jar_has_its_meaning_and_anything_else_its_bytes(files: Path) -> None:
     content = archive([Member("a", b"x")])
     jar_file, other = write(files / "a.jar", content), write(files / "a.zip", content)
-    assert Digests(None).of([jar_file, other]) == {jar_file: jar.digest(jar_file), other: sha256(content)}
+    assert Digests(None).of([jar_file, other]) == {jar_file: jar.read(jar_file).digest, other: sha256(content)}
 
 
 def test_what_has_not_changed_is_not_read_again(files: Path, cache: Path, reads: list[Path]) -> None:
@@ -128,6 +129,33 @@ def test_a_file_of_a_file_system_without_a_time_of_change_is_not_remembered(
     assert [path, path] == reads
 
 
+def test_the_entries_of_a_jar_that_was_read_alone_need_not_be_read_again(files: Path, reads: list[Path]) -> None:
+    path, small = large_jar(files / "a.jar"), write(files / "small.jar", archive([Member("a", b"x")]))
+    found = Digests(None)
+    found.of([path, small])
+    expected = jar.read(path).entries()
+    del reads[:]
+    assert found.entries(path, stamp(path)) == expected
+    assert found.entries(small, stamp(small)) is None
+    assert reads == []
+
+
+def test_the_entries_of_another_state_of_a_jar_are_not_known(files: Path) -> None:
+    path = large_jar(files / "a.jar")
+    found = Digests(None)
+    found.of([path])
+    large_jar(path, seed=2)
+    assert found.entries(path, stamp(path)) is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_of_many_jars_no_entries_are_kept(files: Path, workers: int) -> None:
+    paths = [large_jar(files / f"{number}.jar", seed=number) for number in range(2)]
+    found = Digests(None, workers=workers)
+    found.of(paths)
+    assert [found.entries(path, stamp(path)) for path in paths] == [None, None]
+
+
 def test_a_file_is_not_read_within_the_tick_of_its_last_change(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(files / "a", b"a")
     begun: list[int] = []
@@ -144,7 +172,7 @@ def test_a_file_is_not_read_within_the_tick_of_its_last_change(files: Path, monk
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(files / "a", b"one")
-    original = jar.file_digest
+    original = source.file_digest
 
     def overtaken(path: Path, expected: FileStamp) -> str:
         digest = original(path, expected)
@@ -152,7 +180,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(files: Path, monkeyp
             write(path, b"two")
         return digest
 
-    monkeypatch.setattr(jar, "file_digest", overtaken)
+    monkeypatch.setattr(source, "file_digest", overtaken)
     assert Digests(None).of([path]) == {path: sha256(b"two")}
 
 
@@ -190,7 +218,7 @@ def test_a_path_that_leads_elsewhere_while_it_is_read_and_back_again_is_not_take
 
 def test_a_file_that_changes_each_time_it_is_read_is_an_error(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, other = write(files / "a", b""), write(files / "b", b"b")
-    original = jar.file_digest
+    original = source.file_digest
 
     def overtaken(read: Path, expected: FileStamp) -> str:
         digest = original(read, expected)
@@ -198,7 +226,7 @@ def test_a_file_that_changes_each_time_it_is_read_is_an_error(files: Path, monke
             path.write_bytes(path.read_bytes() + b"x")
         return digest
 
-    monkeypatch.setattr(jar, "file_digest", overtaken)
+    monkeypatch.setattr(source, "file_digest", overtaken)
     found = Digests(None).of([path, other])
     assert isinstance(found[path], ChangedWhileBuildingError)
     assert found[other] == sha256(b"b")
@@ -217,7 +245,7 @@ def test_a_fault_is_not_remembered(files: Path, cache: Path) -> None:
     path = write(files / "a.jar", archive([Member("a", b"x")])[:20])
     assert isinstance(Digests(cache).of([path])[path], UnreadableInputError)
     write(path, archive([Member("a", b"x")]))
-    assert Digests(cache).of([path]) == {path: jar.digest(path)}
+    assert Digests(cache).of([path]) == {path: jar.read(path).digest}
 
 
 # The cache's file
@@ -375,7 +403,7 @@ import os, signal, sys, threading
 from pathlib import Path
 from tasks import run
 from tasks.inputs import hashing
-from tasks.inputs.digests import FileStamp
+from tasks.inputs.stamp import FileStamp
 def interrupt():
     while not run._children:
         pass

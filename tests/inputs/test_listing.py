@@ -37,7 +37,14 @@ def gathered(scripts: Path) -> Gathered:
 
 def test_a_jar_is_listed_by_its_path_in_the_context(scripts: Path) -> None:
     listing = Listings(None).of(gathered(scripts))["lambda.jar"]
-    assert listing == {name: digest[:12] for name, digest in jar.entries(scripts / "jars" / "query-1.jar").items()}
+    assert listing == {
+        name: digest[:12] for name, digest in jar.read(scripts / "jars" / "query-1.jar").entries().items()
+    }
+
+
+def test_a_jar_that_was_read_before_is_not_read_again(scripts: Path) -> None:
+    found = Listings(None, lambda path, _: {path.name: "0123456789abcdef"}).of(gathered(scripts))
+    assert found == {"lambda.jar": {"query-1.jar": "0123456789ab"}}
 
 
 def test_what_is_no_jar_is_not_listed(scripts: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from tasks import run
 from tasks.inputs import mounts
-from tasks.inputs.digests import Digests, stamp
+from tasks.inputs.digests import Digests
+from tasks.inputs.stamp import stamp
 
 TABLE = """\
 22 27 0:20 / /sys rw,nosuid shared:7 - sysfs sysfs rw

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tasks import run
 from tasks.errors import ChangedWhileBuildingError, StagingError, UnreadableInputError
 from tasks.inputs import context, staging
-from tasks.inputs.digests import stamp
+from tasks.inputs.stamp import stamp
 
 
 @pytest.fixture
