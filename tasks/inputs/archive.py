@@ -11,90 +11,35 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from tasks.errors import UnreadableInputError
+from tasks.inputs import central_directory
+from tasks.inputs.central_directory import (
+    MAX_32,
+    SEEN_FLAGS,
+    STORED,
+    UNICODE_PATH,
+    ZIP64,
+    Entry,
+    extra_fields,
+    unreadable,
+)
 from tasks.inputs.source import Source
 
-STORED, DEFLATED = 0, 8
-
-MAX_ENTRIES = 2_000_000
-"""How many entries one archive may have; a fat jar of Sleeper's has about 60,000."""
-
 _LOCAL = struct.Struct("<4s5H3I2H")
-_CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _END_64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR_64 = struct.Struct("<4sIQI")
 _DESCRIPTORS = (struct.Struct("<3I"), struct.Struct("<I2Q"))
-_EXTRA = struct.Struct("<2sH")
-_LOCAL_SIGNATURE, _CENTRAL_SIGNATURE, _END_SIGNATURE = b"PK\3\4", b"PK\1\2", b"PK\5\6"
+_LOCAL_SIGNATURE, _END_SIGNATURE = b"PK\3\4", b"PK\5\6"
 _END_64_SIGNATURE, _LOCATOR_64_SIGNATURE, _DESCRIPTOR_SIGNATURE = b"PK\6\6", b"PK\6\7", b"PK\7\x08"
 
-_MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
+_MAX_16 = 0xFFFF
 _MAX_COMMENT = 0xFFFF
-
-_ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _DESCRIPTOR = 1 << 3
-_PATCHED = 1 << 5
-_UTF8 = 1 << 11
-_SEEN_FLAGS = _ENCRYPTED | _PATCHED | _UTF8
-
-_ZIP64, _UNICODE_PATH = b"\x01\x00", b"up"  # The kinds of extra field that change what is read, 0x0001 and 0x7075.
 
 _SLACK = 0xFFFF + 64  # More than the longest extra field and data descriptor, so that a gap behind them shows.
-
-DAMAGED = "run the Maven build again; if it comes back, see whether the disk is full or something else writes the jar"
-
-
-def shown(name: bytes) -> str:
-    """Return an entry's name for people: UTF-8 where it is, and nothing that a terminal would obey."""
-    text = name.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else ascii(text)[1:-1]
-
-
-def unreadable(label: str, entry: bytes | None, reason: str, next_step: str = DAMAGED) -> UnreadableInputError:
-    """Return the error for a fault in the jar `label`, naming the entry where the fault is in one."""
-    where = label if entry is None else f"{label}: entry {shown(entry)}"
-    return UnreadableInputError(f"{where}: {reason}", next_step)
-
-
-class Entry(NamedTuple):
-    """One entry as the central directory has it.
-
-    Attributes:
-        name: its bytes, whatever they encode.
-        offset: where its local header begins in the file.
-        packed: the length of its compressed bytes.
-        size: the length of its content.
-        crc: the CRC-32 of its content.
-        method: `STORED` or `DEFLATED`.
-        flags: the general purpose bits that change what is read.
-        mode: the Unix mode, or what stands where one would be.
-        host: the system that wrote it; 3 is Unix.
-        note: its comment and its Unicode path (which replaces the name for some readers), or empty without both.
-    """
-
-    name: bytes
-    offset: int
-    packed: int
-    size: int
-    crc: int
-    method: int
-    flags: int
-    mode: int
-    host: int
-    note: bytes
-
-    @property
-    def utf8(self) -> bool:
-        """Whether the name says that it is UTF-8."""
-        return bool(self.flags & _UTF8)
-
-    @property
-    def unicode_path(self) -> bytes:
-        """The Unicode path in `note`."""
-        return self.note[2 + int.from_bytes(self.note[:2], "little") :]
 
 
 @dataclass
@@ -150,7 +95,7 @@ class Archive:
         if (
             chunk[_LOCAL.size : name_end] != name
             or local[3] != entry.method
-            or (local[2] ^ entry.flags) & _SEEN_FLAGS
+            or (local[2] ^ entry.flags) & SEEN_FLAGS
             or not (
                 (bare and local[6:9] == (crc, packed, size))
                 or _agrees(entry, local, chunk[name_end:begin], chunk[end:extent])
@@ -194,16 +139,16 @@ def open_archive(source: Source, label: str) -> Archive | None:
     long = _read_end_64(source, end)
     if long is not None:
         end, long_count, long_size, long_stated, tidy = long
-        short = ((count, long_count, _MAX_16), (size, long_size, _MAX_32), (stated, long_stated, _MAX_32))
+        short = ((count, long_count, _MAX_16), (size, long_size, MAX_32), (stated, long_stated, MAX_32))
         regular = regular and tidy and all(small in (large, most) for small, large, most in short)
         count, size, stated = long_count, long_size, long_stated
     directory = end - size
     shift = directory - stated
     if directory < 0 or shift < 0:
         raise unreadable(label, None, "its directory is said to be where it cannot be: it is truncated or damaged")
-    if shift and source.at(stated, 4) == _CENTRAL_SIGNATURE:
+    if shift and source.at(stated, 4) == central_directory.SIGNATURE:
         regular = False
-    entries, whole = _read_directory(source.at(directory, size), shift, label)
+    entries, whole = central_directory.read(source.at(directory, size), shift, label)
     regular = regular and whole
     if len(entries) != count:
         if long is not None or len(entries) & _MAX_16 != count:
@@ -242,78 +187,6 @@ def _read_end_64(source: Source, end: int) -> tuple[int, int, int, int, bool] | 
     return None
 
 
-def _read_directory(directory: bytes, shift: int, label: str) -> tuple[list[Entry], bool]:
-    """Return the entries in the directory's order, and whether their extra fields are whole."""
-    entries: list[Entry] = []
-    whole = True
-    at, end = 0, len(directory)
-    while at < end:
-        if end - at < _CENTRAL.size or not directory.startswith(_CENTRAL_SIGNATURE, at):
-            raise unreadable(label, None, f"its directory is damaged behind entry number {len(entries)}")
-        fields = _CENTRAL.unpack_from(directory, at)
-        _, made_by, _, flags, method, _, _, crc, packed, size, name_length, extra_length = fields[:12]
-        name_end = at + _CENTRAL.size + name_length
-        name = directory[at + _CENTRAL.size : name_end]
-        extra_end = name_end + extra_length
-        at = extra_end + fields[12]
-        if at > end or len(entries) == MAX_ENTRIES:
-            limit = f"it has more than {MAX_ENTRIES:,} entries" if at <= end else "its directory is cut short"
-            raise unreadable(label, None, limit)
-        offset, comment, path = fields[16], directory[extra_end:at], b""
-        if extra_length:
-            extra = _extra_fields(directory[name_end:extra_end])
-            whole = whole and extra is not None
-            path = (extra or {}).get(_UNICODE_PATH, b"")
-            if _MAX_32 in (packed, size, offset):
-                size, packed, offset = _long_values(extra or {}, (size, packed, offset), label, name)
-        if flags & (_ENCRYPTED | _PATCHED) or method not in (STORED, DEFLATED):
-            raise _unsupported(label, name, flags, method)
-        flags, mode, host, note = flags & _SEEN_FLAGS, fields[15] >> 16, made_by >> 8, b""
-        if comment or path:
-            note = len(comment).to_bytes(2, "little") + comment + path
-        entries.append(Entry(name, offset + shift, packed, size, crc, method, flags, mode, host, note))
-    return entries, whole
-
-
-def _unsupported(label: str, name: bytes, flags: int, method: int) -> UnreadableInputError:
-    if flags & _ENCRYPTED:
-        return unreadable(label, name, "it is encrypted", "put the jar there without a password")
-    reason = "it is a patch" if flags & _PATCHED else f"it is compressed by method {method}, which Java does not read"
-    return unreadable(label, name, reason, "pack the jar again, its entries stored or deflated")
-
-
-def _extra_fields(extra: bytes) -> dict[bytes, bytes] | None:
-    """Return an entry's extra fields by their kind, or None where readers may take them for different ones."""
-    fields: dict[bytes, bytes] = {}
-    at = 0
-    while at < len(extra):
-        if at + _EXTRA.size > len(extra):
-            return None
-        kind, length = _EXTRA.unpack_from(extra, at)
-        at += _EXTRA.size + length
-        if at > len(extra) or kind in fields:
-            return None
-        fields[kind] = extra[at - length : at]
-    return fields
-
-
-def _long_values(
-    extra: dict[bytes, bytes], short: tuple[int, int, int], label: str, name: bytes
-) -> tuple[int, int, int]:
-    """Return size, packed size and offset, each from the zip64 extra field where its 32 bits are not enough."""
-    field = extra.get(_ZIP64, b"")
-    values, at = [], 0
-    for value in short:
-        if value == _MAX_32:
-            if at + 8 > len(field):
-                raise unreadable(label, name, "its zip64 sizes are missing")
-            values.append(int.from_bytes(field[at : at + 8], "little"))
-            at += 8
-        else:
-            values.append(value)
-    return values[0], values[1], values[2]
-
-
 def _agrees(entry: Entry, local: tuple[Any, ...], extra: bytes, following: bytes) -> bool:
     """Whether a local header with extra fields or a data descriptor says what the directory says of the entry.
 
@@ -323,24 +196,24 @@ def _agrees(entry: Entry, local: tuple[Any, ...], extra: bytes, following: bytes
         extra: its extra fields.
         following: what stands between the entry's compressed bytes and the next entry.
     """
-    fields = _extra_fields(extra)
-    if fields is None or fields.get(_UNICODE_PATH, b"") != entry.unicode_path:
+    fields = extra_fields(extra)
+    if fields is None or fields.get(UNICODE_PATH, b"") != entry.unicode_path:
         return False
     crc, packed, size = local[6:9]
     if local[2] & _DESCRIPTOR:
         # Java's ZipInputStream refuses one behind a stored entry, whose end it could not tell.
         if entry.method == STORED:
             return False
-        sizes = crc in (0, entry.crc) and packed in (0, entry.packed, _MAX_32) and size in (0, entry.size, _MAX_32)
+        sizes = crc in (0, entry.crc) and packed in (0, entry.packed, MAX_32) and size in (0, entry.size, MAX_32)
         return sizes and _is_descriptor(following, entry)
-    if packed == size == _MAX_32 and (long := fields.get(_ZIP64)) is not None:
+    if packed == size == MAX_32 and (long := fields.get(ZIP64)) is not None:
         size, packed = (int.from_bytes(long[at : at + 8], "little") for at in (0, 8))
     return not following and (crc, packed, size) == (entry.crc, entry.packed, entry.size)
 
 
 def _is_descriptor(following: bytes, entry: Entry) -> bool:
     for form in _DESCRIPTORS:
-        if max(entry.packed, entry.size) <= _MAX_32 or form.size > _DESCRIPTORS[0].size:
+        if max(entry.packed, entry.size) <= MAX_32 or form.size > _DESCRIPTORS[0].size:
             record = form.pack(entry.crc, entry.packed, entry.size)
             if following in (record, _DESCRIPTOR_SIGNATURE + record):
                 return True

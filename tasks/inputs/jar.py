@@ -15,7 +15,8 @@ from operator import itemgetter
 from pathlib import Path
 
 from tasks.inputs import scheme
-from tasks.inputs.archive import DEFLATED, Archive, Entry, open_archive, shown, unreadable
+from tasks.inputs.archive import Archive, open_archive
+from tasks.inputs.central_directory import DEFLATED, Entry, shown, unreadable
 from tasks.inputs.source import Source, opened
 from tasks.inputs.stamp import FileStamp
 
