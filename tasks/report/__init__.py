@@ -13,13 +13,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from tasks import decision
 from tasks.configuration.located import shown
-from tasks.decision import Decision
 from tasks.engine.progress import Progress
 from tasks.errors import SleeperImagesError
 from tasks.push import CURRENT
@@ -32,15 +31,16 @@ from tasks.report.events import (
     Began,
     Ended,
     Event,
+    Explained,
     Finished,
     Moved,
     Noted,
     Record,
     Started,
+    Work,
 )
 from tasks.report.jsonl import JsonLines
 from tasks.report.plain import Plain
-from tasks.report.reasons import Reasons
 from tasks.report.terminal import Terminal
 from tasks.session import Session, current
 
@@ -74,7 +74,8 @@ class Reporter:
         self._lock = threading.RLock()
         self._began = time.monotonic()
         self._workers: dict[int, int] = {}
-        self._reasons = Reasons(self._explain)
+        self._explaining: threading.Thread | None = None
+        self._over = False
 
     @staticmethod
     def form(terminal: Terminal) -> Form:
@@ -110,10 +111,10 @@ class Reporter:
         verb, image = _about(task)
         decided, reason = "", ""
         if verb == "preflight":  # It comes before the first build, and only where there is one.
-            self._reasons.begin()
+            self._explain()
         if verb == "push":
             found = self._session.decisions.of(self._session.catalogue.image(image))
-            decided, reason = decision.state(found), self._reason(image, found)
+            decided, reason = decision.state(found), decision.reason(found)
         elif verb == "build":
             decided, reason = "build", "for the local engine"
         if task.actions:
@@ -174,37 +175,38 @@ class Reporter:
             interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
             for work in [work for work in self._record.images if not work.outcome]:
                 outcome = INTERRUPTED if work.running and interrupted else NOT_RUN
-                reason = "" if work.running else self._known_reason(work.image)
+                reason = "" if work.running else self._known_reason(work)
                 self._happened(Ended(self._now(), work.task, work.verb, work.image, outcome, reason=reason))
             worked = self._record.worked
             report = self._write_report() if worked else ""
             logs = shown(self._session.state.logs) if any(work.log for work in self._record.works.values()) else ""
             self._happened(Finished(self._now(), logs, report))
+            self._over = True
             self._form.close()
             # Builds that an interrupt has not reached yet go on talking.
             self._session.watcher = None
 
     # Events
 
-    def _explain(self) -> Iterator[tuple[str, str]]:
+    def _explain(self) -> None:
+        """Begin to find out why images are built, in the words of the plan; no build waits for it."""
+        if self._explaining is None:
+            self._explaining = threading.Thread(target=self._tell_reasons, name="reasons", daemon=True)
+            self._explaining.start()
+
+    def _tell_reasons(self) -> None:
         from tasks.views.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
 
-        return build_reasons(self._session)
+        for image, reason in build_reasons(self._session):
+            with self._lock:
+                if self._over:
+                    return
+                self._happened(Explained(self._now(), f"push:{image}", reason))
 
-    def _reason(self, image: str, found: Decision) -> str:
-        reason = decision.reason(found)
-        return self._reasons.of(image, reason) if isinstance(found, decision.Missing) else reason
-
-    def _late_reason(self, task: str, image: str) -> str:
-        """Return why an image was built, where that was found out after its build began; else nothing."""
-        work = self._record.works.get(task)
-        late = work is not None and work.verb == "push" and work.decision == "build"
-        return self._reasons.of(image, "") if late else ""
-
-    def _known_reason(self, image: str) -> str:
+    def _known_reason(self, work: Work) -> str:
         """Return why something would have been done about an image, if that was decided."""
         known = self._session.decisions.known() if self._session.pushes else {}
-        return self._reason(image, known[image]) if image in known else ""
+        return work.reason or (decision.reason(known[work.image]) if work.image in known else "")
 
     def _ended(self, task: Any, outcome: str, values: dict[str, Any], error: str = "") -> None:
         verb, image = _about(task)
@@ -222,7 +224,6 @@ class Reporter:
                 digest=values.get("digest", ""),
                 name=values.get("name", ""),
                 size=values.get("size") or 0,
-                reason=self._late_reason(task.name, image),
                 error=error,
                 log=log,
             )

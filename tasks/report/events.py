@@ -1,6 +1,6 @@
 """What happens in a run, as values, and the record that they add up to. Pure: nothing here writes or asks.
 
-Started ─▶ (Began ─▶ Moved … ─▶ Ended | Ended | Noted) … ─▶ Finished
+Started ─▶ (Began ─▶ Moved … ─▶ Ended | Ended | Explained | Noted) … ─▶ Finished
 """
 
 from __future__ import annotations
@@ -69,6 +69,19 @@ class Began(Event):
     worker: int
     decision: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Explained(Event):
+    """It was found out why an image is built: before its build begins, or while it runs, which waits for nothing.
+
+    Attributes:
+        task: whose build.
+        reason: in the words of the plan.
+    """
+
+    task: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -153,6 +166,7 @@ class Work:
         outcome: one of OUTCOMES, DONE, or empty where it has not ended.
         decision: the image's decision in one word.
         reason: why.
+        explained: whether that is all that can be told of it.
         digest: of the image.
         name: of the image in the local engine.
         size: of the image in bytes.
@@ -171,6 +185,7 @@ class Work:
     outcome: str = ""
     decision: str = ""
     reason: str = ""
+    explained: bool = False
     digest: str = ""
     name: str = ""
     size: int = 0
@@ -223,7 +238,9 @@ class Record:
             case Began():
                 work = self._work(event)
                 work.worker, work.began, work.ended = event.worker, event.at, None
-                work.decision, work.reason = event.decision, event.reason
+                work.decision, work.reason = event.decision, work.reason if work.explained else event.reason
+            case Explained(task=task, reason=reason) if task in self.works:
+                self.works[task].reason, self.works[task].explained = reason, True
             case Moved(task=task, progress=progress) if task in self.works:
                 self.works[task].progress = progress
                 self.works[task].steps = progress.steps

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.push import BUILT
-from tasks.report.events import OUTCOMES, Began, Ended, Event, Finished, Moved, Noted, Record, Started
+from tasks.report.events import OUTCOMES, Began, Ended, Event, Explained, Finished, Moved, Noted, Record, Started
 from tasks.report.terminal import Terminal
 
 SCHEMA = 1
@@ -67,7 +67,7 @@ def fields(event: Event, record: Record) -> dict[str, Any]:
                 "image": event.image or None,
                 "worker": event.worker,
                 "decision": event.decision or None,
-                "reason": event.reason or None,
+                "reason": record.works[event.task].reason or None,
             }
         case Moved(task=task, progress=progress):
             return {
@@ -79,11 +79,17 @@ def fields(event: Event, record: Record) -> dict[str, Any]:
             }
         case Ended():
             return _ended(event, record)
-        case Noted(task=task, text=text):
-            return {"event": "note", "task": task or None, "text": text}
+        case Explained() | Noted():
+            return _said(event)
         case Finished():
             return _finished(record)
     raise TypeError(event)
+
+
+def _said(event: Explained | Noted) -> dict[str, Any]:
+    if isinstance(event, Explained):
+        return {"event": "task-explained", "task": event.task, "reason": event.reason}
+    return {"event": "note", "task": event.task or None, "text": event.text}
 
 
 def _ended(event: Ended, record: Record) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tasks.report.events import (
     Began,
     Ended,
     Event,
+    Explained,
     Finished,
     Noted,
     Record,
@@ -52,6 +53,7 @@ class Plain:
         self._terminal = terminal
         self._starts = starts
         self._held: list[Ended] = []
+        self._unsaid: dict[str, Began] = {}
 
     def show(self, event: Event, record: Record) -> None:
         """Write what there is to say of an event that the record has taken in."""
@@ -63,25 +65,39 @@ class Plain:
 
     def text(self, event: Event, record: Record) -> str:
         """Return the lines for an event, or nothing."""
-        text = ""
+        text = self._beginning(event, record)
         match event:
             case Started(target=target, version=version) if target:
                 text = f"{self._terminal.paint('sleeper-images', 'strong')} → {target}  version {version}\n"
-            case Began(image=image, decision="build" | "retag" as word, reason=reason) if self._starts:
-                text = self._line(word, "faint", image, record, [_first_line(reason)])
             case Ended(outcome=outcome) if outcome == FAILED:
                 if record.works[event.task].decision in _NEVER_BEGAN:
                     # Fifteen jars that are missing have one remedy: told together, at the end.
                     self._held.append(event)
                 else:
-                    text = self._failure(event, record.works[event.task])
+                    text += self._failure(event, record.works[event.task])
             case Ended(outcome=outcome) if outcome not in _QUIET:
-                text = self._ended(event, record.works[event.task], record)
+                text += self._ended(event, record.works[event.task], record)
             case Noted(task=task, text=said):
                 text = self._note(f"{task}: {said}" if task and not said.startswith(task) else said)
             case Finished():
                 text = self._unbegun() + self._summary(record)
         return text
+
+    def _beginning(self, event: Event, record: Record) -> str:
+        """Return the line that says that an image is begun, and why: when that is known, or when it has ended."""
+        match event:
+            case Began(task=task, decision="build" | "retag") if self._starts:
+                self._unsaid[task] = event
+                if event.verb == "push" and event.decision == "build" and not record.works[task].explained:
+                    return ""
+            case Explained(task=task) | Ended(task=task):
+                pass
+            case _:
+                return ""
+        return self._began(self._unsaid.pop(task), record) if task in self._unsaid else ""
+
+    def _began(self, event: Began, record: Record) -> str:
+        return self._line(event.decision, "faint", event.image, record, [_first_line(record.works[event.task].reason)])
 
     def _ended(self, event: Ended, work: Work, record: Record) -> str:
         parts = [

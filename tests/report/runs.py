@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.engine.progress import Progress, Step
-from tasks.report.events import Began, Ended, Event, Finished, Moved, Noted, Record, Started
+from tasks.report.events import Began, Ended, Event, Explained, Finished, Moved, Noted, Record, Started
 
 DIGEST = "sha256:" + "3f1c2a9b77aa" + "0" * 52
 NAMES = ("ingest", "query-lambda", "metrics-lambda", "athena-lambda", "statestore-lambda")
@@ -36,6 +36,10 @@ def began(at: float, image: str, *, worker: int = 1, decision: str = "build", re
     return Began(at, push(image), "push", image, worker, decision, reason or "these inputs are not in the registry")
 
 
+def explained(at: float, image: str, reason: str) -> Explained:
+    return Explained(at, push(image), reason)
+
+
 def ended(at: float, image: str, outcome: str = "built", *, size: int = 0, error: str = "", log: str = "") -> Ended:
     digest = "" if error or outcome in {"not run", "interrupted"} else DIGEST
     return Ended(at, push(image), "push", image, outcome, digest=digest, size=size, error=error, log=log)
@@ -49,8 +53,10 @@ def whole(log: Path | None = None) -> list[Event]:
         Noted(0.5, "builder", "builder sleeper cannot boot, so the engine's own BuildKit builds"),
         Ended(0.5, "builder", "builder", "", "done"),
         ended(0.5, "statestore-lambda", "current"),
+        explained(0.55, "athena-lambda", "not in the registry, nor is there a tag 0.36.0"),
         began(0.6, "ingest"),
         began(0.6, "athena-lambda", worker=2),
+        explained(0.65, "ingest", "docker/ingest/run.sh changed"),
         Moved(0.7, push("ingest"), Progress("load build context", 1_500_000)),
         ended(1.2, "athena-lambda", "failed", error=ERROR, log=str(log or "")),
         began(

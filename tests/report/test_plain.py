@@ -38,6 +38,22 @@ def test_a_run_that_was_interrupted() -> None:
     golden.check("run-interrupted.txt", shown([*events, Finished(1.0, "", "report.html")]))
 
 
+def test_an_image_is_said_to_begin_when_it_is_known_why() -> None:
+    why = runs.explained(0.6, "ingest", "docker/ingest/run.sh changed")
+    before = shown([runs.started("ingest"), why, runs.began(0.7, "ingest")])
+    after = shown([runs.started("ingest"), runs.began(0.5, "ingest"), why])
+    assert before.splitlines()[1:] == ["  build     ingest  docker/ingest/run.sh changed"]
+    assert after == before
+
+
+def test_an_image_of_which_nobody_found_out_why_is_said_to_begin_when_it_has_ended() -> None:
+    begun = [runs.started("ingest"), runs.began(0.5, "ingest")]
+    assert len(shown(begun).splitlines()) == 1
+    lines = shown([*begun, runs.ended(1.0, "ingest")]).splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["build", "ingest"], ["built", "ingest"]]
+    assert lines[1].endswith("these inputs are not in the registry")
+
+
 def test_one_image_is_no_images() -> None:
     assert "1 image: 1 current" in shown([runs.started("ingest"), runs.ended(1, "ingest", "current"), Finished(1)])
 
