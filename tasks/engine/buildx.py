@@ -19,6 +19,10 @@ BUILDING = "building"
 Where it could be pushed to only once, as in an ECR repository with immutable tags, something is added to it that no
 other build has."""
 
+COMPRESSION_LEVEL = 1
+"""How hard BuildKit tries: jars are deflated already, so the default takes twice as long for a few bytes less
+(docs/decisions/0016). An image means the same at every level, so that it is not among the inputs."""
+
 PASSED_ON = (
     # Where things are.
     "HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR", "USER", "LOGNAME", "LANG",
@@ -70,7 +74,8 @@ class Output:
             parts.append("push-by-digest=true")
         # An engine that keeps images would name and unpack one that nobody runs here, for each build.
         parts.append("store=false")
-        return cls(",".join([*parts, f"oci-mediatypes={_oci(inputs)}", f"compression={inputs.compression}"]))
+        compression = f"compression={inputs.compression},compression-level={COMPRESSION_LEVEL}"
+        return cls(",".join([*parts, f"oci-mediatypes={_oci(inputs)}", compression]))
 
     @classmethod
     def load(cls, name: str) -> Output:

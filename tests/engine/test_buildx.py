@@ -48,7 +48,7 @@ def test_a_builder_that_can_pushes_by_digest_and_under_no_tag() -> None:
     (output,) = [part for part in command() if part.startswith("--output=")]
     assert output == (
         "--output=type=image,name=127.0.0.1:5000/mine/ingest,push=true,push-by-digest=true,"
-        "store=false,oci-mediatypes=true,compression=gzip"
+        "store=false,oci-mediatypes=true,compression=gzip,compression-level=1"
     )
 
 
@@ -56,7 +56,7 @@ def test_the_engines_own_builder_pushes_to_a_tag_that_nothing_reads() -> None:
     (output,) = [part for part in command(OWN) if part.startswith("--output=")]
     assert output == (
         "--output=type=image,name=127.0.0.1:5000/mine/ingest:building,push=,"
-        "store=false,oci-mediatypes=true,compression=gzip"
+        "store=false,oci-mediatypes=true,compression=gzip,compression-level=1"
     )
 
 
