@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from tasks import run
 from tasks.engine import builders
 from tasks.engine.buildx import Engine
 from tasks.errors import EngineError
+from tasks.parallel import each
 
 BUILDX = (0, 10)
 """The oldest buildx that builds as we ask it to: --provenance and --sbom came with 0.10 (its release notes).
@@ -32,12 +33,14 @@ def check_engine(environment: Mapping[str, str], *, engine: bool = True) -> None
         EngineError: it does not, or has not.
         CommandError: there is no docker, or it hangs.
     """
+    questions = [["docker", "buildx", "version"]]
     if engine:
-        argv = ["docker", "version", "--format", "{{.Server.Version}}"]
-        done = run.run(argv, environment=environment, timeout=SECONDS)
-        if done.code != 0:
-            raise EngineError(f"no Docker engine answers\n{run.tail(done)}", builders.NO_ENGINE)
-    done = run.run(["docker", "buildx", "version"], environment=environment, timeout=SECONDS)
+        questions.append(["docker", "version", "--format", "{{.Server.Version}}"])
+    done, *answer = each(
+        lambda argv: run.run(argv, environment=environment, timeout=SECONDS), questions, at_once=len(questions)
+    )
+    if answer and answer[0].code != 0:
+        raise EngineError(f"no Docker engine answers\n{run.tail(answer[0])}", builders.NO_ENGINE)
     if done.code != 0:
         raise EngineError(f"docker has no buildx\n{run.tail(done)}", _GET_BUILDX)
     found = version(done.output)
@@ -54,13 +57,13 @@ def version(text: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def lacking(engine: Engine, wanted: Iterable[str], environment: Mapping[str, str]) -> set[str]:
+def lacking(engine: Engine, wanted: Collection[str], environment: Mapping[str, str]) -> set[str]:
     """Return those of the wanted platforms whose programs the builder cannot run; none where it does not say.
 
     Raises:
         EngineError: the builder cannot be inspected.
     """
-    found = builders.inspect(engine.builder, environment)
+    found = builders.inspect(engine.builder, environment) if wanted else None
     if found is None or not found.platforms:
         return set()
     runs = {_plain(name) for name in found.platforms}

@@ -79,6 +79,11 @@ def test_the_platforms_that_a_builder_lacks_are_named(environment: dict[str, str
     assert minimum.lacking(Engine("a", "docker"), wanted, environment) == {"linux/s390x"}
 
 
+def test_where_nothing_is_run_the_builder_is_not_asked(environment: dict[str, str]) -> None:
+    docker(environment, "exit 1")
+    assert minimum.lacking(Engine("a", "docker"), [], environment) == set()
+
+
 @pytest.mark.parametrize("script", ["printf 'Name: a\\nDriver: docker\\n'", "echo no builder a found >&2; exit 1"])
 def test_a_builder_that_does_not_say_its_platforms_lacks_none(environment: dict[str, str], script: str) -> None:
     docker(environment, script)
