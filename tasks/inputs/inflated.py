@@ -22,6 +22,10 @@ from tasks.inputs.jar import KNOWN_KEY_BYTES, KNOWN_VALUE_BYTES
 MAX_RECORDS = 400_000
 """How many are kept, 30 MB of them; Sleeper's jars have about 110,000 distinct entries."""
 
+WORTH_WRITING = 1 / 20
+"""How much there must be of what is new, beside what the file has: it is written whole, which takes longer than
+inflating the few classes that somebody edited."""
+
 LOCK_SECONDS = 1.0
 """How long to wait while another process adds to the file, before going without."""
 
@@ -45,8 +49,9 @@ class Inflated:
         self._loaded = len(self.known)
 
     def save(self) -> None:
-        """Add what is new to the file, to what other processes have added meanwhile; the oldest make room."""
-        if self._path is None or len(self.known) == self._loaded:
+        """Add what is new to the file, if that is worth it, to what others have added; the oldest make room."""
+        fresh = len(self.known) - self._loaded
+        if self._path is None or fresh == 0 or fresh < self._loaded * WORTH_WRITING:
             return
         with _locked(self._path) as locked:
             if locked:

@@ -323,6 +323,23 @@ def test_equal_deflated_bytes_are_inflated_once_in_all_runs(files: Path, cache: 
     assert (Digests(cache).of([path]), memory.stat().st_size) == (first, size)
 
 
+def test_a_few_entries_that_are_new_are_not_worth_writing_all_others_anew(files: Path, cache: Path) -> None:
+    members = [Member(f"{number}.class", os.urandom(110_000), method=zipfile.ZIP_DEFLATED) for number in range(40)]
+    path = write(files / "a.jar", archive(members))
+    Digests(cache).of([path])
+    memory = cache.with_name("digests.inflated")
+    before = memory.read_bytes()
+    write(path, archive([Member("0.class", os.urandom(110_000), method=zipfile.ZIP_DEFLATED), *members[1:]]))
+    Digests(cache).of([path])
+    assert memory.read_bytes() == before
+    write(
+        path,
+        archive([Member(f"new/{member.name}", os.urandom(110_000), method=zipfile.ZIP_DEFLATED) for member in members]),
+    )
+    Digests(cache).of([path])
+    assert len(memory.read_bytes()) > len(before)
+
+
 def test_a_damaged_memory_of_what_was_inflated_is_not_believed(files: Path, cache: Path) -> None:
     path = write(files / "a.jar", archive([Member(str(number), os.urandom(50_000)) for number in range(100)]))
     expected = Digests(cache).of([path])
