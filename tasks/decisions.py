@@ -19,6 +19,7 @@ from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, S
 from tasks.inputs.fingerprint import Inputs, inputs_tag
 from tasks.inputs.gather import Gathered, Gatherer
 from tasks.model import Image
+from tasks.parallel import Pool
 from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import presence, proof
 from tasks.registry.oci import IMMUTABLE, Client, Descriptor
@@ -34,6 +35,9 @@ class Holdings(Protocol):
     @property
     def version(self) -> str:
         """The version tag."""
+
+    def log_in(self) -> None:
+        """Get the login that the client will be asked for; raises what asking would."""
 
     def repository(self, image: Image) -> Repository:
         """Return the image's repository."""
@@ -136,6 +140,9 @@ class Decisions:
         self._gathered |= self._gather([image for name, image in self._expected.items() if name not in self._gathered])
 
     def _decide(self, images: list[Image]) -> None:
+        with Pool(1) as pool:
+            # AWS takes as long to give a token as an edited jar to be read.
+            login = pool.submit(self._holdings.log_in)
         self._gather_expected()
         known: list[tuple[Image, Inputs]] = []
         for image in images:
@@ -145,13 +152,13 @@ class Decisions:
             else:
                 self._decisions[image.name] = Blocked(found)
         try:
-            self._decisions |= self._look(known)
+            if known:
+                login.result()
+                self._decisions |= self._look(known)
         except SleeperImagesError as error:  # No target, no credentials, no answer: the same for every image.
             self._decisions |= {image.name: Unknown(error) for image, _ in known}
 
     def _look(self, known: list[tuple[Image, Inputs]]) -> dict[str, Decision]:
-        if not known:
-            return {}
         version = check_version(self._holdings.version)
         tags = {image.name: inputs_tag(inputs.fingerprint()) for image, inputs in known}
         wanted = {image.name: (self._holdings.repository(image), (tags[image.name], version)) for image, _ in known}

@@ -138,6 +138,15 @@ class Session:
             return self.ecr.token(fresh=fresh).credential
         return docker_credential(registry)
 
+    def log_in(self) -> None:
+        """Fetch the token of AWS's registry, if images go there; other logins cost nothing to find.
+
+        Raises:
+            SleeperImagesError: nothing says where images go, or AWS gave no token.
+        """
+        if self.target.ecr:
+            self.ecr.token()
+
     def renew_login(self, refused: Credential | None) -> None:
         """Fetch another login for the target registry than the one that it refused, if nobody has done so yet."""
         if self.credential(self.target.registry) == refused:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from tasks.decision import Blocked, Current, Missing, Retag, Unknown
 from tasks.decisions import Decisions
 from tasks.errors import (
     ChangedWhileBuildingError,
+    CredentialsError,
+    InputError,
     MissingInputError,
     RegistryError,
     SettingsError,
@@ -21,7 +23,7 @@ from tasks.errors import (
 )
 from tasks.inputs.digests import Digests
 from tasks.inputs.fingerprint import inputs_tag
-from tasks.inputs.gather import Gatherer
+from tasks.inputs.gather import Gathered, Gatherer
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository, Tag
 from tasks.registry.http import Http
@@ -45,6 +47,10 @@ class Holding:
     version: str = VERSION
     immovable: set[str] = field(default_factory=set)
     asked_about: list[set[str]] = field(default_factory=list)
+    logged_in: threading.Event = field(default_factory=threading.Event)
+
+    def log_in(self) -> None:
+        self.logged_in.set()
 
     def repository(self, image: Image) -> Repository:
         return Repository(Registry("registry.example"), f"mine/{image.name}")
@@ -104,6 +110,30 @@ def world(scripts: Path) -> Iterator[World]:
 
     with serving(answer) as server:
         yield World(scripts, server, held)
+
+
+def test_the_login_is_fetched_while_inputs_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = world.gatherer.gather
+    seen: list[bool] = []
+
+    def gather(images: Iterable[Image]) -> Mapping[str, Gathered | InputError]:
+        seen.append(world.holding.logged_in.wait(30))
+        return original(images)
+
+    monkeypatch.setattr(world.gatherer, "gather", gather)
+    world.decisions().of(INGEST)
+    assert seen == [True]
+
+
+def test_without_a_login_nothing_is_known_and_nobody_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = CredentialsError("AWS refused", "use another profile")
+
+    def refuse() -> None:
+        raise refused
+
+    monkeypatch.setattr(world.holding, "log_in", refuse)
+    assert world.decisions().of(INGEST) == Unknown(refused)
+    assert world.server.asked == []
 
 
 def test_what_the_registry_does_not_hold_is_missing(world: World) -> None:
