@@ -207,7 +207,11 @@ class Session:
 
     @once
     def _gatherer(self) -> Gatherer:
-        return Gatherer(self.settings, self.catalogue.bases, self._digests)
+        return Gatherer(self.settings, self.catalogue.bases, self._digests, self._names)
+
+    @property
+    def _names(self) -> list[str]:
+        return [image.name for image in self.catalogue.images]
 
     @once
     def _digests(self) -> Digests:

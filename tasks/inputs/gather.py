@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,12 +63,16 @@ class Gatherer:
         settings: SCRIPTS_DIR, VERSION and PLATFORM are used.
         bases: the locked digests of base images.
         digests: the digests of files, cached.
+        pushed: the names of the images that we push ourselves.
     """
 
-    def __init__(self, settings: Settings, bases: Mapping[str, str], digests: Digests) -> None:
+    def __init__(
+        self, settings: Settings, bases: Mapping[str, str], digests: Digests, pushed: Collection[str] = ()
+    ) -> None:
         self._settings = settings
         self._bases = bases
         self._digests = digests
+        self._pushed = frozenset(pushed)
         self._base_names: dict[object, tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def gather(self, images: Iterable[Image]) -> dict[str, Gathered | InputError]:
@@ -130,6 +134,12 @@ class Gatherer:
         """Return the bases that the image's Dockerfile, which has this digest, names, and what they are locked to."""
         names, like_stages = self._bases_of(image, recipe, digest)
         for name in names:
+            if name not in self._bases and _last_part(name) in self._pushed:
+                raise UnreadableInputError(
+                    f"{image.name}: {recipe}: {name} is called like an image of the catalogue; pushed anew under that "
+                    f"name it would be another, and {image.name} would not be rebuilt",
+                    "lock it to what it is now (base=refresh), or name it by its digest (@sha256:…)",
+                )
             if name in like_stages and name in self._bases:
                 raise UnreadableInputError(
                     f"{image.name}: {recipe}: the base image {name} is locked, and a stage is called {name} as well: "
@@ -150,6 +160,11 @@ class Gatherer:
                 names = dockerfile.bases(text, dict(image.build_args), key[3])
                 self._base_names[key] = names, dockerfile.called_like_a_stage(text, names)
         return self._base_names[key]
+
+
+def _last_part(reference: str) -> str:
+    """Return the last part of a reference's path; nothing of one that holds a digest, which never moves."""
+    return "" if "@" in reference else reference.rpartition("/")[2].partition(":")[0]
 
 
 def platforms(image: Image, settings: Settings) -> tuple[str, ...]:

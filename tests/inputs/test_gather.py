@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -66,16 +66,22 @@ class Tree:
         return scripts
 
 
-def gather(scripts: Path, image: Image = IMAGE, bases: Mapping[str, str] | None = None, **given: str) -> Gathered:
+def gather(
+    scripts: Path,
+    image: Image = IMAGE,
+    bases: Mapping[str, str] | None = None,
+    pushed: Collection[str] = (),
+    **given: str,
+) -> Gathered:
     found = settings.load({"scripts_dir": str(scripts), **given}, {}, scripts)
-    result = Gatherer(found, bases or {}, Digests(None, workers=1)).gather([image])[image.name]
+    result = Gatherer(found, bases or {}, Digests(None, workers=1), pushed).gather([image])[image.name]
     if isinstance(result, InputError):
         raise result
     return result
 
 
 def fingerprint(scripts: Path, image: Image = IMAGE, bases: Mapping[str, str] | None = None, **given: str) -> str:
-    return gather(scripts, image, bases, **given).inputs.fingerprint()
+    return gather(scripts, image, bases, (), **given).inputs.fingerprint()
 
 
 FILES = st.fixed_dictionaries(
@@ -280,6 +286,21 @@ def test_a_locked_base_that_would_take_the_place_of_a_stage_is_refused() -> None
     with pytest.raises(UnreadableInputError, match=r"query-lambda: .*Dockerfile: the base image debian is locked"):
         fingerprint(scripts, bases={"debian": f"sha256:{'0' * 64}"})
     assert gather(scripts).inputs.unpinned == ("debian",)
+
+
+@pytest.mark.parametrize("base", ["ingest", "registry.example:5000/mine/ingest:1.2"])
+def test_a_base_that_we_would_move_ourselves_is_refused_unless_it_is_locked(base: str) -> None:
+    scripts = replace(TREE, dockerfile=f"FROM {base}\n").write()
+    with pytest.raises(UnreadableInputError, match=rf"query-lambda: .*Dockerfile: {base} is called like an image"):
+        gather(scripts, pushed=["ingest"])
+    locked = gather(scripts, bases={base: f"sha256:{'0' * 64}"}, pushed=["ingest"])
+    assert locked.inputs.bases == ((base, f"sha256:{'0' * 64}"),)
+
+
+@pytest.mark.parametrize("base", [f"example/ingest@sha256:{'0' * 64}", "ingest/java:21", "my-ingest"])
+def test_a_base_that_no_push_of_ours_moves_is_none_of_the_catalogue(base: str) -> None:
+    scripts = replace(TREE, dockerfile=f"FROM {base}\n").write()
+    assert gather(scripts, pushed=["ingest"]).inputs.bases == ((base, ""),)
 
 
 def test_a_jar_that_is_not_there_is_told_with_the_image() -> None:
