@@ -12,6 +12,7 @@ import argparse
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -72,6 +73,7 @@ def _rows() -> Iterator[Row]:
     yield Row("nothing", lambda _: None, 0, 0)
     yield Row("a clean Maven build without a change", lambda project: trees.rebuild(project.scripts), 0, 0)
     yield Row("`touch`, `chmod g+w`, another path", _elsewhere, 0, 0)
+    yield Row("a fresh git checkout of the same files", _checkout, 0, 0)
     yield Row("one class edited in one lambda's jar", _edit, 1, 1)
     yield Row("a file edited in `docker/lambda`", _edit_shared, 15, 15)
     yield Row("a fresh clone, no state", lambda project: shutil.rmtree(project.state), 0, 0)
@@ -91,6 +93,16 @@ def _elsewhere(project: Project) -> Project:
         path.touch()
         path.chmod(path.stat().st_mode | 0o020)
     return replace(project, variables={"SCRIPTS_DIR": str(moved)})
+
+
+def _checkout(project: Project) -> Project:
+    copied, checkout = project.root / "committed", project.root / "checkout"
+    shutil.copytree(project.scripts, copied)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "core.compression=0"]
+    for words in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "as built"]):
+        subprocess.run([*git, *words], cwd=copied, check=True)
+    subprocess.run([*git, "clone", "-q", str(copied), str(checkout)], check=True)
+    return replace(project, variables={"SCRIPTS_DIR": str(checkout)})
 
 
 def _edit(project: Project) -> None:
