@@ -70,7 +70,7 @@ ABOVE = {
     "tasks.configuration": set(),
     "tasks.inputs": {"tasks.configuration", "tasks.run"},
     "tasks.registry": {"tasks.configuration", "tasks.inputs", "tasks.once", "tasks.backoff", "tasks.parallel"},
-    "tasks.engine": {"tasks.inputs", "tasks.lock", "tasks.backoff", "tasks.registry", "tasks.run"},
+    "tasks.engine": {"tasks.backoff", "tasks.inputs", "tasks.lock", "tasks.parallel", "tasks.registry", "tasks.run"},
     "sandbox": {"tasks.actions", "tasks.configuration", "tasks.run"},
 }
 """By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
