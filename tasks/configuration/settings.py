@@ -228,8 +228,9 @@ def load(
         environment: the environment.
         directory: the project's, where the defaults of paths are.
         initial_directory: where the caller is, which relative paths start from; `directory` where None.
-        defaults: what a target supplies, each with where that comes from. With `target=sandbox` they win over
-            everything but the command line, and nothing else that says where images go is taken from the environment.
+        defaults: what the sandbox supplies where it is the target, each with where that comes from. With
+            `target=sandbox` they win over everything but the command line, and nothing else that says where images go
+            is taken from the environment.
         known_extra: variables of the command line that others read.
 
     Raises:

@@ -8,7 +8,7 @@ The first of these that has one gives it:
     4  the environment
     5  the instance.properties file that is named there
     6  AWS's own environment variables, for the Region
-    7  what another target supplies
+    7  the sandbox again, where it is the target: for a variable that is empty on the command line
     8  the default
 
 With the sandbox as the target, 4 to 6 give nothing that says where images go: an INSTANCE_ID exported for a real
@@ -40,7 +40,7 @@ class Rank(IntEnum):
     ENVIRONMENT = 4
     ENVIRONMENT_PROPERTIES = 5
     AWS_ENVIRONMENT = 6
-    TARGET = 7
+    SANDBOX_AGAIN = 7
     DEFAULT = 8
 
 
@@ -84,7 +84,7 @@ class Sources:
         environment: the environment.
         directory: where relative paths of defaults start.
         initial_directory: where relative paths that people give start.
-        supplied: what the target supplies: text and origin by name.
+        supplied: what the sandbox supplies, nothing where it is not the target: text and origin by name.
     """
 
     command_line: Mapping[str, str]
@@ -110,7 +110,7 @@ class Sources:
     def _candidate(self, variable: Variable, rank: Rank) -> tuple[str, str] | None:
         cleared = not self.command_line.get(variable.name, "anything").strip()
         around = self._to_sandbox and variable.destination and rank in _AROUND
-        return None if around or (cleared and rank < Rank.TARGET) else self._text_at(variable, rank)
+        return None if around or (cleared and rank < Rank.SANDBOX_AGAIN) else self._text_at(variable, rank)
 
     def _text_at(self, variable: Variable, rank: Rank) -> tuple[str, str] | None:
         name = variable.name
@@ -131,7 +131,7 @@ class Sources:
                     _given(self.environment, each, f"environment variable {each}") for each in variable.environment
                 )
                 found = next((other for other in others if other), None)
-            case Rank.TARGET:
+            case Rank.SANDBOX_AGAIN:
                 found = self.supplied.get(name)
             case Rank.DEFAULT if variable.default:
                 found = variable.default, "default"

@@ -164,6 +164,6 @@ def test_in_the_sandbox_the_environment_still_chooses_images(tmp_path: Path) -> 
     assert load(tmp_path, {"target": "sandbox"}, {"IMAGES": "ingest"}, defaults=SANDBOX).images == ("ingest",)
 
 
-def test_what_another_target_supplies_stands_in_for_defaults_only(tmp_path: Path) -> None:
-    found = load(tmp_path, environment={"INSTANCE_ID": "mine"}, defaults={"PARALLEL": ("9", "x"), **SANDBOX})
-    assert (found.instance_id, found.parallel, found.origins["PARALLEL"]) == ("mine", 9, "x")
+def test_in_the_sandbox_an_empty_variable_on_the_command_line_brings_the_sandboxs_back(tmp_path: Path) -> None:
+    found = load(tmp_path, {"target": "sandbox", "instance_id": ""}, {"INSTANCE_ID": "real"}, defaults=SANDBOX)
+    assert (found.instance_id, found.origins["INSTANCE_ID"]) == ("sandbox", "the sandbox")
