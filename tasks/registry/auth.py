@@ -21,9 +21,9 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry, Repository
 from tasks.registry.challenge import Challenge, challenges, choose
-from tasks.registry.flight import Flights
 from tasks.registry.http import Http, trusted
 from tasks.registry.message import Request, Response, clean, refused, shown
+from tasks.registry.single_flight import SingleFlight
 
 IDENTITY_TOKEN_USER = "<token>"  # noqa: S105  # A user name.
 """Docker's name for the user whose password is an identity token."""
@@ -93,7 +93,7 @@ class Authenticator:
         self._keychain = keychain
         self._clock = clock
         self._lock = threading.Lock()
-        self._flights = Flights()
+        self._flight = SingleFlight()
         # ECR always asks for Basic, so that asking it what it asks for would only cost a round trip.
         self._challenge = Challenge("basic") if http.registry.ecr_account_and_region else None
         self._credential: Credential | None = None
@@ -132,7 +132,7 @@ class Authenticator:
         return replace(response, body=body)
 
     def _header(self, scope: str) -> str | None:
-        challenge = self._challenge or self._flights.share("challenge", self._ask)
+        challenge = self._challenge or self._flight.share("challenge", self._ask)
         if challenge.scheme == "basic":
             credential = self._find()
             return None if credential is None else credential.basic
@@ -157,7 +157,7 @@ class Authenticator:
         with self._lock:
             if self._resolved:
                 return self._credential
-        return self._flights.share("credential", lambda: self._resolve(fresh=False))
+        return self._flight.share("credential", lambda: self._resolve(fresh=False))
 
     def _renew(self, stale: Credential) -> Credential | None:
         """Return another credential than `stale`, where there is one by now."""
@@ -168,7 +168,7 @@ class Authenticator:
                     return self._credential
             return self._resolve(fresh=True)
 
-        return self._flights.share("fresh credential", ask)
+        return self._flight.share("fresh credential", ask)
 
     def _resolve(self, *, fresh: bool) -> Credential | None:
         found = self._keychain(self._http.registry, fresh)
@@ -191,7 +191,7 @@ class Authenticator:
         with self._lock:
             token = self._tokens.get(scope)
         if token is None or token.dies <= self._clock():
-            token = self._flights.share(f"token {scope}", lambda: self._fetch_token(challenge, scope))
+            token = self._flight.share(f"token {scope}", lambda: self._fetch_token(challenge, scope))
         return token.header
 
     def _fetch_token(self, challenge: Challenge, scope: str) -> _Token:

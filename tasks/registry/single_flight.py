@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Flights:
+class SingleFlight:
     """Lets threads that need the same thing at once share one call. Remembers nothing: the next who asks calls again.
 
     Forty requests that need a first token so fetch one; and where that fails, all forty know, not one after another.

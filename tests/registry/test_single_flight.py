@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tasks.registry.flight import Flights
+from tasks.registry.single_flight import SingleFlight
 
 
 def test_who_asks_while_a_call_is_under_way_gets_its_answer() -> None:
-    flights, end = Flights(), threading.Event()
+    flight, end = SingleFlight(), threading.Event()
     begun = threading.Event()
 
     def slow() -> str:
@@ -18,9 +18,9 @@ def test_who_asks_while_a_call_is_under_way_gets_its_answer() -> None:
         return "the first call's"
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(flights.share, "key", slow)
+        first = pool.submit(flight.share, "key", slow)
         begun.wait(10)
-        second = pool.submit(flights.share, "key", lambda: "a call of its own")
+        second = pool.submit(flight.share, "key", lambda: "a call of its own")
         with pytest.raises(TimeoutError):
             second.result(timeout=0.05)
         end.set()
@@ -28,17 +28,17 @@ def test_who_asks_while_a_call_is_under_way_gets_its_answer() -> None:
 
 
 def test_the_next_who_asks_calls_again() -> None:
-    flights, numbers = Flights(), iter(range(9))
-    assert [flights.share("key", lambda: next(numbers)) for _ in range(2)] == [0, 1]
+    flight, numbers = SingleFlight(), iter(range(9))
+    assert [flight.share("key", lambda: next(numbers)) for _ in range(2)] == [0, 1]
 
 
 def test_another_key_is_another_call() -> None:
-    flights = Flights()
-    assert flights.share("outer", lambda: flights.share("inner", lambda: "inside")) == "inside"
+    flight = SingleFlight()
+    assert flight.share("outer", lambda: flight.share("inner", lambda: "inside")) == "inside"
 
 
 def test_a_fault_is_raised_and_forgotten() -> None:
-    flights = Flights()
+    flight = SingleFlight()
     with pytest.raises(ZeroDivisionError):
-        flights.share("key", lambda: 1 // 0)
-    assert flights.share("key", lambda: 1) == 1
+        flight.share("key", lambda: 1 // 0)
+    assert flight.share("key", lambda: 1) == 1
