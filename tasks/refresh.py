@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from tasks.errors import RegistryError
 from tasks.parallel import each
 from tasks.reference import DOCKER_HUB, Registry, Repository, split_host
-from tasks.registry.auth import Keychain
+from tasks.registry.keychain import Keychain
 from tasks.registry.oci import Client
 
 _AT_ONCE = 8

@@ -35,8 +35,8 @@ if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.engine.credential_helper import CredentialHelper
     from tasks.engine.progress import Listener, Progress
     from tasks.records import Records
-    from tasks.registry.auth import Credential
     from tasks.registry.ecr import Ecr
+    from tasks.registry.keychain import Credential
     from tasks.registry.oci import Client
 
 

@@ -47,6 +47,7 @@ PURE = {
     "tasks.views.diagram",
     "tasks.reference",
     "tasks.registry.challenge",
+    "tasks.registry.keychain",
     "tasks.registry.message",
     "tasks.registry.model",
     "tasks.configuration.destination",

@@ -24,7 +24,7 @@ from pathlib import Path
 from tasks.engine.docker_config import known, read_config, user_config_directory
 from tasks.engine.docker_login import NOT_FOUND
 from tasks.errors import SleeperImagesError
-from tasks.registry.auth import Credential
+from tasks.registry.keychain import Credential
 
 HELPER = "sleeper-images"
 """The helper's name in config.json; its program is `docker-credential-sleeper-images`."""

@@ -14,7 +14,7 @@ from typing import Any
 from tasks import run
 from tasks.errors import CommandError, CredentialsError
 from tasks.reference import DOCKER_HUB, Registry
-from tasks.registry.auth import IDENTITY_TOKEN_USER, Credential, how_to_log_in
+from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, how_to_log_in
 from tasks.registry.message import clean
 
 HELPER_SECONDS = 60.0

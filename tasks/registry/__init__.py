@@ -3,11 +3,12 @@
     model         manifests and descriptors, checked                   ┐
     message       requests, responses, what their errors say           ├ pure
     challenge     how a registry asks for a login                      │
-    aws_faults    what AWS says went wrong                             ┘
+    aws_faults    what AWS says went wrong                             │
+    keychain      what one logs in with, and who has it                ┘
     http          the one door to HTTP ─▶ auth  logged in ─▶ oci  the distribution API
     deadline      an answer that has to be there in time
     single_flight one answer for all threads that ask the same thing at the same moment
     ecr           ECR's own API: tokens, repositories; the only boto3
 
-The four pure ones do no I/O and know no login.
+The pure ones do no I/O.
 """

@@ -19,14 +19,12 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from tasks.errors import CredentialsError, RegistryError
-from tasks.reference import Registry, Repository
+from tasks.reference import Repository
 from tasks.registry.challenge import Challenge, challenges, choose
 from tasks.registry.http import Http, trusted
+from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain, how_to_log_in
 from tasks.registry.message import Request, Response, clean, refused, shown
 from tasks.registry.single_flight import SingleFlight
-
-IDENTITY_TOKEN_USER = "<token>"  # noqa: S105  # A user name.
-"""Docker's name for the user whose password is an identity token."""
 
 TOKEN_LIMIT = 1024 * 1024
 """The largest answer of a token server that is read."""
@@ -42,23 +40,6 @@ _TOKEN_MARGIN = 10.0
 _UNAUTHORIZED, _FORBIDDEN, _OK, _FIRST_FAULT = 401, 403, 200, 400
 _CLIENT = "sleeper-images"
 _SHORTEST_SECRET = 5
-
-
-@dataclass(frozen=True)
-class Credential:
-    """A user name and a password, which is never shown."""
-
-    username: str
-    password: str = field(repr=False)
-
-    @property
-    def basic(self) -> str:
-        """The value of an Authorization header."""
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
-
-
-Keychain = Callable[[Registry, bool], Credential | None]
-"""Finds the credential for a registry; with True, one that is not from memory. None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -245,13 +226,6 @@ class Authenticator:
             said = refused(response).message.partition(": ")[2]
             message = f"{response.asked}: {registry} refused the login of {clean(credential.username)!r}: {said}"
         return CredentialsError(message, how_to_log_in(registry), status=response.status, code="UNAUTHORIZED")
-
-
-def how_to_log_in(registry: Registry) -> str:
-    """Return the next step of a person without a login for `registry`."""
-    if registry.ecr_account_and_region:
-        return "set AWS credentials that may call ecr:GetAuthorizationToken and use this registry, and REGISTRY=ecr"
-    return f"run: docker login {registry}"
 
 
 def _with(request: Request, header: str | None) -> Request:

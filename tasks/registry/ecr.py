@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from tasks.errors import RegistryError, SettingsError
 from tasks.once import once
 from tasks.reference import Digest, Registry, Repository, Tag
-from tasks.registry.auth import Credential
 from tasks.registry.aws_faults import DENIED, failed, refused
+from tasks.registry.keychain import Credential
 from tasks.registry.message import clean, shown
 
 ATTEMPTS = 6

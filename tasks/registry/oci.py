@@ -11,8 +11,9 @@ from urllib.parse import quote, urlsplit
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Registry, Repository, check_tag
-from tasks.registry.auth import Authenticator, Keychain, pull_scope, push_scope
+from tasks.registry.auth import Authenticator, pull_scope, push_scope
 from tasks.registry.http import Http
+from tasks.registry.keychain import Keychain
 from tasks.registry.message import Request, Response, refused, shown
 from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, media_type, sha256
 

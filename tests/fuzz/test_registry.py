@@ -20,6 +20,7 @@ from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository
 from tasks.registry import auth, challenge, ecr, message, proof, record, referrers
 from tasks.registry.http import Http
+from tasks.registry.keychain import Credential
 from tasks.registry.message import Response
 from tasks.registry.model import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest, sha256
 from tasks.registry.oci import Client
@@ -282,7 +283,7 @@ def test_everything_that_is_asked(
     server, script = served
     server.asked.clear()
     script.answer = Answer(status, headers, body)
-    credential = auth.Credential("AWS", "secret-password") if login else None
+    credential = Credential("AWS", "secret-password") if login else None
     client = Client(
         server.registry, lambda _registry, _fresh: credential, http=Http(server.registry, sleep=lambda _: None)
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.layout import PASSWORD, USER
 from tasks.reference import Registry, Repository
-from tasks.registry.auth import Credential
+from tasks.registry.keychain import Credential
 from tasks.registry.model import Manifest
 from tasks.registry.oci import Client
 

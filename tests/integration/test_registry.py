@@ -11,9 +11,10 @@ from tasks.errors import CredentialsError, RegistryError
 from tasks.model import Image, Kind
 from tasks.reference import Registry, Repository
 from tasks.registry import presence, proof
-from tasks.registry.auth import Authenticator, Credential, push_scope
+from tasks.registry.auth import Authenticator, push_scope
 from tasks.registry.ecr import Ecr
 from tasks.registry.http import Http
+from tasks.registry.keychain import Credential
 from tasks.registry.message import Request
 from tasks.registry.model import Manifest, sha256
 from tasks.registry.oci import Client

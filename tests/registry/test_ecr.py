@@ -16,8 +16,8 @@ from moto.server import ThreadedMotoServer
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest, Registry, Repository
-from tasks.registry.auth import Credential
 from tasks.registry.ecr import Ecr, TagMutability
+from tasks.registry.keychain import Credential
 from tests.registry import images
 from tests.registry.server import Answer, Asked, Server, serving
 

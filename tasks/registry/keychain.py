@@ -1,0 +1,36 @@
+"""What one logs in to a registry with, and who has it. Nothing here talks to anybody."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tasks.reference import Registry
+
+IDENTITY_TOKEN_USER = "<token>"  # noqa: S105  # A user name.
+"""Docker's name for the user whose password is an identity token."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A user name and a password, which is never shown."""
+
+    username: str
+    password: str = field(repr=False)
+
+    @property
+    def basic(self) -> str:
+        """The value of an Authorization header."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
+
+Keychain = Callable[[Registry, bool], Credential | None]
+"""Finds the credential for a registry; with True, one that is not from memory. None where there is none."""
+
+
+def how_to_log_in(registry: Registry) -> str:
+    """Return the next step of a person without a login for `registry`."""
+    if registry.ecr_account_and_region:
+        return "set AWS credentials that may call ecr:GetAuthorizationToken and use this registry, and REGISTRY=ecr"
+    return f"run: docker login {registry}"
