@@ -22,7 +22,8 @@ from tasks.model import Image
 from tasks.parallel import Pool
 from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import presence, proof
-from tasks.registry.oci import IMMUTABLE, Client, Descriptor
+from tasks.registry.model import Descriptor
+from tasks.registry.oci import IMMUTABLE, Client
 
 
 class Holdings(Protocol):

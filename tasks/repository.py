@@ -48,4 +48,4 @@ def check(session: Session, image: Image) -> None:
     if any(isinstance(answer, Descriptor) for answer in held):
         session.created[image.name] = False
     create(session, image)
-    session.client.check_push(session.repository(image))
+    session.client.blobs.check_push(session.repository(image))

@@ -5,7 +5,8 @@
     challenge     how a registry asks for a login                      │
     aws_faults    what AWS says went wrong                             │
     keychain      what one logs in with, and who has it                ┘
-    http          the one door to HTTP ─▶ auth  logged in ─▶ oci  the distribution API
+    http          the one door to HTTP ─▶ auth  logged in ─▶ oci    the distribution API: manifests
+                                                        └▶ blobs  and what they refer to
     deadline      an answer that has to be there in time
     single_flight one answer for all threads that ask the same thing at the same moment
     ecr           ECR's own API: tokens, repositories; the only boto3

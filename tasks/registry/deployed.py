@@ -100,7 +100,7 @@ def read(client: Client, wanted: Mapping[str, Place], pushed_at: PushedAt | None
         images = tops | _batch(pool, lambda place: client.manifest(*place), below)
         configs = _batch(
             pool,
-            lambda place: parse_object(client.blob(*place, CONFIG_LIMIT), "config"),
+            lambda place: parse_object(client.blobs.read(*place, CONFIG_LIMIT), "config"),
             (place for found in places.values() for image in found for place in _config(image[0], images[image])),
         )
         moments = {place: asked.result() for place, asked in when.items()}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tasks.errors import CredentialsError, RegistryError
+from tasks.reference import Digest
 from tasks.registry.model import MANIFEST_LIMIT
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
@@ -15,6 +16,7 @@ TEMPORARY = frozenset({429, 500, 502, 503, 504})
 
 TRY_AGAIN = "see whether the registry is up and the network reaches it, then run again"
 ITS_OWN_FAULT = "run again; if it goes on, the registry's log says why"
+DISTRUST = "do not trust this registry or what stands between; run again, and tell its operator if it stays so"
 LOOK_AT_THE_HOST = "see whether DOCKER_REGISTRY is a registry's address, and what the registry's log says"
 
 _ERROR_TEXT = 300
@@ -76,6 +78,16 @@ def refused(response: Response, next_step: str = "") -> RegistryError:
         status=response.status,
         code=code,
         temporary=response.status in TEMPORARY,
+    )
+
+
+def other_bytes(response: Response, expected: Digest, found: Digest) -> RegistryError:
+    """Return the error for an answer that holds, or is about, other bytes than those asked for."""
+    return RegistryError(
+        f"{response.asked}: the registry has {found} where {expected} should be",
+        DISTRUST,
+        status=response.status,
+        code="DIGEST_INVALID",
     )
 
 

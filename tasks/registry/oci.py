@@ -1,4 +1,4 @@
-"""The distribution API: manifests and blobs of one registry, checked before they are believed.
+"""The distribution API: the manifests of one registry, checked before they are believed.
 
 Source: the OCI distribution specification (`spec.md`, "Endpoints"). What a registry answers is a claim: a digest is
 compared with the bytes, a size is never trusted, and everything that is read has a limit.
@@ -6,29 +6,29 @@ compared with the bytes, a size is never trusted, and everything that is read ha
 
 from __future__ import annotations
 
-import contextlib
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Registry, Repository, check_tag
 from tasks.registry.auth import Authenticator, pull_scope, push_scope
+from tasks.registry.blobs import Blobs
 from tasks.registry.http import Http
 from tasks.registry.keychain import Keychain
-from tasks.registry.message import Request, Response, refused, shown
-from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, media_type, sha256
+from tasks.registry.message import Request, Response, other_bytes, refused
+from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, media_type
 
 IMMUTABLE = "ImageTagAlreadyExistsException"
 """The code of an error about a tag that cannot be moved, in ECR's words (ECR API reference, PutImage)."""
 
-__all__ = ["IMMUTABLE", "Client", "Descriptor", "Manifest"]
+_KEPT = (
+    "push under another version (version=…), or delete that tag in the registry, or make the repository's tags mutable"
+)
 
 # In one header: registry 2.8 looks at the first Accept line only, answers 404 for an OCI index that it does not name,
 # and for a Docker list the digest of one of its images.
 _ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
 
-_OK, _CREATED, _ACCEPTED, _NOT_FOUND, _FIRST_FAULT, _FIRST_SERVER_FAULT = 200, 201, 202, 404, 400, 500
-
-_LIES = "do not trust this registry or what stands between; run again, and tell its operator if it stays so"
+_OK, _CREATED, _NOT_FOUND, _FIRST_SERVER_FAULT = 200, 201, 404, 500
 
 
 class Client:
@@ -43,6 +43,8 @@ class Client:
     def __init__(self, registry: Registry, keychain: Keychain, *, http: Http | None = None) -> None:
         self.registry = registry
         self._authenticator = Authenticator(http or Http(registry), keychain)
+        self.blobs = Blobs(registry, self._authenticator)
+        """What manifests refer to."""
 
     def head(self, repository: Repository, reference: str | Digest) -> Descriptor | None:
         """Ask what a tag or digest is on.
@@ -101,7 +103,7 @@ class Client:
         asked = _digest(reference)
         for expected in (asked, _digest(response.headers.get("Docker-Content-Digest"))):
             if expected is not None and expected != manifest.digest:
-                raise _other_bytes(response, expected, manifest.digest)
+                raise other_bytes(response, expected, manifest.digest)
         manifest.json()
         return manifest
 
@@ -147,11 +149,11 @@ class Client:
         if response.status not in {_OK, _CREATED}:
             if b"immutable" not in response.body.lower():
                 raise refused(response)
-            self._check_kept(repository, reference, manifest, refused(response, _IMMUTABLE))
+            self._check_kept(repository, reference, manifest, refused(response, _KEPT))
             return response
         taken = _digest(response.headers.get("Docker-Content-Digest"))
         if taken is not None and taken != manifest.digest:
-            raise _other_bytes(response, manifest.digest, taken)
+            raise other_bytes(response, manifest.digest, taken)
         return response
 
     def _check_kept(
@@ -196,99 +198,6 @@ class Client:
         index.json()
         return index
 
-    def blob(self, repository: Repository, digest: Digest, limit: int) -> bytes:
-        """Read a blob, wherever the registry keeps it.
-
-        Args:
-            repository: one of this registry's.
-            digest: what the bytes must have.
-            limit: how many there may be.
-
-        Raises:
-            RegistryError: there was no answer, or not those bytes.
-        """
-        path = f"/v2/{repository.path}/blobs/{digest}"
-        response = self._authenticator.send(Request("GET", path, limit=limit, follow=True), pull_scope(repository))
-        if response.status != _OK:
-            raise refused(response)
-        found = sha256(response.body)
-        if found != digest:
-            raise _other_bytes(response, digest, found)
-        return response.body
-
-    def has_blob(self, repository: Repository, digest: Digest) -> bool:
-        """Whether the repository has a blob; RegistryError where there was no answer."""
-        request = Request("HEAD", f"/v2/{repository.path}/blobs/{digest}")
-        response = self._authenticator.send(request, pull_scope(repository))
-        if response.status == _NOT_FOUND:
-            return False
-        # A redirect says that it is there; where it leads to may be signed for GET alone.
-        if response.status >= _FIRST_FAULT:
-            raise refused(response)
-        return True
-
-    def upload(self, repository: Repository, content: bytes) -> Digest:
-        """Put a small blob, unless it is there.
-
-        Args:
-            repository: one of this registry's.
-            content: sent whole, in one request; layers of images are the engine's to push.
-
-        Returns:
-            Its digest.
-
-        Raises:
-            RegistryError: the registry did not take it.
-        """
-        digest = sha256(content)
-        if self.has_blob(repository, digest):
-            return digest
-        # "POST then PUT": registry 2.8 takes no blob with the POST.
-        begin = Request("POST", f"/v2/{repository.path}/blobs/uploads/", body=b"")
-        begun = self._authenticator.send(begin, push_scope(repository))
-        if begun.status != _ACCEPTED:
-            raise refused(begun)
-        place = self._upload_place(begun, digest)
-        put = Request("PUT", place, {"Content-Type": "application/octet-stream"}, content)
-        response = self._authenticator.send(put, push_scope(repository))
-        # A PUT that was sent twice because the first answer was lost finds no upload any more.
-        if response.status != _CREATED and not self.has_blob(repository, digest):
-            raise refused(response)
-        return digest
-
-    def check_push(self, repository: Repository) -> None:
-        """See whether this login may push: begin an upload, and give it up.
-
-        Raises:
-            RegistryError: it may not, or there was no answer.
-        """
-        begin = Request("POST", f"/v2/{repository.path}/blobs/uploads/", body=b"")
-        begun = self._authenticator.send(begin, push_scope(repository))
-        if begun.status != _ACCEPTED:
-            raise refused(begun)
-        # A registry that cannot cancel one, as ECR cannot, lets it end by itself; there is nothing in it.
-        with contextlib.suppress(RegistryError):
-            path = self._upload_place(begun)
-            self._authenticator.send(Request("DELETE", path), push_scope(repository))
-
-    def _upload_place(self, begun: Response, digest: Digest | None = None) -> str:
-        """Return the path to which a blob is put; it takes the login along, so it has to be this registry's."""
-        location = begun.headers.get("Location", "")
-        try:
-            parts = urlsplit(location)
-        except ValueError:
-            parts = urlsplit("")
-        if not parts.path.startswith("/") or parts.netloc not in {"", self.registry.host}:
-            raise RegistryError(
-                f"{begun.asked}: the registry names {shown(location)!r} as the place for a blob, which is not its own",
-                _LIES,
-                status=begun.status,
-            )
-        query = [parts.query] if parts.query else []
-        if digest is not None:
-            query.append(f"digest={quote(str(digest), safe='')}")
-        return parts.path + ("?" + "&".join(query) if query else "")
-
 
 def _manifest_path(repository: Repository, reference: str | Digest) -> str:
     name = str(reference)
@@ -305,7 +214,7 @@ def _described(response: Response, reference: str | Digest) -> Descriptor | None
         return None
     asked = _digest(reference)
     if asked is not None and asked != digest:
-        raise _other_bytes(response, asked, digest)
+        raise other_bytes(response, asked, digest)
     return Descriptor(name, digest, int(size))
 
 
@@ -317,17 +226,3 @@ def _digest(text: str | Digest | None) -> Digest | None:
         return Digest(text or "")
     except ValueError:
         return None
-
-
-def _other_bytes(response: Response, expected: Digest, found: Digest) -> RegistryError:
-    return RegistryError(
-        f"{response.asked}: the registry has {found} where {expected} should be",
-        _LIES,
-        status=response.status,
-        code="DIGEST_INVALID",
-    )
-
-
-_IMMUTABLE = (
-    "push under another version (version=…), or delete that tag in the registry, or make the repository's tags mutable"
-)

@@ -209,7 +209,7 @@ def _read(client: Client, repository: Repository, digest: Digest) -> Manifest:
 
 
 def _built(client: Client, repository: Repository, manifest: Manifest) -> Built:
-    content = client.blob(repository, manifest.config.digest, CONFIG_LIMIT)
+    content = client.blobs.read(repository, manifest.config.digest, CONFIG_LIMIT)
     return Built(manifest, parse_object(content, "config"))
 
 

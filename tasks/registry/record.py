@@ -84,7 +84,7 @@ def read(client: Client, repository: Repository, image: Digest) -> Record | None
         return None
     if len(manifest.layers) != 1 or manifest.layers[0].media_type != LAYER_TYPE:
         raise _malformed("it does not have the one layer")
-    return decode(client.blob(repository, manifest.layers[0].digest, PACKED_LIMIT))
+    return decode(client.blobs.read(repository, manifest.layers[0].digest, PACKED_LIMIT))
 
 
 def encode(record: Record) -> bytes:

@@ -74,8 +74,8 @@ def attach(
         RegistryError: the registry did not take a part of it.
     """
     media_type, content = layer
-    config = Descriptor(EMPTY_TYPE, client.upload(repository, EMPTY), len(EMPTY))
-    described = Descriptor(media_type, client.upload(repository, content), len(content))
+    config = Descriptor(EMPTY_TYPE, client.blobs.upload(repository, EMPTY), len(EMPTY))
+    described = Descriptor(media_type, client.blobs.upload(repository, content), len(content))
     manifest = _manifest(subject, artifact_type, config, described)
     # A registry may have the API and not say so here; a tag that is not needed could be one that can never be moved.
     listed = client.put_referrer(repository, manifest) or client.referrers(repository, subject.digest, artifact_type)

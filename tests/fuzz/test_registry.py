@@ -293,10 +293,10 @@ def test_everything_that_is_asked(
     survives(lambda: client.manifest(repository, "0.1"))
     survives(lambda: client.manifest(repository, digest))
     survives(lambda: client.put(repository, "0.1", IMAGE_MANIFEST))
-    survives(lambda: client.blob(repository, sha256(body), 1000))
+    survives(lambda: client.blobs.read(repository, sha256(body), 1000))
     survives(lambda: client.referrers(repository, digest, "a/b"))
-    survives(lambda: client.upload(repository, b"content"))
-    survives(lambda: client.check_push(repository))
+    survives(lambda: client.blobs.upload(repository, b"content"))
+    survives(lambda: client.blobs.check_push(repository))
     survives(lambda: referrers.find(client, repository, digest, "a/b"))
     survives(lambda: proof.prove(client, repository, digest, INGEST, ("linux/amd64",)))
 

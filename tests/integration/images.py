@@ -56,11 +56,11 @@ def read(repository: Repository, tag: str) -> tuple[Manifest, list[Held]]:
 
 
 def _held(asked: Client, repository: Repository, manifest: Manifest) -> Held:
-    config = json.loads(asked.blob(repository, manifest.config.digest, LARGEST_BLOB))
+    config = json.loads(asked.blobs.read(repository, manifest.config.digest, LARGEST_BLOB))
     files: dict[str, bytes] = {}
     modes: dict[str, int] = {}
     for layer in manifest.layers:
-        with tarfile.open(fileobj=io.BytesIO(asked.blob(repository, layer.digest, LARGEST_BLOB))) as tar:
+        with tarfile.open(fileobj=io.BytesIO(asked.blobs.read(repository, layer.digest, LARGEST_BLOB))) as tar:
             for member in tar:
                 content = tar.extractfile(member)
                 if content is not None:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from tasks.reference import Repository
-from tasks.registry.http import Http
 from tasks.registry.model import OCI_INDEX, Descriptor, Manifest, sha256
 from tasks.registry.oci import Client
-from tests.registry.server import Answer, Asked, serving
-
-PATH = "mine/ingest"
+from tests.registry import asking
+from tests.registry.asking import PATH
+from tests.registry.server import Answer, Asked
 
 
 @dataclass
@@ -97,7 +96,5 @@ class Registry:
 @contextmanager
 def running(registry: Registry) -> Iterator[tuple[Client, Repository]]:
     """Run it; yield a client and its repository."""
-    with serving(lambda asked: Answer() if asked.target == "/v2/" else registry.answer(asked)) as server:
-        http = Http(server.registry, sleep=lambda _: None)
-        client = Client(server.registry, lambda _registry, _fresh: None, http=http)
-        yield client, Repository(server.registry, PATH)
+    with asking.registry(registry.answer) as (client, repository, _):
+        yield client, repository
