@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from tasks.errors import RegistryError, SleeperImagesError
 from tasks.reference import Digest
-from tasks.registry.model import Descriptor
+from tasks.registry.model import Answer, Descriptor
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,6 @@ Decision = Current | Retag | Missing | Blocked | Unknown
 
 STATES = ("current", "retag", "build", "blocked", "unknown")
 """What `state` may say."""
-
-Answer = Descriptor | RegistryError | None
-"""What a look at one tag gave: a manifest's descriptor, nothing there, or no answer."""
 
 
 def decide(

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from tasks.decision import Answer, Blocked, Current, Decision, Missing, Retag, Unknown, decide
+from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, decide
 from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
 from tasks.inputs.fingerprint import Inputs, inputs_tag
 from tasks.inputs.gather import Gathered, Gatherer
@@ -22,7 +22,7 @@ from tasks.model import Image
 from tasks.parallel import Pool
 from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import presence, proof
-from tasks.registry.model import Descriptor
+from tasks.registry.model import Answer, Descriptor
 from tasks.registry.oci import IMMUTABLE, Client
 
 

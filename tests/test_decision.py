@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.decision import Answer, Current, Decision, Missing, Retag, Unknown, decide
+from tasks.decision import Current, Decision, Missing, Retag, Unknown, decide
 from tasks.errors import RegistryError
 from tasks.reference import Digest
-from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, Descriptor
+from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, Answer, Descriptor
 
 ONE, OTHER = Digest("sha256:" + "1" * 64), Digest("sha256:" + "2" * 64)
 HERE = Descriptor(OCI_MANIFEST, ONE, 10)

@@ -60,6 +60,10 @@ class Descriptor:
         return self.media_type in INDEX_TYPES
 
 
+Answer = Descriptor | RegistryError | None
+"""What a look at one tag gave: a manifest's descriptor, nothing there, or no answer."""
+
+
 @dataclass(frozen=True)
 class Child:
     """An entry of an index.

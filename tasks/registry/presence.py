@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from tasks.errors import RegistryError
 from tasks.parallel import each
 from tasks.reference import Repository
-from tasks.registry.model import Descriptor
+from tasks.registry.model import Answer
 from tasks.registry.oci import Client
 
 WORKERS = 40
 """How many questions are asked at once: two tags of each of Sleeper's twenty images."""
-
-Answer = Descriptor | RegistryError | None
-"""What is under a tag: a manifest, nothing, or no answer."""
 
 
 def look(client: Client, wanted: Mapping[str, tuple[Repository, tuple[str, ...]]]) -> dict[str, dict[str, Answer]]:

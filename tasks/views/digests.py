@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from tasks import files
-from tasks.decision import Answer, Current
+from tasks.decision import Current
 from tasks.errors import RegistryError, SettingsError, SleeperImagesError
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.inputs.gather import platforms
 from tasks.model import Image
 from tasks.reference import Digest, Repository, check_tag
+from tasks.registry.model import Answer
 from tasks.session import Session
 
 SCHEMA = 1

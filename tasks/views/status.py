@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tasks.decision import Answer, Blocked, Decision, reason, state
+from tasks.decision import Blocked, Decision, reason, state
 from tasks.errors import RegistryError
 from tasks.model import Image
 from tasks.reference import Digest, Repository
+from tasks.registry.model import Answer
 from tasks.session import Session
 
 if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
