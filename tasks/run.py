@@ -1,8 +1,7 @@
 """The one door to subprocesses.
 
-A command is a list of arguments and never a shell's text. Each child leads a process group of its own, so that a
-Ctrl-C at the terminal reaches only us and we decide what becomes of the children: `stop_all` interrupts them, then
-terminates, then kills.
+A command is a list of arguments and never a shell's text. `tasks/children.py` starts and ends it, with all that it
+starts itself.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import contextlib
 import os
 import shlex
 import signal
-import subprocess
 import threading
 import time
 from collections import deque
@@ -20,27 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from tasks.children import Child, OutOfTime, cannot_start, end, kill_all, started, stop_all, stopping
 from tasks.errors import CommandError
 
-INTERRUPT_SECONDS = 3.0
-"""How long children get to end after SIGINT; buildx uses it to cancel its builds in BuildKit."""
-
-TERMINATE_SECONDS = 2.0
-"""How long they then get after SIGTERM before they are killed."""
-
-POLL_SECONDS = 0.02
-"""How often it is looked whether they have ended."""
-
-WIND_UP_SECONDS = 60.0
-"""How long a command in the foreground gets after an interrupt; a test run stops the engine it started."""
+__all__ = ["Completed", "Rewriter", "check", "foreground", "kill_all", "run", "spawn", "stop_all", "tail"]
 
 TAIL_LINES = 40
 """How many of the last lines of a command's output are kept for its error."""
-
-_children: set[subprocess.Popen[bytes]] = set()
-_patient: set[subprocess.Popen[bytes]] = set()
-_children_lock = threading.Lock()
-_stopping = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -106,30 +90,26 @@ def run(
     Raises:
         CommandError: it could not be started, or ran out of time.
     """
-    started = time.monotonic()
-    child = _start(argv, environment, directory, piped_input=stdin is not None, merged=log is not None)
+    began = time.monotonic()
     try:
-        if log is not None:
-            output, errors = _follow(child, argv, stdin, log, rewriter=rewriter, timeout=timeout), ""
-        else:
-            out, err = child.communicate(None if stdin is None else stdin.encode(), timeout)
-            output, errors = out.decode(errors="replace"), err.decode(errors="replace")
-    except subprocess.TimeoutExpired:
-        _end([child])
+        with started(
+            argv,
+            environment=environment,
+            directory=directory,
+            piped_input=stdin is not None,
+            merged=log is not None,
+        ) as child:
+            if log is not None:
+                output, errors = _follow(child, argv, stdin, log, rewriter=rewriter, timeout=timeout), ""
+            else:
+                out, err = child.communicate(None if stdin is None else stdin.encode(), timeout)
+                output, errors = out.decode(errors="replace"), err.decode(errors="replace")
+    except OutOfTime:
         raise CommandError(
             f"{shlex.join(argv)} did not end within {timeout:g} s",
             "see whether the Docker engine and the network answer, then run again",
         ) from None
-    except BaseException:
-        _end([child])
-        raise
-    finally:
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            if pipe is not None:
-                pipe.close()
-        with _children_lock:
-            _children.discard(child)
-    return Completed(tuple(argv), child.returncode, output, errors, log, time.monotonic() - started)
+    return Completed(tuple(argv), child.returncode, output, errors, log, time.monotonic() - began)
 
 
 def check(argv: Sequence[str], *, next_step: str, **options: object) -> Completed:
@@ -166,17 +146,8 @@ def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = N
     Raises:
         CommandError: it could not be started.
     """
-    child = _start(argv, environment, None, shown=True, keep=keep)
-    _patient.add(child)
-    try:
+    with started(argv, environment=environment, shown=True, keep=keep) as child:
         return child.wait()
-    except BaseException:
-        _end([child])
-        raise
-    finally:
-        with _children_lock:
-            _children.discard(child)
-            _patient.discard(child)
 
 
 def spawn(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> int:
@@ -211,62 +182,11 @@ def spawn(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> 
             setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
         )
     except OSError as fault:
-        raise CommandError(
-            f"{argv[0]} could not be started: {fault.strerror}", f"install {argv[0]}, or put it on PATH"
-        ) from fault
-
-
-def stop_all() -> None:
-    """End every child that runs and let no new one start: SIGINT, then SIGTERM, then SIGKILL, to whole groups."""
-    _stopping.set()
-    with _children_lock:
-        running = list(_children)
-    _end(running)
-
-
-def kill_all() -> None:
-    """Kill every child that runs and let no new one start; for a signal's handler, so it waits for no lock."""
-    _stopping.set()
-    for child in tuple(_children):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-
-
-def _start(
-    argv: Sequence[str],
-    environment: Mapping[str, str] | None,
-    directory: Path | None,
-    *,
-    piped_input: bool = False,
-    merged: bool = False,
-    shown: bool = False,
-    keep: Sequence[int] = (),
-) -> subprocess.Popen[bytes]:
-    if _stopping.is_set():
-        raise CommandError(f"{shlex.join(argv)} was not started: the run is being stopped")
-    try:
-        # Under the lock, so that stop_all sees either no child or one that it can end.
-        with _children_lock:
-            child = subprocess.Popen(
-                list(argv),
-                env=None if environment is None else dict(environment),
-                cwd=directory,
-                stdin=subprocess.PIPE if piped_input else subprocess.DEVNULL,
-                stdout=None if shown else subprocess.PIPE,
-                stderr=None if shown else subprocess.STDOUT if merged else subprocess.PIPE,
-                process_group=0,
-                pass_fds=keep,
-            )
-            _children.add(child)
-    except OSError as fault:
-        raise CommandError(
-            f"{argv[0]} could not be started: {fault.strerror}", f"install {argv[0]}, or put it on PATH"
-        ) from fault
-    return child
+        raise cannot_start(argv[0], fault) from fault
 
 
 def _follow(
-    child: subprocess.Popen[bytes],
+    child: Child,
     argv: Sequence[str],
     stdin: str | None,
     log: Path,
@@ -281,7 +201,7 @@ def _follow(
 
     def expire() -> None:
         expired.set()
-        _end([child])
+        end([child])
 
     timer = threading.Timer(timeout, expire) if timeout is not None else None
     if timer is not None:
@@ -290,7 +210,7 @@ def _follow(
         if child.stdin is not None and stdin is not None:
             with contextlib.suppress(BrokenPipeError), child.stdin:
                 child.stdin.write(stdin.encode())
-        assert child.stdout is not None  # noqa: S101  # Told to mypy: _start always pipes it.
+        assert child.stdout is not None  # noqa: S101  # Told to mypy: it is piped unless it is shown.
         with log.open("wb") as file, child.stdout:
             file.write(f"$ {shlex.join(argv)}\n".encode())
             for line in child.stdout:
@@ -305,8 +225,8 @@ def _follow(
     finally:
         if timer is not None:
             timer.cancel()
-    if expired.is_set() and child.returncode != 0 and not _stopping.is_set():
-        raise subprocess.TimeoutExpired(list(argv), timeout or 0)
+    if expired.is_set() and child.returncode != 0 and not stopping():
+        raise OutOfTime(list(argv), timeout or 0)
     return "\n".join(last)
 
 
@@ -315,34 +235,3 @@ def _note(lines: Iterable[bytes], file: IO[bytes], last: deque[str]) -> None:
         file.write(line)
         last.append(line.decode(errors="replace").rstrip("\r\n"))
     file.flush()
-
-
-def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    for step, seconds in (
-        (signal.SIGINT, INTERRUPT_SECONDS),
-        (signal.SIGTERM, TERMINATE_SECONDS),
-        (signal.SIGKILL, 1.0),
-    ):
-        alive = [child for child in children if _lives(child)]
-        if not alive:
-            return
-        for child in alive:
-            # It may have ended since; a group that is gone needs no signal.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, step)
-        started = time.monotonic()
-        for child in alive:
-            patience = WIND_UP_SECONDS if step == signal.SIGINT and child in _patient else seconds
-            while _lives(child) and time.monotonic() < started + patience:
-                time.sleep(POLL_SECONDS)
-
-
-def _lives(child: subprocess.Popen[bytes]) -> bool:
-    """Return whether anything of the child's group is left: docker may well end before the plugin that it started."""
-    if child.poll() is None:
-        return True
-    try:
-        os.killpg(child.pid, 0)
-    except (ProcessLookupError, PermissionError):  # Gone; or, on macOS, nothing but zombies.
-        return False
-    return True

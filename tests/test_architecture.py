@@ -22,7 +22,7 @@ DOORS = {
     "isal": {"tasks.inputs.jar"},
     "rich": {"tasks.report.board"},
     "sqlite3": {"tasks.ledger"},
-    "subprocess": {"tasks.run"},
+    "subprocess": {"tasks.children"},
     "urllib3": {"tasks.registry.http"},
     "yaml": {"tasks.configuration.catalogue"},
 }
@@ -138,6 +138,11 @@ def test_only_run_starts_programs(module: str) -> None:
         )
 
     assert not any(starts(node) for node in ast.walk(tree(module)))
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.run"])
+def test_the_one_door_to_subprocesses_is_run(module: str) -> None:
+    assert not any(imported.startswith("tasks.children") for imported in imports(module))
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("tasks.commands")])

@@ -1,9 +1,6 @@
-import os
-import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -78,50 +75,6 @@ def test_a_logged_command_that_winds_up_in_its_own_way_has_taken_too_long_all_th
         run.run(python(code), timeout=1, log=tmp_path / "x.log")
 
 
-def test_stop_all_ends_a_child_that_ignores_signals_and_its_own_children(tmp_path: Path) -> None:
-    """In a process of its own, since stop_all lets nothing start afterwards."""
-    ready = tmp_path / "grandchild"
-    os.mkfifo(ready)
-    stubborn = f"trap '' INT TERM; sleep 60 & echo $! > {ready}; wait; sleep 60"
-    outer = subprocess.Popen(
-        python(f"""
-            import os, threading
-            from tasks import run
-            run.INTERRUPT_SECONDS = run.TERMINATE_SECONDS = 0.1
-            thread = threading.Thread(target=lambda: run.run(["sh", "-c", {stubborn!r}]))
-            thread.start()
-            pid = int(open({str(ready)!r}).read())
-            run.stop_all()
-            thread.join(10)
-            print(pid, thread.is_alive())
-        """),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    output, _ = outer.communicate(timeout=30)
-    pid, alive = output.split()
-    assert alive == "False"
-    assert not _runs(int(pid))
-
-
-def test_nothing_starts_after_stop_all() -> None:
-    outer = subprocess.run(
-        python("""
-            from tasks import run
-            from tasks.errors import CommandError
-            run.stop_all()
-            try:
-                run.run(["true"])
-            except CommandError as error:
-                print(error.message)
-        """),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "is being stopped" in outer.stdout
-
-
 def test_commands_run_at_once_from_many_threads() -> None:
     results: list[str] = []
     threads = [threading.Thread(target=lambda n=n: results.append(run.run(["echo", str(n)]).output)) for n in range(16)]
@@ -130,20 +83,6 @@ def test_commands_run_at_once_from_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert sorted(results) == sorted(f"{n}\n" for n in range(16))
-
-
-def test_a_child_is_in_a_process_group_of_its_own() -> None:
-    done = run.run(python("import os; print(os.getpgrp() == os.getpid())"))
-    assert done.output == "True\n"
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A zombie that nobody has waited for has ended all the same.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 class Doubled:
@@ -161,20 +100,3 @@ def test_a_log_gets_what_a_rewriter_makes_of_the_output(tmp_path: Path) -> None:
     done = run.run(["seq", "2"], log=log, rewriter=Doubled())
     assert log.read_text().splitlines()[1:] == ["1", "1", "2", "2", "end"]
     assert done.output.splitlines() == ["1", "1", "2", "2", "end"]
-
-
-def test_what_a_command_started_is_ended_with_it_even_where_the_command_ends_first(tmp_path: Path) -> None:
-    """As docker does, which ends at a signal that its plugin may take no notice of."""
-    code = f"""
-        import subprocess, sys, time
-        stubborn = "import os, signal, time; signal.signal(2, signal.SIG_IGN); signal.signal(15, signal.SIG_IGN);"
-        stubborn += "open({str(tmp_path / "pid")!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-        child = subprocess.Popen([sys.executable, "-c", stubborn])
-        time.sleep(60)
-    """
-    with pytest.raises(CommandError, match="did not end within"):
-        run.run(python(code), timeout=1.5)
-    pid = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
-        assert time.monotonic() < deadline

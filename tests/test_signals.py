@@ -39,7 +39,7 @@ PROGRAM = """
 @contextlib.contextmanager
 def started(*, before: str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
     program = textwrap.dedent(PROGRAM)
-    patience = "from tasks import run; run.WIND_UP_SECONDS = 0.5; run.TERMINATE_SECONDS = 0.5\n"
+    patience = "from tasks import children; children.WIND_UP_SECONDS = children.TERMINATE_SECONDS = 0.5\n"
     command = [sys.executable, "-c", before + patience + program]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

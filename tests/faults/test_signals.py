@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks import run as door
+from tasks import children
 from tests.faults import processes, proxy
 from tests.faults.place import Place
 from tests.faults.proxy import FOR_EVER, Fault
 
 pytestmark = pytest.mark.integration
 
-PATIENCE = door.INTERRUPT_SECONDS + door.TERMINATE_SECONDS
+PATIENCE = children.INTERRUPT_SECONDS + children.TERMINATE_SECONDS
 """After which no child may be left; a child that heeds the first signal is gone long before."""
 
 Moment = Callable[[Place], bool]

@@ -418,13 +418,13 @@ def test_an_interrupt_ends_the_workers(files: Path) -> None:
     script = """
 import os, signal, sys, threading
 from pathlib import Path
-from tasks import run
+from tasks import children
 from tasks.inputs import hashing
 from tasks.inputs.stamp import FileStamp
 def interrupt():
-    while not run._children:
+    while not children._running:
         pass
-    print(next(iter(run._children)).pid, flush=True)
+    print(next(iter(children._running)).pid, flush=True)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt).start()
 hashing.digest_in_workers({Path(sys.argv[1]): FileStamp(0, 0, 1, 0, 0)}, None, 1)

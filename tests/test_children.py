@@ -1,0 +1,90 @@
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks import run
+from tasks.errors import CommandError
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code)]
+
+
+def test_a_child_is_in_a_process_group_of_its_own() -> None:
+    done = run.run(python("import os; print(os.getpgrp() == os.getpid())"))
+    assert done.output == "True\n"
+
+
+def test_stop_all_ends_a_child_that_ignores_signals_and_its_own_children(tmp_path: Path) -> None:
+    """In a process of its own, since stop_all lets nothing start afterwards."""
+    ready = tmp_path / "grandchild"
+    os.mkfifo(ready)
+    stubborn = f"trap '' INT TERM; sleep 60 & echo $! > {ready}; wait; sleep 60"
+    outer = subprocess.Popen(
+        python(f"""
+            import os, threading
+            from tasks import children, run
+            children.INTERRUPT_SECONDS = children.TERMINATE_SECONDS = 0.1
+            thread = threading.Thread(target=lambda: run.run(["sh", "-c", {stubborn!r}]))
+            thread.start()
+            pid = int(open({str(ready)!r}).read())
+            run.stop_all()
+            thread.join(10)
+            print(pid, thread.is_alive())
+        """),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    output, _ = outer.communicate(timeout=30)
+    pid, alive = output.split()
+    assert alive == "False"
+    assert not _runs(int(pid))
+
+
+def test_nothing_starts_after_stop_all() -> None:
+    outer = subprocess.run(
+        python("""
+            from tasks import run
+            from tasks.errors import CommandError
+            run.stop_all()
+            try:
+                run.run(["true"])
+            except CommandError as error:
+                print(error.message)
+        """),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "is being stopped" in outer.stdout
+
+
+def test_what_a_command_started_is_ended_with_it_even_where_the_command_ends_first(tmp_path: Path) -> None:
+    """As docker does, which ends at a signal that its plugin may take no notice of."""
+    code = f"""
+        import subprocess, sys, time
+        stubborn = "import os, signal, time; signal.signal(2, signal.SIG_IGN); signal.signal(15, signal.SIG_IGN);"
+        stubborn += "open({str(tmp_path / "pid")!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+        child = subprocess.Popen([sys.executable, "-c", stubborn])
+        time.sleep(60)
+    """
+    with pytest.raises(CommandError, match="did not end within"):
+        run.run(python(code), timeout=1.5)
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie that nobody has waited for has ended all the same.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
