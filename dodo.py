@@ -6,8 +6,8 @@ from typing import Any
 from sandbox import tasks as sandbox_tasks
 from tasks import build, builder, checks, login, preflight, push, repository, stage
 from tasks.checker import Informative
+from tasks.composition import load
 from tasks.report import Reporter
-from tasks.session import load
 
 SESSION = load()
 

@@ -1,4 +1,4 @@
-"""What a run begins with, out of doit's command line, the environment and the files that they name."""
+"""The session of this process, made of doit's command line, the environment and the files that they name."""
 
 from __future__ import annotations
 
@@ -7,19 +7,50 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import doit
+from doit import doit_cmd
+from doit.exceptions import InvalidDodoFile
 
 from sandbox import layout
-from sandbox.layout import Sandbox
 from tasks.configuration import catalogue, settings
-from tasks.configuration.settings import Settings
-from tasks.model import Catalogue
+from tasks.errors import ConfigurationError
+from tasks.session import Session
 
 PROJECT = Path(__file__).resolve().parent.parent
 """The checkout, where the defaults of paths are."""
 
+_loaded: list[Session] = []
 
-def compose(variables: Mapping[str, str]) -> tuple[Settings, Catalogue, Sandbox, dict[str, str]]:
-    """Return the settings, the catalogue, this checkout's sandbox, and the environment of what a run starts.
+
+def load() -> Session:
+    """Compose this process's session from doit's command line.
+
+    Raises:
+        InvalidDodoFile: a setting, the catalogue or the selection is at fault; doit prints the text without a
+            traceback (doit 0.37, doit_cmd.py:232-241).
+    """
+    try:
+        # get_var tells one that is known by name, and no others.
+        session = compose(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001
+        _ = session.selected
+    except ConfigurationError as error:
+        raise InvalidDodoFile(str(error)) from None
+    _loaded[:] = [session]
+    return session
+
+
+def current() -> Session:
+    """Return the session that dodo.py loaded."""
+    return _loaded[0]
+
+
+def close() -> None:
+    """Give back what the session holds, if there is one."""
+    for session in _loaded:
+        session.close()
+
+
+def compose(variables: Mapping[str, str]) -> Session:
+    """Make a session of doit's variables, the environment and the catalogue.
 
     Where the sandbox is the target, its settings are found before it runs, and the environment is one without the
     user's AWS.
@@ -45,7 +76,7 @@ def compose(variables: Mapping[str, str]) -> tuple[Settings, Catalogue, Sandbox,
         found = settings.load(
             variables, environment, PROJECT, initial_directory=initial, known_extra=ports, defaults=sandbox.settings()
         )
-    return found, catalogue.load(found.catalogue), sandbox, environment
+    return Session(found, catalogue.load(found.catalogue), sandbox, environment)
 
 
 def initial_directory() -> Path:

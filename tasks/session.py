@@ -11,16 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from doit import doit_cmd
-from doit.exceptions import InvalidDodoFile
-
 from sandbox.layout import Sandbox
 from tasks.backoff import Pace
-from tasks.composition import compose
 from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
 from tasks.engine.docker_config import helped, read_config, user_config_directory
-from tasks.errors import ConfigurationError
 from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gatherer, files
 from tasks.model import Builder, Catalogue, Image
@@ -297,34 +292,3 @@ class Session:
     def close(self) -> None:
         """Give back what the run held: the login, the builder's lock."""
         self._closing.close()
-
-
-_loaded: list[Session] = []
-
-
-def load() -> Session:
-    """Compose this process's session from doit's command line, the environment and the catalogue.
-
-    Raises:
-        InvalidDodoFile: a setting, the catalogue or the selection is at fault; doit prints the text without a
-            traceback (doit 0.37, doit_cmd.py:232-241).
-    """
-    try:
-        # get_var tells one that is known by name, and no others.
-        session = Session(*compose(doit_cmd._CMDLINE_VARS or {}))  # noqa: SLF001
-        _ = session.selected
-    except ConfigurationError as error:
-        raise InvalidDodoFile(str(error)) from None
-    _loaded[:] = [session]
-    return session
-
-
-def current() -> Session:
-    """Return the session that dodo.py loaded."""
-    return _loaded[0]
-
-
-def close() -> None:
-    """Give back what the session holds, if there is one."""
-    for session in _loaded:
-        session.close()

@@ -31,7 +31,7 @@ DOORS = {
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 """What os has to start a program, besides exec* and spawn*."""
 
-DOIT = {"tasks.actions", "tasks.checker", "tasks.composition", "tasks.ledger", "tasks.session"}
+DOIT = {"tasks.actions", "tasks.checker", "tasks.composition", "tasks.ledger"}
 """Besides the commands: where the graph meets doit."""
 
 VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference"}

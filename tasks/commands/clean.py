@@ -18,8 +18,9 @@ from doit.cmd_clean import Clean as DoitClean
 
 from tasks.commands.names import matching
 from tasks.commands.run import checkout
+from tasks.composition import current
 from tasks.errors import SleeperImagesError, StagingError
-from tasks.session import Session, current
+from tasks.session import Session
 
 NAMED_ONLY = frozenset({"builder", "sandbox"})
 """Tasks that are cleaned by their own name and by no pattern, group or dependency."""

@@ -9,9 +9,10 @@ from doit.exceptions import InvalidCommand
 
 from tasks.commands.chosen import check_sandbox
 from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, text_option, write
+from tasks.composition import current
 from tasks.decision import Current, reason, state
 from tasks.errors import SettingsError, SleeperImagesError
-from tasks.session import Session, current
+from tasks.session import Session
 from tasks.views import digests
 from tasks.views.digests import DigestsFile
 from tasks.views.words import short_platforms, wrapped

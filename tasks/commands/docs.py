@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, text_option
+from tasks.composition import current
 from tasks.model import Catalogue, Kind
-from tasks.session import current
 from tasks.views import tables
 
 DIFFERS = 1

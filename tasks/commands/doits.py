@@ -11,8 +11,8 @@ from doit.cmd_list import List as DoitList
 
 from tasks.commands.names import matching
 from tasks.commands.options import Reading, encoded, no_arguments
+from tasks.composition import current
 from tasks.decision import Blocked, Missing, Retag, Unknown
-from tasks.session import current
 
 
 class List(Reading, DoitList):

@@ -11,9 +11,10 @@ from tasks import run
 from tasks.commands.chosen import check_sandbox, closure
 from tasks.commands.names import matching
 from tasks.commands.options import JSON, SANDBOX, Reading, encoded, text_option, write
+from tasks.composition import current
 from tasks.decision import state
 from tasks.errors import SleeperImagesError
-from tasks.session import Session, current
+from tasks.session import Session
 from tasks.views import diagram
 from tasks.views.diagram import Picture
 

@@ -15,10 +15,9 @@ from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import files
-from tasks.composition import initial_directory
+from tasks.composition import close, initial_directory
 from tasks.configuration.suggest import did_you_mean
 from tasks.report.terminal import Terminal
-from tasks.session import close
 from tasks.signals import code, interrupts
 
 SANDBOX = "sandbox"

@@ -11,11 +11,12 @@ from tasks import build
 from tasks.commands import chosen
 from tasks.commands.names import matching
 from tasks.commands.options import JSON, Reading, arguments, encoded
+from tasks.composition import current
 from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
 from tasks.inputs.told import printable
-from tasks.session import Session, current
+from tasks.session import Session
 from tasks.views.plan import FAULTS, TO_DO, Plan, Planned, plan
 from tasks.views.words import TOGETHER, WIDTH, coloured, colours, columns, folded
 

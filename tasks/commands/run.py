@@ -18,9 +18,10 @@ from doit.exceptions import InvalidCommand
 from tasks import lock, run
 from tasks.commands.chosen import closure, images_of
 from tasks.commands.names import matching
+from tasks.composition import close, current
 from tasks.errors import LockedError, SleeperImagesError
 from tasks.model import Image
-from tasks.session import Session, close, current
+from tasks.session import Session
 from tasks.signals import code, interrupts
 from tasks.stage import sweep
 from tasks.views import digests

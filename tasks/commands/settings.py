@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.commands.options import JSON, Reading, encoded, no_arguments
+from tasks.composition import current
 from tasks.configuration import settings
 from tasks.configuration.located import shown
 from tasks.configuration.variables import NO_STACKS, VARIABLES
-from tasks.session import current
 
 _UNSET = "-"
 

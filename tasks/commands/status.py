@@ -11,10 +11,10 @@ from doit.exceptions import InvalidCommand
 
 from tasks.commands.chosen import check_sandbox
 from tasks.commands.options import JSON, Reading, encoded, no_arguments
+from tasks.composition import current
 from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
-from tasks.session import current
 from tasks.views.status import Row, Standing, look
 from tasks.views.words import age, coloured, colours, short_platforms, wrapped
 

@@ -11,6 +11,7 @@ from doit.exceptions import InvalidCommand
 from tasks.commands import chosen
 from tasks.commands.options import JSON, Reading, arguments, encoded
 from tasks.commands.plan import target
+from tasks.composition import current
 from tasks.configuration.suggest import did_you_mean
 from tasks.errors import SleeperImagesError, quoted
 from tasks.inputs.difference import Change
@@ -18,7 +19,7 @@ from tasks.inputs.fingerprint import Inputs, inputs_tag
 from tasks.inputs.told import printable, tell
 from tasks.model import Image
 from tasks.registry.model import Answer
-from tasks.session import Session, current
+from tasks.session import Session
 from tasks.views.plan import Planned, file_of, plan
 from tasks.views.words import WIDTH, columns, folded
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from tasks import decision
+from tasks.composition import current
 from tasks.configuration.located import shown
 from tasks.engine.progress import Progress
 from tasks.errors import SleeperImagesError
@@ -42,7 +43,7 @@ from tasks.report.events import (
 from tasks.report.jsonl import JsonLines
 from tasks.report.plain import Plain
 from tasks.report.terminal import Terminal
-from tasks.session import Session, current
+from tasks.session import Session
 
 _UNMET = "UnmetDependency"
 

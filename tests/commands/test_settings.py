@@ -12,7 +12,7 @@ from tasks.commands.settings import as_json, as_table
 from tasks.configuration import settings
 from tasks.configuration.variables import VARIABLES
 
-DODO = "from tasks.session import load\n\nload()\n"
+DODO = "from tasks.composition import load\n\nload()\n"
 """The command needs a session and no task."""
 
 
