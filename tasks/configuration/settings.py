@@ -11,16 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tasks.configuration import destination
-from tasks.configuration.sources import Found, Sources
-from tasks.configuration.suggest import did_you_mean
+from tasks.configuration import destination, version_file
+from tasks.configuration.sources import Found, Sources, command_line
 from tasks.configuration.variables import VARIABLES, Variable
 from tasks.errors import SettingsError, quoted
 from tasks.model import Builder
-from tasks.reference import Registry, check_version, split_host
-
-_VERSION_FILE = "templates/version.txt"
-_LONGEST_VERSION = 4096
+from tasks.reference import Registry, split_host
 
 _SANDBOX = "to try it without any of this: ./doitw sandbox push_all"
 
@@ -139,10 +135,10 @@ class Settings:
 
     def require_version(self) -> str:
         """Return the version; SettingsError where neither VERSION nor version.txt gives one that can be a tag."""
-        version = self.version or read_version(self.scripts_dir)
+        version = self.version or version_file.read(self.scripts_dir)
         if version is None:
             raise SettingsError(
-                f"the version is not known: {self.scripts_dir / _VERSION_FILE} is not there",
+                f"the version is not known: {self.scripts_dir / version_file.PLACE} is not there",
                 "run Sleeper's Maven build, or set SCRIPTS_DIR or VERSION",
             )
         return version
@@ -237,7 +233,7 @@ def load(
         SettingsError: variables that are unknown, malformed or contradict each other, all of them at once; or a
             properties file that cannot be read.
     """
-    given = _command_line(variables, known_extra)
+    given = command_line(variables, known_extra)
     sources = Sources(given, environment, directory, initial_directory or directory, defaults or {})
     found = {variable.name: sources.find(variable) for variable in VARIABLES}
     values, faults = _read_all(found)
@@ -251,46 +247,6 @@ def load(
     if values["version"] is None:
         _from_version_file(values, origins)
     return Settings(**values, origins=origins)
-
-
-def read_version(scripts_dir: Path) -> str | None:
-    """Return the first line of version.txt, or None where there is no such file.
-
-    Raises:
-        SettingsError: it is there and cannot be read, or its first line cannot be a tag.
-    """
-    path = scripts_dir / _VERSION_FILE
-    try:
-        with path.open("rb") as file:
-            first = file.readline(_LONGEST_VERSION).decode(errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as fault:
-        reason = getattr(fault, "strerror", None) or str(fault)
-        raise SettingsError(f"{path} cannot be read: {reason}", "make it readable, or set VERSION") from fault
-    try:
-        return check_version(first)
-    except SettingsError as fault:
-        raise SettingsError(f"{path}:1: {fault.message}", "run Sleeper's Maven build again, or set VERSION") from None
-
-
-def _command_line(variables: Mapping[str, str], known_extra: Collection[str]) -> dict[str, str]:
-    known = [variable.field for variable in VARIABLES]
-    extra = {name.lower() for name in known_extra}
-    given: dict[str, str] = {}
-    faults = []
-    for name, value in variables.items():
-        if name.lower() in extra:
-            continue
-        if name.lower() not in known or name not in {name.lower(), name.upper()}:
-            faults.append(f"there is no variable {quoted(name)}{did_you_mean(name, [*known, *extra])}")
-        elif given.get(name.upper(), value) != value:
-            faults.append(f"{name.lower()} and {name.upper()} are both on the command line, with different values")
-        else:
-            given[name.upper()] = value
-    if faults:
-        raise SettingsError("\n".join(faults), "`doit settings` lists every variable; docs/settings.md describes them")
-    return given
 
 
 def _read_all(found: Mapping[str, Found]) -> tuple[dict[str, Any], list[str]]:
@@ -316,9 +272,9 @@ def _value(variable: Variable, place: Found) -> Any:
 
 
 def _from_version_file(values: dict[str, Any], origins: dict[str, str]) -> None:
-    path = values["scripts_dir"] / _VERSION_FILE
+    path = values["scripts_dir"] / version_file.PLACE
     try:
-        values["version"] = read_version(values["scripts_dir"])
+        values["version"] = version_file.read(values["scripts_dir"])
     except SettingsError as fault:
         # Only what needs a version may fail for it: require_version reads the file again, and says this.
         origins["VERSION"] = fault.message.replace("\n", " ")

@@ -18,7 +18,7 @@ empty in the environment is not set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -27,7 +27,8 @@ from pathlib import Path
 from tasks.configuration import properties
 from tasks.configuration.located import shown
 from tasks.configuration.properties import Property
-from tasks.configuration.variables import NO_STACKS, Variable, path
+from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.variables import NO_STACKS, VARIABLES, Variable, path
 from tasks.errors import SettingsError, quoted
 
 
@@ -161,6 +162,34 @@ class Sources:
         except ValueError as fault:
             raise SettingsError(f"INSTANCE_PROPERTIES={quoted(text)} {fault}", "write the whole path") from None
         return _File(found, properties.read(found))
+
+
+def command_line(variables: Mapping[str, str], known_extra: Collection[str]) -> dict[str, str]:
+    """Return what doit's command line sets, by the names in capitals.
+
+    Args:
+        variables: `name=value`, in either case.
+        known_extra: variables that others read, in capitals; they are left out.
+
+    Raises:
+        SettingsError: a variable is unknown, or is there in both cases with different values.
+    """
+    known = [variable.field for variable in VARIABLES]
+    extra = {name.lower() for name in known_extra}
+    given: dict[str, str] = {}
+    faults = []
+    for name, value in variables.items():
+        if name.lower() in extra:
+            continue
+        if name.lower() not in known or name not in {name.lower(), name.upper()}:
+            faults.append(f"there is no variable {quoted(name)}{did_you_mean(name, [*known, *extra])}")
+        elif given.get(name.upper(), value) != value:
+            faults.append(f"{name.lower()} and {name.upper()} are both on the command line, with different values")
+        else:
+            given[name.upper()] = value
+    if faults:
+        raise SettingsError("\n".join(faults), "`doit settings` lists every variable; docs/settings.md describes them")
+    return given
 
 
 def _given(texts: Mapping[str, str], name: str, origin: str) -> tuple[str, str] | None:

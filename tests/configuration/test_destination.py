@@ -1,35 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tasks.configuration import settings
-from tasks.configuration.settings import Settings
-from tasks.errors import SettingsError
 from tasks.reference import Registry
+from tests.configuration.loading import load, refusal
 
 ECR = "123456789012.dkr.ecr.eu-west-2.amazonaws.com"
-
-
-def load(
-    directory: Path,
-    variables: Mapping[str, str] | None = None,
-    environment: Mapping[str, str] | None = None,
-    **more: Any,
-) -> Settings:
-    return settings.load(variables or {}, environment or {}, directory, **more)
-
-
-def refusal(
-    directory: Path, variables: Mapping[str, str], environment: Mapping[str, str] | None = None
-) -> SettingsError:
-    with pytest.raises(SettingsError) as caught:
-        load(directory, variables, environment)
-    assert caught.value.next_step
-    return caught.value
 
 
 def test_an_ecr_host_says_its_account_and_region(tmp_path: Path) -> None:

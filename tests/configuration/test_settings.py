@@ -1,38 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.configuration import settings
-from tasks.configuration.settings import Settings
 from tasks.configuration.variables import VARIABLES
 from tasks.errors import SettingsError
 from tasks.model import Builder, BuilderNode
+from tests.configuration.loading import load, refusal
 
 ECR = "123456789012.dkr.ecr.eu-west-2.amazonaws.com"
-
-
-def load(
-    directory: Path,
-    variables: Mapping[str, str] | None = None,
-    environment: Mapping[str, str] | None = None,
-    **more: Any,
-) -> Settings:
-    return settings.load(variables or {}, environment or {}, directory, **more)
-
-
-def refusal(
-    directory: Path, variables: Mapping[str, str], environment: Mapping[str, str] | None = None
-) -> SettingsError:
-    with pytest.raises(SettingsError) as caught:
-        load(directory, variables, environment)
-    assert caught.value.next_step
-    return caught.value
 
 
 def build(directory: Path, version: str = "0.36.0") -> Path:
@@ -84,19 +64,6 @@ def test_the_kind_of_registry_follows_from_host_and_endpoint(tmp_path: Path, giv
 def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     message = refusal(tmp_path, {"account": "1"}, {"REGION": "x", "VERSION": "-"}).message
     assert [line.partition("=")[0] for line in message.splitlines()] == ["ACCOUNT", "REGION", "VERSION"]
-
-
-@pytest.mark.parametrize(("name", "meant"), [("instanceid", "instance_id"), ("stack", "stacks"), ("Region", "region")])
-def test_an_unknown_variable_on_the_command_line_is_refused(tmp_path: Path, name: str, meant: str) -> None:
-    assert f"there is no variable '{name}'; did you mean '{meant}'?" == refusal(tmp_path, {name: "x"}).message
-
-
-def test_a_variable_in_both_cases_with_two_values_is_refused(tmp_path: Path) -> None:
-    assert "both on the command line" in refusal(tmp_path, {"region": "eu-west-1", "REGION": "eu-west-2"}).message
-
-
-def test_a_variable_that_others_read_is_let_through(tmp_path: Path) -> None:
-    assert load(tmp_path, {"sandbox_api_port": "1"}, known_extra=["SANDBOX_API_PORT"]) == load(tmp_path)
 
 
 def test_an_unknown_variable_of_the_environment_is_nobodys_business(tmp_path: Path) -> None:

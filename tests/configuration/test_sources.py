@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tasks.configuration import settings
-from tasks.configuration.settings import Settings
 from tasks.reference import Registry
+from tests.configuration.loading import load, refusal
 
 SANDBOX = {
     "INSTANCE_ID": ("sandbox", "the sandbox"),
@@ -19,15 +16,6 @@ SANDBOX = {
     "BUILDER_OPTIONS": ("network=host", "the sandbox"),
     "AWS_ENDPOINT_URL": ("http://127.0.0.1:5001", "the sandbox"),
 }
-
-
-def load(
-    directory: Path,
-    variables: Mapping[str, str] | None = None,
-    environment: Mapping[str, str] | None = None,
-    **more: Any,
-) -> Settings:
-    return settings.load(variables or {}, environment or {}, directory, **more)
 
 
 def properties(directory: Path, name: str, *lines: str) -> str:
@@ -167,3 +155,19 @@ def test_in_the_sandbox_the_environment_still_chooses_images(tmp_path: Path) -> 
 def test_in_the_sandbox_an_empty_variable_on_the_command_line_brings_the_sandboxs_back(tmp_path: Path) -> None:
     found = load(tmp_path, {"target": "sandbox", "instance_id": ""}, {"INSTANCE_ID": "real"}, defaults=SANDBOX)
     assert (found.instance_id, found.origins["INSTANCE_ID"]) == ("sandbox", "the sandbox")
+
+
+# What the command line may say
+
+
+@pytest.mark.parametrize(("name", "meant"), [("instanceid", "instance_id"), ("stack", "stacks"), ("Region", "region")])
+def test_an_unknown_variable_on_the_command_line_is_refused(tmp_path: Path, name: str, meant: str) -> None:
+    assert f"there is no variable '{name}'; did you mean '{meant}'?" == refusal(tmp_path, {name: "x"}).message
+
+
+def test_a_variable_in_both_cases_with_two_values_is_refused(tmp_path: Path) -> None:
+    assert "both on the command line" in refusal(tmp_path, {"region": "eu-west-1", "REGION": "eu-west-2"}).message
+
+
+def test_a_variable_that_others_read_is_let_through(tmp_path: Path) -> None:
+    assert load(tmp_path, {"sandbox_api_port": "1"}, known_extra=["SANDBOX_API_PORT"]) == load(tmp_path)
