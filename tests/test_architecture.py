@@ -24,7 +24,7 @@ DOORS = {
     "sqlite3": {"tasks.ledger"},
     "subprocess": {"tasks.children"},
     "urllib3": {"tasks.registry.http"},
-    "yaml": {"tasks.configuration.catalogue"},
+    "yaml": {"tasks.configuration.yaml_nodes"},
 }
 """A library, and the modules that speak to it for all others."""
 

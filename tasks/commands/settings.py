@@ -8,7 +8,7 @@ from typing import Any
 from tasks.commands.options import JSON, Reading, encoded, no_arguments
 from tasks.composition import current
 from tasks.configuration import settings
-from tasks.configuration.located import shown
+from tasks.configuration.faults import shown
 from tasks.configuration.variables import NO_STACKS, VARIABLES
 
 _UNSET = "-"

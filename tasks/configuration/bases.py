@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks.configuration.located import Faults, shown
+from tasks.configuration.faults import Faults, shown
 from tasks.errors import CatalogueError, quoted
 
 _HEADER = """\

@@ -1,22 +1,17 @@
 """The catalogue of images: YAML in, `model.Catalogue` out, every fault of the file at once and with its line.
 
-`docs/catalogue.md` is the reference of every key. The YAML here is a small part of the language: mappings, lists and
-scalars of one document. Anchors, aliases and tags are refused, so that a small file stays small when it is read and
-reads the same to a person as to every parser.
+`docs/catalogue.md` is the reference of every key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from tasks.configuration import bases, located, platforms, rules
-from tasks.configuration.located import Faults, Listing, Mapping, Node, Scalar, shown
+from tasks.configuration import bases, platforms, rules, yaml_nodes
+from tasks.configuration.faults import Faults, shown
 from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.yaml_nodes import Mapping, Node, Scalar
 from tasks.errors import CatalogueError, quoted
 from tasks.model import Builder, BuilderNode, Catalogue, Image, Kind
 
@@ -30,7 +25,6 @@ _KUBERNETES = "kubernetes"
 """The driver whose nodes have no endpoint."""
 
 _LARGEST_FILE = 2 * 1024 * 1024
-_DEEPEST = 16
 
 _TOP = ("schema", "stacks", "platforms", "builder", "deployments", "lambdas")
 _COMMON = ("name", "stacks", "directory", "build_args", "revision")
@@ -38,8 +32,6 @@ _DEPLOYMENT = (*_COMMON, "multiplatform", "attestations")
 _LAMBDA = (*_COMMON, "jar", "always_docker")
 _BUILDER_KEYS = ("name", "driver", "options", "platforms", "endpoint", "config", "nodes")
 _NODE_KEYS = ("name", "endpoint", "platforms", "options")
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(path: Path) -> Catalogue:
@@ -49,7 +41,7 @@ def load(path: Path) -> Catalogue:
         CatalogueError: it cannot be read, or has faults; each is a line `file:line: …`.
     """
     faults = Faults(path)
-    root = _parse(_read(path), path)
+    root = yaml_nodes.parse(_read(path), path)
     catalogue = _catalogue(root, path, faults)
     faults.check("correct these lines; docs/catalogue.md describes every key")
     return catalogue
@@ -86,61 +78,15 @@ def _read(path: Path) -> str:
         raise CatalogueError(f"{shown(path)}:{line}: not UTF-8", "save the file as UTF-8") from fault
 
 
-def _parse(content: str, path: Path) -> Node:
-    try:
-        return _compose(content, path)
-    except yaml.MarkedYAMLError as fault:
-        line = getattr(fault.problem_mark or fault.context_mark, "line", 0) + 1
-        reason = fault.problem or fault.context or "no YAML"
-        raise CatalogueError(f"{shown(path)}:{line}: {reason}", "correct the YAML of this line") from fault
-    except yaml.reader.ReaderError as fault:
-        line = content.count("\n", 0, fault.position) + 1
-        raise CatalogueError(f"{shown(path)}:{line}: {fault.reason}", "remove the character") from fault
-    except (yaml.YAMLError, ValueError, OverflowError) as fault:
-        # The parser in Python lets int() and chr() raise for a version or an escape that is out of all bounds.
-        raise CatalogueError(f"{shown(path)}:1: no YAML: {fault}", "correct the file") from fault
-
-
-def _compose(content: str, path: Path) -> Node:
-    """Build nodes from the parser's events; not by recursion, which a deep file would exhaust."""
-    top: list[Node] = []
-    open_nodes: list[tuple[int, list[Node]]] = [(0, top)]
-    events: Iterable[Any] = yaml.parse(content, Loader=_LOADER)
-    for event in events:
-        line = event.start_mark.line + 1
-        refused = _refused(event, len(open_nodes))
-        if refused or (isinstance(event, yaml.DocumentStartEvent) and top):
-            reason = refused or "a second document begins"
-            raise CatalogueError(f"{shown(path)}:{line}: {reason}", "write mappings, lists and plain values only")
-        if isinstance(event, yaml.ScalarEvent):
-            open_nodes[-1][1].append(Scalar(line, event.value, plain=event.implicit[0]))
-        elif isinstance(event, yaml.CollectionStartEvent):
-            open_nodes.append((line, []))
-        elif isinstance(event, yaml.CollectionEndEvent):
-            line, nodes = open_nodes.pop()
-            is_list = isinstance(event, yaml.SequenceEndEvent)
-            pairs = () if is_list else tuple(zip(nodes[::2], nodes[1::2], strict=True))
-            open_nodes[-1][1].append(Listing(line, tuple(nodes)) if is_list else Mapping(line, pairs))
-    return top[0] if top else Scalar(1, "")
-
-
-def _refused(event: Any, depth: int) -> str | None:
-    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-        return "anchors and aliases are not read here; write the value out"
-    if getattr(event, "tag", None) is not None:
-        return f"the tag {quoted(event.tag)} is not read here"
-    return "nested too deeply for a catalogue" if depth > _DEEPEST else None
-
-
 def _catalogue(root: Node, path: Path, faults: Faults) -> Catalogue:
-    found = located.fields(root, "the catalogue", _TOP, ("schema", "stacks"), faults)
+    found = yaml_nodes.fields(root, "the catalogue", _TOP, ("schema", "stacks"), faults)
     if "schema" in found:
         _check_schema(found["schema"], faults)
     stacks = _stacks(found.get("stacks"), faults)
     multiple = _platforms(found.get("platforms"), faults)
     images: dict[str, tuple[Image, int]] = {}
     for key, kind in (("deployments", Kind.DEPLOYMENT), ("lambdas", Kind.LAMBDA)):
-        for entry in located.items(found[key], key, faults) if key in found else ():
+        for entry in yaml_nodes.items(found[key], key, faults) if key in found else ():
             image = _image(entry, kind, stacks, multiple, faults)
             if image is not None and image.name in images:
                 first = images[image.name][1]
@@ -155,7 +101,7 @@ def _catalogue(root: Node, path: Path, faults: Faults) -> Catalogue:
 
 def _check_schema(node: Node, faults: Faults) -> None:
     if not (isinstance(node, Scalar) and node.plain and node.text == str(SCHEMA)):
-        what = quoted(node.text) if isinstance(node, Scalar) else located.kind(node)
+        what = quoted(node.text) if isinstance(node, Scalar) else yaml_nodes.kind(node)
         faults.add(node.line, f"this program reads catalogues of schema {SCHEMA}, not {what}")
 
 
@@ -163,10 +109,10 @@ def _stacks(node: Node | None, faults: Faults) -> tuple[str, ...]:
     if node is None:
         return ()
     if isinstance(node, Scalar):
-        faults.add(node.line, f"stacks must be a list, not {located.kind(node)}")
+        faults.add(node.line, f"stacks must be a list, not {yaml_nodes.kind(node)}")
         return ()
     first: dict[str, str] = {}
-    for name, line in located.texts(node, "the stack", faults, rules.stack):
+    for name, line in yaml_nodes.texts(node, "the stack", faults, rules.stack):
         if name.lower() in first:
             faults.add(
                 line, f"the stacks '{first[name.lower()]}' and '{name}' differ only in case, which does not count"
@@ -183,24 +129,24 @@ def _image(node: Node, kind: Kind, stacks: tuple[str, ...], multiple: tuple[str,
     required = ("name", "jar") if is_lambda else ("name",)
     if is_lambda:
         node = _without_index(node, faults)
-    found = located.fields(node, what, _LAMBDA if is_lambda else _DEPLOYMENT, required, faults)
-    name = located.text(found["name"], "the name", faults, rules.image) if "name" in found else None
+    found = yaml_nodes.fields(node, what, _LAMBDA if is_lambda else _DEPLOYMENT, required, faults)
+    name = yaml_nodes.text(found["name"], "the name", faults, rules.image) if "name" in found else None
     directory = LAMBDA_DIRECTORY if is_lambda else name
     if "directory" in found:
-        directory = located.text(found["directory"], "the directory", faults, rules.directory)
-    jar = located.text(found["jar"], "the jar", faults, rules.jar) if "jar" in found else None
-    needed = located.texts(found["stacks"], "the stack", faults) if "stacks" in found else ()
+        directory = yaml_nodes.text(found["directory"], "the directory", faults, rules.directory)
+    jar = yaml_nodes.text(found["jar"], "the jar", faults, rules.jar) if "jar" in found else None
+    needed = yaml_nodes.texts(found["stacks"], "the stack", faults) if "stacks" in found else ()
     for stack, line in needed:
         if stack not in stacks:
             faults.add(
                 line, f"the stack {quoted(stack)} is not among the catalogue's stacks{did_you_mean(stack, stacks)}"
             )
-    multiplatform = "multiplatform" in found and located.flag(found["multiplatform"], "multiplatform", faults)
+    multiplatform = "multiplatform" in found and yaml_nodes.flag(found["multiplatform"], "multiplatform", faults)
     if multiplatform and not multiple:
         faults.add(found["multiplatform"].line, "the catalogue has no 'platforms' for a multi-platform image")
     arguments: tuple[tuple[str, str], ...] = ()
     if "build_args" in found:
-        arguments = located.options(found["build_args"], "build_args", faults, rules.build_argument)
+        arguments = yaml_nodes.options(found["build_args"], "build_args", faults, rules.build_argument)
     if name is None:
         return None
     return Image(
@@ -209,11 +155,11 @@ def _image(node: Node, kind: Kind, stacks: tuple[str, ...], multiple: tuple[str,
         directory or name,
         jar=jar,
         stacks=tuple(stack for stack, _ in needed),
-        always_docker="always_docker" in found and located.flag(found["always_docker"], "always_docker", faults),
+        always_docker="always_docker" in found and yaml_nodes.flag(found["always_docker"], "always_docker", faults),
         platforms=multiple if multiplatform else (),
         build_args=arguments,
-        attestations="attestations" in found and located.flag(found["attestations"], "attestations", faults),
-        revision=(located.verbatim(found["revision"], "the revision", faults) or "") if "revision" in found else "",
+        attestations="attestations" in found and yaml_nodes.flag(found["attestations"], "attestations", faults),
+        revision=(yaml_nodes.verbatim(found["revision"], "the revision", faults) or "") if "revision" in found else "",
     )
 
 
@@ -232,25 +178,25 @@ def _without_index(node: Node, faults: Faults) -> Node:
 def _platforms(node: Node | None, faults: Faults) -> tuple[str, ...]:
     if node is None:
         return ()
-    return tuple(name for name, _ in located.texts(node, "the platform", faults, platforms.fault))
+    return tuple(name for name, _ in yaml_nodes.texts(node, "the platform", faults, platforms.fault))
 
 
 def _builder(node: Node | None, multiple: tuple[str, ...], path: Path, faults: Faults) -> Builder:
     if node is None:
         return Builder("sleeper", platforms=multiple)
-    found = located.fields(node, "the builder", _BUILDER_KEYS, ("name",), faults)
+    found = yaml_nodes.fields(node, "the builder", _BUILDER_KEYS, ("name",), faults)
     name = None
     if "name" in found:
-        name = located.text(found["name"], "the builder's name", faults, rules.builder)
-    driver = located.text(found["driver"], "the driver", faults, rules.driver) if "driver" in found else None
-    nodes = located.items(found["nodes"], "nodes", faults) if "nodes" in found else ()
+        name = yaml_nodes.text(found["name"], "the builder's name", faults, rules.builder)
+    driver = yaml_nodes.text(found["driver"], "the driver", faults, rules.driver) if "driver" in found else None
+    nodes = yaml_nodes.items(found["nodes"], "nodes", faults) if "nodes" in found else ()
     if "nodes" in found and "endpoint" in found:
         faults.add(found["endpoint"].line, "the builder has both 'endpoint' and 'nodes'; write the endpoint as a node")
     described = tuple(_node(each, driver, faults) for each in nodes)
     able = _platforms(found.get("platforms"), faults) or multiple
     if lacking := [each for each in multiple if each not in able]:
         faults.add(found["platforms"].line, f"the builder lacks {', '.join(lacking)} of the catalogue's platforms")
-    config = located.text(found["config"], "the config", faults) if "config" in found else None
+    config = yaml_nodes.text(found["config"], "the config", faults) if "config" in found else None
     return Builder(
         name or "sleeper",
         driver or rules.DRIVERS[0],
@@ -264,10 +210,10 @@ def _builder(node: Node | None, multiple: tuple[str, ...], path: Path, faults: F
 
 def _node(node: Node, driver: str | None, faults: Faults) -> BuilderNode:
     required = () if driver == _KUBERNETES else ("endpoint",)
-    found = located.fields(node, "a node", _NODE_KEYS, required, faults)
+    found = yaml_nodes.fields(node, "a node", _NODE_KEYS, required, faults)
     name = None
     if "name" in found:
-        name = located.text(found["name"], "the node's name", faults, rules.builder)
+        name = yaml_nodes.text(found["name"], "the node's name", faults, rules.builder)
     able = _platforms(found.get("platforms"), faults)
     return BuilderNode(_endpoint(found, driver, faults), able, _options(found.get("options"), faults), name or "")
 
@@ -279,8 +225,8 @@ def _endpoint(found: dict[str, Node], driver: str | None, faults: Faults) -> str
         # buildx refuses one (builder/builder.go, `Create`).
         faults.add(found["endpoint"].line, "the driver kubernetes takes no 'endpoint': KUBECONFIG says which cluster")
         return ""
-    return located.text(found["endpoint"], "the endpoint", faults, rules.endpoint) or ""
+    return yaml_nodes.text(found["endpoint"], "the endpoint", faults, rules.endpoint) or ""
 
 
 def _options(node: Node | None, faults: Faults) -> tuple[tuple[str, str], ...]:
-    return () if node is None else located.options(node, "options", faults, rules.driver_option)
+    return () if node is None else yaml_nodes.options(node, "options", faults, rules.driver_option)

@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tasks.configuration import properties
-from tasks.configuration.located import shown
+from tasks.configuration.faults import shown
 from tasks.configuration.properties import Property
 from tasks.configuration.suggest import did_you_mean
 from tasks.configuration.variables import NO_STACKS, VARIABLES, Variable, path

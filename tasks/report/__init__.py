@@ -19,7 +19,7 @@ from typing import IO, Any, Protocol
 
 from tasks import decision
 from tasks.composition import current
-from tasks.configuration.located import shown
+from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
 from tasks.errors import SleeperImagesError
 from tasks.push import CURRENT

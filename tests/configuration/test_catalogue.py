@@ -9,7 +9,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.configuration import catalogue
+from tasks.configuration import catalogue, yaml_nodes
 from tasks.errors import CatalogueError
 from tasks.model import Builder, BuilderNode, Catalogue, Image, Kind
 
@@ -395,7 +395,7 @@ def test_any_yaml_is_a_catalogue_or_an_error_with_a_line(
 
 def test_the_parser_in_python_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = catalogue.load(SLEEPER)
-    monkeypatch.setattr(catalogue, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(yaml_nodes, "_LOADER", yaml.SafeLoader)
     assert expected == catalogue.load(SLEEPER)
 
 
@@ -405,7 +405,7 @@ def test_the_parser_in_python_reads_the_same(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_parser_in_python_refuses_with_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    monkeypatch.setattr(catalogue, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(yaml_nodes, "_LOADER", yaml.SafeLoader)
     assert EXPECTED.fullmatch(outcome(tmp_path, content))
 
 

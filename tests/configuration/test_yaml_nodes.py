@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.configuration import located
-from tasks.configuration.located import Faults, Listing, Mapping, Scalar
+from tasks.configuration import yaml_nodes
+from tasks.configuration.faults import Faults
+from tasks.configuration.yaml_nodes import Listing, Mapping, Scalar
 from tasks.errors import CatalogueError
 
 
@@ -36,58 +37,41 @@ def messages(faults: Faults) -> list[str]:
     ],
 )
 def test_a_value_without_quotes_is_what_yaml_readers_take_it_for(text: str, kind: str) -> None:
-    assert located.kind(Scalar(1, text)) == kind
+    assert yaml_nodes.kind(Scalar(1, text)) == kind
 
 
 @given(st.text())
 def test_a_value_in_quotes_is_text(text: str) -> None:
-    assert located.kind(Scalar(1, text, plain=False)) == "text"
+    assert yaml_nodes.kind(Scalar(1, text, plain=False)) == "text"
 
 
 @given(st.text())
 def test_what_is_taken_as_text_is_one_printable_line_as_it_stands(text: str) -> None:
     faults = Faults(Path("x.yaml"))
-    found = located.text(Scalar(1, text, plain=False), "the name", faults)
+    found = yaml_nodes.text(Scalar(1, text, plain=False), "the name", faults)
     assert (found == text and text.isprintable()) if found is not None else messages(faults)
 
 
 def test_a_number_is_kept_as_it_stands_where_any_scalar_will_do() -> None:
     faults = Faults(Path("x.yaml"))
-    assert located.verbatim(Scalar(1, "1.10"), "the revision", faults) == "1.10"
+    assert yaml_nodes.verbatim(Scalar(1, "1.10"), "the revision", faults) == "1.10"
     assert not messages(faults)
 
 
 def test_a_text_alone_is_a_list_of_one() -> None:
-    assert located.texts(Scalar(3, "a"), "the stack", Faults(Path("x"))) == (("a", 3),)
+    assert yaml_nodes.texts(Scalar(3, "a"), "the stack", Faults(Path("x"))) == (("a", 3),)
 
 
 def test_options_are_sorted_by_name() -> None:
     node = Mapping(1, ((Scalar(1, "b"), Scalar(1, "1")), (Scalar(2, "a"), Scalar(2, "2"))))
-    assert located.options(node, "options", Faults(Path("x")), lambda _: None) == (("a", "2"), ("b", "1"))
-
-
-def test_faults_are_sorted_by_line_and_each_is_named_once() -> None:
-    faults = Faults(Path("x.yaml"))
-    for line, text in ((10, "b"), (2, "a"), (10, "b")):
-        faults.add(line, text)
-    assert messages(faults) == ["x.yaml:2: a", "x.yaml:10: b"]
-
-
-def test_without_faults_nothing_is_raised() -> None:
-    assert messages(Faults(Path("x.yaml"))) == []
+    assert yaml_nodes.options(node, "options", Faults(Path("x")), lambda _: None) == (("a", "2"), ("b", "1"))
 
 
 def test_what_should_be_a_mapping_or_a_list_and_is_not_is_named_for_what_it_is() -> None:
     faults = Faults(Path("x.yaml"))
-    assert located.items(Mapping(1, ()), "lambdas", faults) == ()
-    assert located.fields(Listing(2, ()), "a lambda", ("name",), ("name",), faults) == {}
+    assert yaml_nodes.items(Mapping(1, ()), "lambdas", faults) == ()
+    assert yaml_nodes.fields(Listing(2, ()), "a lambda", ("name",), ("name",), faults) == {}
     assert messages(faults) == [
         "x.yaml:1: lambdas must be a list, not a mapping",
         "x.yaml:2: a lambda must be a mapping, not a list",
     ]
-
-
-def test_a_path_below_here_is_shown_without_what_leads_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert located.shown(tmp_path / "a" / "b") == "a/b"
-    assert located.shown(tmp_path.parent) == str(tmp_path.parent)

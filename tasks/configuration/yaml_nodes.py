@@ -1,4 +1,7 @@
-"""What a configuration file says, each value with the line that it stands on, and the faults found in it.
+"""The nodes of a YAML file: what it says, each value with the line that it stands on.
+
+It is a small part of the language: mappings, lists and scalars of one document. Anchors, aliases and tags are refused,
+so that a small file stays small when it is read and reads the same to a person as to every parser.
 
 A reader here takes a node and gives its value, or notes a fault and gives nothing, so that one pass finds every fault
 of a file. It knows the forms of values (text, flag, list, mapping), not what they mean.
@@ -7,15 +10,20 @@ of a file. It knows the forms of values (text, flag, list, mapping), not what th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from tasks.configuration.faults import Faults, shown
 from tasks.configuration.suggest import did_you_mean
 from tasks.errors import CatalogueError, quoted
 
-_SHOWN_FAULTS = 25
-"""More than these do not fit a screen, and the first are enough to begin with."""
+_DEEPEST = 16
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _NULL = re.compile(r"|~|null|Null|NULL")
 _BOOLEAN = re.compile(r"true|false|yes|no|on|off|y|n", re.IGNORECASE)
@@ -51,36 +59,59 @@ Node = Scalar | Listing | Mapping
 """A value and where it stands."""
 
 
-@dataclass
-class Faults:
-    """The faults of one file.
+def parse(content: str, path: Path) -> Node:
+    """Return the node that a document is.
 
-    Attributes:
-        path: the file, as messages name it.
+    Args:
+        content: the document.
+        path: its file, as messages name it.
+
+    Raises:
+        CatalogueError: it is no YAML, or none of the part that is read here; the message begins with `file:line:`.
     """
-
-    path: Path
-    _found: list[tuple[int, str]] = field(default_factory=list)
-
-    def add(self, line: int, text: str) -> None:
-        """Note a fault of one line."""
-        self._found.append((line, text))
-
-    def check(self, next_step: str) -> None:
-        """Return where there are none; raise one CatalogueError with all of them, a line each, where there are."""
-        if not self._found:
-            return
-        lines = [f"{shown(self.path)}:{line}: {text}" for line, text in sorted(set(self._found))]
-        more = len(lines) - _SHOWN_FAULTS
-        if more > 0:
-            lines[_SHOWN_FAULTS:] = [f"and {more} more like these"]
-        raise CatalogueError("\n".join(lines), next_step)
+    try:
+        return _compose(content, path)
+    except yaml.MarkedYAMLError as fault:
+        line = getattr(fault.problem_mark or fault.context_mark, "line", 0) + 1
+        reason = fault.problem or fault.context or "no YAML"
+        raise CatalogueError(f"{shown(path)}:{line}: {reason}", "correct the YAML of this line") from fault
+    except yaml.reader.ReaderError as fault:
+        line = content.count("\n", 0, fault.position) + 1
+        raise CatalogueError(f"{shown(path)}:{line}: {fault.reason}", "remove the character") from fault
+    except (yaml.YAMLError, ValueError, OverflowError) as fault:
+        # The parser in Python lets int() and chr() raise for a version or an escape that is out of all bounds.
+        raise CatalogueError(f"{shown(path)}:1: no YAML: {fault}", "correct the file") from fault
 
 
-def shown(path: Path) -> str:
-    """Return the shortest spelling of a path that one can paste: below here without what leads here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+def _compose(content: str, path: Path) -> Node:
+    """Build nodes from the parser's events; not by recursion, which a deep file would exhaust."""
+    top: list[Node] = []
+    open_nodes: list[tuple[int, list[Node]]] = [(0, top)]
+    events: Iterable[Any] = yaml.parse(content, Loader=_LOADER)
+    for event in events:
+        line = event.start_mark.line + 1
+        refused = _refused(event, len(open_nodes))
+        if refused or (isinstance(event, yaml.DocumentStartEvent) and top):
+            reason = refused or "a second document begins"
+            raise CatalogueError(f"{shown(path)}:{line}: {reason}", "write mappings, lists and plain values only")
+        if isinstance(event, yaml.ScalarEvent):
+            open_nodes[-1][1].append(Scalar(line, event.value, plain=event.implicit[0]))
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((line, []))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            line, nodes = open_nodes.pop()
+            is_list = isinstance(event, yaml.SequenceEndEvent)
+            pairs = () if is_list else tuple(zip(nodes[::2], nodes[1::2], strict=True))
+            open_nodes[-1][1].append(Listing(line, tuple(nodes)) if is_list else Mapping(line, pairs))
+    return top[0] if top else Scalar(1, "")
+
+
+def _refused(event: Any, depth: int) -> str | None:
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+        return "anchors and aliases are not read here; write the value out"
+    if getattr(event, "tag", None) is not None:
+        return f"the tag {quoted(event.tag)} is not read here"
+    return "nested too deeply for a catalogue" if depth > _DEEPEST else None
 
 
 def kind(node: Node) -> str:
