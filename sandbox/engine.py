@@ -19,7 +19,7 @@ from pathlib import Path
 from sandbox import packages, private
 from sandbox.layout import BUILDER, BUILDER_OPTIONS, Sandbox
 from sandbox.private import answers
-from tasks import run
+from tasks import files, run
 from tasks.errors import CommandError, EngineError
 
 ASK_SECONDS = 20.0
@@ -178,9 +178,8 @@ def _choice(variables: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _record(sandbox: Sandbox, *, private: bool, host: str) -> None:
-    sandbox.state.mkdir(parents=True, exist_ok=True)
     saved = {"private": private, "host": host, "choice": _choice(os.environ)}
-    _record_path(sandbox).write_text(json.dumps(saved))
+    files.replace(_record_path(sandbox), json.dumps(saved))
 
 
 def _recorded(sandbox: Sandbox) -> Engine | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks import run
+from tasks import files, run
 from tasks.errors import CommandError, EngineError
 
 POLL_SECONDS = 0.02
@@ -72,9 +72,7 @@ class Server:
             pid = run.spawn(argv, environment=environment, log=self.log)
         except CommandError as fault:
             raise EngineError(fault.message, fault.next_step) from fault
-        partial = self.record.with_suffix(".partial")
-        partial.write_text(json.dumps({"pid": pid, "identity": identity(pid), "argv": list(argv)}))
-        partial.replace(self.record)
+        files.replace(self.record, json.dumps({"pid": pid, "identity": identity(pid), "argv": list(argv)}))
 
     def await_answer(self, answers: Callable[[], bool], seconds: float) -> None:
         """Wait until the server answers.

@@ -68,11 +68,19 @@ TOUCHING = {
 """What a path has to touch a file."""
 
 ABOVE = {
-    "tasks.configuration": set(),
+    "tasks.configuration": {"tasks.files"},
     "tasks.inputs": {"tasks.configuration", "tasks.run"},
     "tasks.registry": {"tasks.configuration", "tasks.inputs", "tasks.once", "tasks.backoff", "tasks.parallel"},
-    "tasks.engine": {"tasks.backoff", "tasks.inputs", "tasks.lock", "tasks.parallel", "tasks.registry", "tasks.run"},
-    "sandbox": {"tasks.actions", "tasks.configuration", "tasks.run"},
+    "tasks.engine": {
+        "tasks.backoff",
+        "tasks.files",
+        "tasks.inputs",
+        "tasks.lock",
+        "tasks.parallel",
+        "tasks.registry",
+        "tasks.run",
+    },
+    "sandbox": {"tasks.actions", "tasks.configuration", "tasks.files", "tasks.run"},
 }
 """By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
 

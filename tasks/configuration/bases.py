@@ -5,12 +5,11 @@ Lines, not YAML: two people who lock different bases merge without a conflict in
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from tasks import files
 from tasks.configuration.faults import Faults, shown
 from tasks.errors import CatalogueError, quoted
 
@@ -69,7 +68,7 @@ def write(path: Path, digests: Mapping[str, str]) -> None:
             raise CatalogueError(f"{shown(path)}: cannot lock this: {fault_text}", "correct the FROM line")
         lines.append(f"{reference} {digests[reference]}\n")
     try:
-        _replace(path, _HEADER + "".join(lines))
+        files.replace(path, _HEADER + "".join(lines))
     except OSError as fault:
         raise CatalogueError(
             f"{shown(path)}: the lock cannot be written: {fault.strerror}", "make its directory writable"
@@ -86,21 +85,3 @@ def _fault(words: list[str], found: Mapping[str, str]) -> str | None:
     if not _DIGEST.fullmatch(digest):
         return f"{quoted(digest)} is no sha256 digest"
     return f"{quoted(reference)} is there twice" if reference in found else None
-
-
-def _replace(path: Path, content: str) -> None:
-    import tempfile  # noqa: PLC0415  # Every run reads the lock, next to none writes it.
-
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp keeps others out; this file is to be committed and read like the catalogue beside it.
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise

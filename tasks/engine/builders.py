@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from tasks import lock, run
+from tasks import files, lock, run
 from tasks.engine.buildx import Engine
 from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.engine.nodes import Inspected, creation, fits, parse
@@ -32,6 +32,9 @@ BOOT_SECONDS = 300.0
 
 BUSY_SECONDS = 60.0
 """How long to wait for another run of ours that is creating the same builder."""
+
+MEMORY_SECONDS = 24 * 3600
+"""How long it is remembered that a driver could not boot."""
 
 _NO_DAEMON = "Cannot connect to the Docker daemon"
 NO_ENGINE = "start Docker (or set DOCKER_HOST, or `docker context use …`), or try `./doitw sandbox push_all`"
@@ -177,10 +180,6 @@ def _lock_path(name: str, environment: Mapping[str, str]) -> Path:
     return folder / f"builder-{name}.lock"
 
 
-MEMORY_SECONDS = 24 * 3600
-"""How long it is remembered that a driver could not boot."""
-
-
 def _circumstances(wanted: Builder, environment: Mapping[str, str]) -> dict[str, str]:
     where = {name: environment.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT")}
     current = read_config(user_config_directory(environment) / "config.json").get("currentContext", "")
@@ -200,6 +199,5 @@ def _remembered(memory: Path, wanted: Builder, environment: Mapping[str, str]) -
 
 
 def _remember(memory: Path, wanted: Builder, environment: Mapping[str, str], engine: Engine) -> None:
-    memory.parent.mkdir(parents=True, exist_ok=True)
     known = asdict(engine) | {"at": time.time(), "circumstances": _circumstances(wanted, environment)}
-    memory.write_text(json.dumps(known, indent=2))
+    files.replace(memory, json.dumps(known, indent=2))

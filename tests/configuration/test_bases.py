@@ -72,6 +72,7 @@ def test_writing_leaves_nothing_but_the_lock_which_others_can_read(tmp_path: Pat
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_a_lock_in_a_directory_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(CatalogueError, match="cannot be written: No such file"):
-        bases.write(tmp_path / "absent" / "lock", {})
+def test_a_lock_in_what_is_no_directory_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CatalogueError, match="cannot be written: Not a directory"):
+        bases.write(tmp_path / "file" / "lock", {})
