@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import math
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from sandbox import aws, engine, registry, sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
+from tasks import lock
 from tasks.errors import EngineError
 from tasks.model import Image
 
@@ -26,6 +27,7 @@ def start(sandbox: Sandbox, images: Iterable[Image]) -> Engine:
 
     Raises:
         EngineError: the engine, the registry or the API cannot be started; the text says what to do.
+        LockedError: the sandbox's directory cannot be written.
     """
     with _alone(sandbox):
         if not engine.running(sandbox):
@@ -48,6 +50,7 @@ def stop(sandbox: Sandbox) -> None:
 
     Raises:
         EngineError: a server belongs to another user.
+        LockedError: the sandbox's directory does.
         CommandError: a container or the builder could not be removed.
     """
     if not sandbox.directory.exists():
@@ -75,9 +78,5 @@ def remove(sandbox: Sandbox) -> None:
                 raise EngineError(f"{fault.filename} belongs to another user", f"remove {directory} as root") from fault
 
 
-@contextlib.contextmanager
-def _alone(sandbox: Sandbox) -> Iterator[None]:
-    sandbox.state.mkdir(parents=True, exist_ok=True)
-    with (sandbox.state / "lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _alone(sandbox: Sandbox) -> contextlib.AbstractContextManager[None]:
+    return lock.held(sandbox.state / "lock", wait=math.inf)

@@ -23,7 +23,7 @@ def held(path: Path, wait: float = 0.0, *, shared: bool = False) -> Iterator[Non
 
     Args:
         path: the lock's file, made where it is missing; it stays.
-        wait: how many seconds to wait for another holder.
+        wait: how many seconds to wait for another holder; math.inf for as long as it takes.
         shared: hold it together with others who share it, against those who do not.
 
     Raises:

@@ -80,7 +80,7 @@ ABOVE = {
         "tasks.registry",
         "tasks.run",
     },
-    "sandbox": {"tasks.actions", "tasks.configuration", "tasks.files", "tasks.run"},
+    "sandbox": {"tasks.actions", "tasks.configuration", "tasks.files", "tasks.lock", "tasks.run"},
 }
 """By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
 
