@@ -52,16 +52,13 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         metadata=session.state.metadata("build", image),
         force=session.settings.force,
     )
-    _, note = retry.retrying(
-        lambda cached: buildx.build(
-            argv if cached else buildx.uncached(argv),
-            image=image.name,
-            environment=session.docker_environment(logged_in=False),
-            metadata=session.state.metadata("build", image),
-            log=session.state.log("build", image),
-            listener=session.listener("build", image),
-        ),
-        renew=lambda: None,
+    _, note = retry.build(
+        argv,
+        image=image.name,
+        environment=session.docker_environment(logged_in=False),
+        metadata=session.state.metadata("build", image),
+        log=session.state.log("build", image),
+        listener=session.listener("build", image),
     )
     session.decisions.check_unchanged(image)
     staging.remove(context)

@@ -85,15 +85,13 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
     )
     listed = session.records.begin(session.decisions.gathered(image))
     given = session.credential(repository.registry)
-    built, note = retry.retrying(
-        lambda cached: buildx.build(
-            argv if cached else buildx.uncached(argv),
-            image=image.name,
-            environment=session.docker_environment(logged_in=True),
-            metadata=session.state.metadata("push", image),
-            log=session.state.log("push", image),
-            listener=session.listener("push", image),
-        ),
+    built, note = retry.build(
+        argv,
+        image=image.name,
+        environment=session.docker_environment(logged_in=True),
+        metadata=session.state.metadata("push", image),
+        log=session.state.log("push", image),
+        listener=session.listener("push", image),
         renew=lambda: session.renew_login(given),
     )
     session.decisions.check_unchanged(image)

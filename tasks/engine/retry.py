@@ -19,9 +19,12 @@ import enum
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from tasks.backoff import PUSH, Budget
+from tasks.engine import buildx
+from tasks.engine.progress import Listener
 from tasks.errors import BuildError
 from tasks.reference import Digest
 
@@ -68,6 +71,41 @@ def cause(said: str) -> Cause | None:
     if _LOGIN.search(said):
         return Cause.LOGIN
     return Cause.BUSY if _BUSY.search(said) else None
+
+
+def build(
+    argv: Sequence[str],
+    *,
+    image: str,
+    environment: Mapping[str, str],
+    metadata: Path,
+    log: Path,
+    listener: Listener,
+    renew: Callable[[], None] = lambda: None,
+) -> tuple[Digest, str]:
+    """Run a build as `buildx.build` does, again while that is worth it; `retrying` says when, and what comes of it.
+
+    Args:
+        argv: as for `buildx.build`, like all that is not named here.
+        image: its name, for messages.
+        environment: buildx's whole environment.
+        metadata: the file that `argv` has buildx name its result in.
+        log: what becomes a readable account of the last attempt.
+        listener: is told how far the build is.
+        renew: fetches another login.
+    """
+
+    def attempt(cached: bool) -> Digest:  # noqa: FBT001  # As retrying calls it.
+        return buildx.build(
+            argv if cached else buildx.uncached(argv),
+            image=image,
+            environment=environment,
+            metadata=metadata,
+            log=log,
+            listener=listener,
+        )
+
+    return retrying(attempt, renew)
 
 
 def retrying(

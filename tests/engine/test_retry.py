@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tasks.backoff import Budget
-from tasks.engine.retry import Cause, cause, retrying
+from tasks.engine.retry import Cause, build, cause, retrying
 from tasks.errors import BuildError
 from tasks.reference import Digest
 
@@ -153,3 +156,24 @@ def test_a_build_with_another_fault_is_not_tried_again(said: str) -> None:
     with pytest.raises(BuildError):
         builds.retrying(BUDGET)
     assert builds.calls == 1
+
+
+LOSING = """
+import json, sys
+if "--no-cache" not in sys.argv:
+    sys.exit(sys.argv[2])
+open(sys.argv[1], "w").write(json.dumps({"containerimage.digest": sys.argv[3]}))
+"""
+
+
+def test_a_build_whose_cache_is_lost_is_run_again_without(tmp_path: Path) -> None:
+    metadata = tmp_path / "metadata.json"
+    digest, note = build(
+        [sys.executable, "-c", LOSING, str(metadata), CACHE[0], str(DIGEST), "context"],
+        image="ingest",
+        environment=os.environ,
+        metadata=metadata,
+        log=tmp_path / "log",
+        listener=lambda _: None,
+    )
+    assert (digest, "without BuildKit's cache" in note) == (DIGEST, True)
