@@ -1,15 +1,15 @@
 """What talks to registries.
 
-    model         manifests and descriptors, checked                   ┐
-    message       requests, responses, what their errors say           ├ pure
-    challenge     how a registry asks for a login                      │
-    aws_faults    what AWS says went wrong                             │
-    keychain      what one logs in with, and who has it                ┘
-    http          the one door to HTTP ─▶ auth  logged in ─▶ oci    the distribution API: manifests
-                                                        └▶ blobs  and what they refer to
-    deadline      an answer that has to be there in time
-    single_flight one answer for all threads that ask the same thing at the same moment
-    ecr           ECR's own API: tokens, repositories; the only boto3
-
-The pure ones do no I/O.
+model         manifests and descriptors, checked                   ┐
+message       requests, responses, what their errors say           │
+challenge     how a registry asks for a login                      │
+origin        where a registry may send us                         ├ pure
+keychain      what one logs in with, and who has it                │
+ecr_answers   what ECR's API says                                  │
+aws_faults    what AWS says went wrong                             ┘
+http          the one door to HTTP ─▶ auth  logged in ─▶ oci    the distribution API: manifests
+└▶ blobs  and what they refer to
+deadline      an answer that has to be there in time
+single_flight one answer for all threads that ask the same thing at the same moment
+ecr           ECR's own API: tokens, repositories; the only boto3
 """

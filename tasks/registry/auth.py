@@ -21,9 +21,10 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Repository
 from tasks.registry.challenge import Challenge, challenges, choose
-from tasks.registry.http import Http, trusted
+from tasks.registry.http import Http
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain, how_to_log_in
 from tasks.registry.message import Request, Response, clean, refused, shown
+from tasks.registry.origin import trusted
 from tasks.registry.single_flight import SingleFlight
 
 TOKEN_LIMIT = 1024 * 1024

@@ -6,13 +6,10 @@ and logins are boto3's to find; images are read and written by the distribution 
 
 from __future__ import annotations
 
-import base64
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +18,7 @@ from tasks.errors import RegistryError, SettingsError
 from tasks.once import once
 from tasks.reference import Digest, Registry, Repository, Tag
 from tasks.registry.aws_faults import DENIED, failed, refused
-from tasks.registry.keychain import Credential
+from tasks.registry.ecr_answers import TagMutability, Token, parse_tag_mutability, parse_token
 from tasks.registry.message import clean, shown
 
 ATTEMPTS = 6
@@ -35,47 +32,6 @@ NAMES_AT_ONCE = 100
 
 CONNECTIONS = 20
 """How many calls may be under way at once: one for each of Sleeper's images."""
-
-
-@dataclass(frozen=True)
-class Token:
-    """What ECR gives a client to log in with.
-
-    Attributes:
-        credential: the user and password for the registry.
-        registry: the account's own registry, from `proxyEndpoint`.
-        expires_at: until when it lasts, by AWS's clock.
-    """
-
-    credential: Credential
-    registry: Registry
-    expires_at: datetime
-
-    @property
-    def account(self) -> str:
-        """The AWS account of the registry, or empty where its host does not say."""
-        found = self.registry.ecr_account_and_region
-        return found[0] if found else ""
-
-
-@dataclass(frozen=True)
-class TagMutability:
-    """A repository's setting for moving tags.
-
-    Attributes:
-        setting: `MUTABLE`, `IMMUTABLE`, or one of them `_WITH_EXCLUSION`.
-        exclusions: patterns of tags for which the contrary holds; `*` stands for any characters.
-    """
-
-    setting: str
-    exclusions: tuple[str, ...] = ()
-
-    def immutable(self, tag: str) -> bool:
-        """Whether `tag`, once there, cannot be put on another image."""
-        excluded = self.setting.endswith("_WITH_EXCLUSION") and any(
-            re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), tag) for pattern in self.exclusions
-        )
-        return self.setting.startswith("IMMUTABLE") is not excluded
 
 
 class Ecr:
@@ -116,7 +72,7 @@ class Ecr:
             if self._token is None or fresh or due:
                 with self._faults("GetAuthorizationToken"):
                     answer = self._client.get_authorization_token()
-                self._token = _parse_token(answer)
+                self._token = parse_token(answer)
                 # A token that is past its end when it comes (moto's ends in 2015) lasts until the registry refuses it.
                 lasting = self._token.expires_at > self._now()
                 self._renew_at = self._token.expires_at - TOKEN_MARGIN if lasting else None
@@ -209,13 +165,7 @@ class Ecr:
                 # One that is missing fails the call for all, so halves are asked until it stands alone.
                 half = len(names) // 2
                 return self._describe(names[:half]) | self._describe(names[half:]) if half else {}
-        return {
-            entry["repositoryName"]: TagMutability(
-                entry.get("imageTagMutability", "MUTABLE"),
-                tuple(one["filter"] for one in entry.get("imageTagMutabilityExclusionFilters", ())),
-            )
-            for entry in answer["repositories"]
-        }
+        return parse_tag_mutability(answer)
 
     @once
     def _client(self) -> Any:
@@ -282,25 +232,3 @@ def _is_loopback(url: str | None) -> bool:
         return url is not None and Registry(urlsplit(url).netloc).loopback
     except (ValueError, SettingsError):
         return False
-
-
-def _parse_token(answer: Mapping[str, Any]) -> Token:
-    try:
-        entry = answer["authorizationData"][0]
-        user, colon, password = base64.b64decode(entry["authorizationToken"], validate=True).decode().partition(":")
-        endpoint = urlsplit(entry["proxyEndpoint"])
-        registry = Registry(endpoint.netloc)
-        expires_at = entry["expiresAt"]
-    except (LookupError, ValueError, TypeError, AttributeError, SettingsError):
-        # No cause: its text could hold the token.
-        raise _no_token() from None
-    if not colon or not password or endpoint.scheme != "https" or not isinstance(expires_at, datetime):
-        raise _no_token()
-    return Token(Credential(user, password), registry, expires_at)
-
-
-def _no_token() -> RegistryError:
-    return RegistryError(
-        "ecr:GetAuthorizationToken: the answer holds no token for a registry",
-        "see whether AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_ECR are what they should be",
-    )

@@ -6,7 +6,6 @@ there was none. A secret is only ever in a header that we send: neither headers 
 
 from __future__ import annotations
 
-import ipaddress
 import random
 import re
 import ssl
@@ -36,6 +35,7 @@ from tasks.errors import RegistryError
 from tasks.reference import Registry
 from tasks.registry.deadline import Answer
 from tasks.registry.message import LOOK_AT_THE_HOST, TEMPORARY, TRY_AGAIN, Request, Response, clean, shown
+from tasks.registry.origin import origin, trusted
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -130,7 +130,7 @@ class Http:
             if not request.follow or response.status not in _REDIRECTS or not location:
                 return response
             before, url = url, self._redirected(url, location)
-            if _origin(before) != _origin(url):
+            if origin(before) != origin(url):
                 kept = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
                 request = replace(request, headers=kept)
         raise RegistryError(f"{response.asked} was redirected too often", LOOK_AT_THE_HOST, status=response.status)
@@ -228,32 +228,6 @@ def no_answer(asked: str, fault: HTTPError) -> RegistryError:
         case _:
             return RegistryError(f"{asked}: {type(fault).__name__} ({clean(str(fault))})", LOOK_AT_THE_HOST)
     return RegistryError(f"{asked}: {reason}", TRY_AGAIN, temporary=True)
-
-
-def trusted(url: str, registry: Registry) -> bool:
-    """Whether we may go where `registry` sends us: by https, or from this machine to this machine.
-
-    Raises:
-        ValueError: `url` is none.
-    """
-    parts = urlsplit(url)
-    if not parts.hostname or "@" in parts.netloc:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and registry.loopback and _is_loopback(parts.hostname))
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _proxy(options: Mapping[str, Any]) -> urllib3.ProxyManager | None:

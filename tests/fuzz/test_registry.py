@@ -18,7 +18,7 @@ from tasks.engine.credential_helper import CredentialHelper
 from tasks.engine.progress import Reader
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository
-from tasks.registry import auth, challenge, ecr, message, proof, record, referrers
+from tasks.registry import auth, challenge, ecr_answers, message, proof, record, referrers
 from tasks.registry.http import Http
 from tasks.registry.keychain import Credential
 from tasks.registry.message import Response
@@ -129,13 +129,13 @@ AWS = {
 @fuzz
 @given(seed=st.integers(0), value=JSON)
 def test_ecr_tokens(seed: int, value: object) -> None:
-    survives(lambda: ecr._parse_token(replaced(AWS, seed, value)))
+    survives(lambda: ecr_answers.parse_token(replaced(AWS, seed, value)))
 
 
 @fuzz
 @given(patterns=st.lists(st.text("*ab-.", max_size=30), max_size=5), tag=st.text("ab-.", max_size=128))
 def test_exclusions_of_immutable_tags(patterns: list[str], tag: str) -> None:
-    ecr.TagMutability("IMMUTABLE_WITH_EXCLUSION", tuple(patterns)).immutable(tag)
+    ecr_answers.TagMutability("IMMUTABLE_WITH_EXCLUSION", tuple(patterns)).immutable(tag)
 
 
 @fuzz

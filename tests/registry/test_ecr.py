@@ -10,13 +10,12 @@ from pathlib import Path
 
 import boto3
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest, Registry, Repository
-from tasks.registry.ecr import Ecr, TagMutability
+from tasks.registry.ecr import Ecr
+from tasks.registry.ecr_answers import TagMutability
 from tasks.registry.keychain import Credential
 from tests.registry import images
 from tests.registry.server import Answer, Asked, Server, serving
@@ -210,31 +209,6 @@ def test_the_repositories_whose_tag_cannot_move_are_named(ecr: Ecr, repositories
     names = repositories("MUTABLE", "IMMUTABLE")
     asked = [Repository(Registry(HOST), name).tag("0.1") for name in (*names, "gone/a")]
     assert ecr.immutable(asked) == {asked[1]}
-
-
-@pytest.mark.parametrize(
-    ("setting", "exclusions", "tag", "expected"),
-    [
-        ("MUTABLE", (), "0.1", False),
-        ("IMMUTABLE", (), "0.1", True),
-        ("IMMUTABLE_WITH_EXCLUSION", ("0.*",), "0.1", False),
-        ("IMMUTABLE_WITH_EXCLUSION", ("0.*",), "1.0", True),
-        ("IMMUTABLE_WITH_EXCLUSION", ("0.*",), "0x1", True),
-        ("IMMUTABLE_WITH_EXCLUSION", ("a", "*SNAPSHOT*"), "0.1-SNAPSHOT", False),
-        ("MUTABLE_WITH_EXCLUSION", ("0.*",), "0.1", True),
-        ("MUTABLE_WITH_EXCLUSION", ("0.*",), "1.0", False),
-        ("MUTABLE", ("0.*",), "0.1", False),
-    ],
-)
-def test_exclusions_turn_a_setting_into_its_contrary(
-    setting: str, exclusions: tuple[str, ...], tag: str, *, expected: bool
-) -> None:
-    assert TagMutability(setting, exclusions).immutable(tag) is expected
-
-
-@given(st.from_regex(r"[A-Za-z0-9._*-]{1,20}", fullmatch=True))
-def test_a_pattern_matches_what_it_spells(pattern: str) -> None:
-    assert not TagMutability("IMMUTABLE_WITH_EXCLUSION", (pattern,)).immutable(pattern.replace("*", "any-thing"))
 
 
 # Where AWS is, and who we are

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tasks.backoff import Budget
 from tasks.errors import RegistryError
 from tasks.reference import Registry
-from tasks.registry.http import Http, trusted
+from tasks.registry.http import Http
 from tasks.registry.message import Request
 from tests.registry.server import RESET, Answer, Asked, in_turn, serving
 from tests.registry.tls import certificate, tunnelling
@@ -239,25 +239,6 @@ def test_redirects_in_a_circle_end(patience: Patience) -> None:
         with pytest.raises(RegistryError, match="redirected too often"):
             client(server.registry, patience).send(Request("GET", "/", follow=True))
         assert server.count() == 6
-
-
-@pytest.mark.parametrize(
-    ("url", "registry", "expected"),
-    [
-        ("https://auth.example/token", "registry.example", True),
-        ("http://auth.example/token", "registry.example", False),
-        ("http://127.0.0.1:80/token", "registry.example", False),
-        ("http://auth.example/token", "127.0.0.1:5000", False),
-        ("http://127.0.0.1:80/token", "127.0.0.1:5000", True),
-        ("http://localhost/token", "127.0.0.1:5000", True),
-        ("http://[::1]:5000/token", "127.0.0.1:5000", True),
-        ("https://user@auth.example/", "registry.example", False),
-        ("https:///token", "registry.example", False),
-        ("/token", "registry.example", False),
-    ],
-)
-def test_we_go_only_where_nobody_can_listen_in(url: str, registry: str, expected: bool) -> None:
-    assert trusted(url, Registry(registry)) is expected
 
 
 # https and proxies
