@@ -2,13 +2,14 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
 from tasks import run
 from tasks.errors import CommandError
+from tests.faults.processes import alive
+from tests.waiting import await_until
 
 
 def python(code: str) -> list[str]:
@@ -41,9 +42,9 @@ def test_stop_all_ends_a_child_that_ignores_signals_and_its_own_children(tmp_pat
         text=True,
     )
     output, _ = outer.communicate(timeout=30)
-    pid, alive = output.split()
-    assert alive == "False"
-    assert not _runs(int(pid))
+    pid, waits = output.split()
+    assert waits == "False"
+    assert not alive(int(pid))
 
 
 def test_nothing_starts_after_stop_all() -> None:
@@ -76,15 +77,4 @@ def test_what_a_command_started_is_ended_with_it_even_where_the_command_ends_fir
     with pytest.raises(CommandError, match="did not end within"):
         run.run(python(code), timeout=1.5)
     pid = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
-        assert time.monotonic() < deadline
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A zombie that nobody has waited for has ended all the same.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    await_until(lambda: not alive(pid), 5)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from tasks.signals import interrupts
+from tests.faults.processes import alive
+from tests.waiting import await_until
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,13 +46,6 @@ def started(*, before: str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process, int(process.stdout.readline())
-
-
-def alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -120,5 +115,4 @@ def test_a_second_signal_ends_everything_at_once() -> None:
         assert process.returncode in {143, -signal.SIGTERM}
         assert time.monotonic() - begun < 0.5
         # Its end takes the kernel a moment; on its own it would live for a minute.
-        while alive(child):
-            assert time.monotonic() - begun < 10
+        await_until(lambda: not alive(child), 10)

@@ -22,6 +22,14 @@ def of(root: Path) -> dict[int, str]:
     return found
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie that nobody has waited for has ended all the same."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def gone(root: Path, seconds: float = 2.0) -> dict[int, str]:
     """Return what still runs of a project after some seconds; what has been killed takes the kernel a moment."""
     deadline = time.monotonic() + seconds

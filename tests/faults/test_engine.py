@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sandbox.layout import Sandbox
 from tests.faults import processes
 from tests.faults.place import SIX, Place, place
 from tests.integration.conftest import new_sandbox, start, usable
+from tests.waiting import await_until
 
 pytestmark = pytest.mark.integration
 
@@ -62,11 +62,12 @@ def test_a_server_that_is_killed_fails_what_needs_it_and_the_next_run_goes_on(
     if not own.project.engine.private and names != ["registry"]:
         pytest.skip("the engine is the user's, and not ours to kill")
     running = own.project.start("push_all")
-    deadline = time.monotonic() + 60
-    while sum(one.step == "ours: PUT version tag" for one in own.registry.asked) < after or not own.registry.asked:
-        assert time.monotonic() < deadline
-        assert running.poll() is None
-        time.sleep(0.005)
+
+    def tagged() -> bool:
+        tags = sum(one.step == "ours: PUT version tag" for one in own.registry.asked)
+        return bool(own.registry.asked) and tags >= after
+
+    await_until(tagged, 60, running=running)
     if not (box.state / f"{names[0]}.json").exists():
         assert os.environ.get("CI") != "true", sorted(path.name for path in box.state.iterdir())
         pytest.skip(f"{names[0]} is no process of ours here")

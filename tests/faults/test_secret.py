@@ -66,9 +66,10 @@ def test_the_watcher_sees_a_secret(tmp_path: Path, how: str) -> None:
         (tmp_path / "x").write_text(f"token: {secret}\n")
     if how == "a file in base64":
         (tmp_path / "x").write_bytes(base64.b64encode(f"AWS:{secret}".encode()))
-    with Watcher(SECRETS, [tmp_path]) as watcher:
-        code = "import time; time.sleep(0.5)"
-        subprocess.run([sys.executable, "-c", code, *argument], env=environment, check=True)
+    with subprocess.Popen([sys.executable, "-c", "input()", *argument], env=environment, stdin=subprocess.PIPE) as one:
+        with Watcher(SECRETS, [tmp_path]) as watcher:
+            pass  # It looks once at the least.
+        one.communicate(b"\n")
     assert bool(watcher.seen["found"]) == how.startswith(("an", "the"))
     assert bool(watcher.seen["files"]) == how.startswith("a file")
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks import children
+from tasks import children, signals
 from tests.faults import processes, proxy
 from tests.faults.place import Place
 from tests.faults.proxy import FOR_EVER, Fault
+from tests.waiting import await_until
 
 pytestmark = pytest.mark.integration
 
@@ -43,11 +44,7 @@ MOMENTS: dict[str, tuple[list[Fault], Moment]] = {
 
 def interrupted(place: Place, moment: Moment, number: signal.Signals, *, group: bool) -> tuple[int, str, float]:
     running = place.project.start("push_all")
-    deadline = time.monotonic() + 60
-    while not moment(place):
-        assert time.monotonic() < deadline
-        assert running.poll() is None
-        time.sleep(0.005)
+    await_until(lambda: moment(place), 60, running=running)
     begun = time.monotonic()
     (os.killpg if group else os.kill)(running.pid, number)
     output, _ = running.communicate(timeout=60)
@@ -90,12 +87,9 @@ def test_a_child_that_takes_no_notice_is_killed(there: Place, number: signal.Sig
 def test_a_second_signal_does_not_wait(there: Place) -> None:
     stubborn = take_no_notice(there)
     running = there.project.start("push_all")
-    deadline = time.monotonic() + 60
-    while not stubborn.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    await_until(stubborn.exists, 60, running=running)
     running.send_signal(signal.SIGINT)
-    time.sleep(1)
+    time.sleep(2 * signals.AGAIN_SECONDS)  # What comes sooner is the first one again.
     begun = time.monotonic()
     running.send_signal(signal.SIGTERM)
     running.communicate(timeout=60)

@@ -116,7 +116,7 @@ def main() -> None:
     files: set[str] = set()
     names: set[str] = set()
     looks = read = 0
-    while not select.select([sys.stdin], [], [], 0)[0]:
+    while looks == 0 or not select.select([sys.stdin], [], [], 0)[0]:
         read += _processes(wanted, names, found)
         if looks % _FILES_EVERY == 0:
             files |= set(in_files(directories, wanted))

@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,8 @@ from tasks.reference import Registry, Repository
 from tests import golden
 from tests.integration import images
 from tests.integration.project import CHECKOUT, Project
-from tests.registry.server import Answer, serving
+from tests.registry.server import Answer, Asked, serving
+from tests.waiting import await_until
 
 pytestmark = pytest.mark.integration
 
@@ -284,14 +285,19 @@ def test_the_sandboxs_plan_can_be_drawn_whole(sandbox: Sandbox, pushed: Project)
 
 @pytest.mark.parametrize("command", [("status", "images=ingest"), ("plan", "push:ingest"), ("why", "ingest")])
 def test_an_interrupt_ends_a_command_quietly(pushed: Project, command: tuple[str, ...]) -> None:
-    with serving(lambda _: time.sleep(30) or Answer()) as silent:  # type: ignore[func-returns-value]  # It waits.
+    ended = threading.Event()
+
+    def say_nothing(_: Asked) -> Answer:
+        ended.wait(30)
+        return Answer()
+
+    with serving(say_nothing) as silent:
         words = (*command, f"docker_registry={silent.registry}", "registry=oci")
         started = pushed.start(*words)
-        while not silent.asked:
-            assert started.poll() is None
-            time.sleep(0.01)
+        await_until(lambda: bool(silent.asked), 60, running=started)
         started.send_signal(signal.SIGINT)
         output, _ = started.communicate(timeout=20)
+        ended.set()
     assert started.returncode == 130
     assert "Traceback" not in output
 
