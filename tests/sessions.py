@@ -40,13 +40,15 @@ class World:
 
 @contextmanager
 def world(root: Path, **variables: str) -> Iterator[World]:
-    """Make a session of all IMAGES, with these settings besides those that name the registry."""
+    """Make a session of all IMAGES, with these settings besides those that name the registry, which takes no push."""
     sample.make(root / "scripts", IMAGES, VERSION)
     tags: set[str] = set()
 
     def answer(asked: Asked) -> Answer:
         if asked.target == "/v2/":
             return Answer()
+        if asked.method not in {"GET", "HEAD"}:
+            return Answer(403)
         _, _, _, name, _, tag = asked.target.split("/")
         held = {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": str(HELD), "Content-Length": "4"}
         return Answer(200, held) if f"{name}:{tag}" in tags else Answer(404)

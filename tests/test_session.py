@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks.configuration import bases as bases_lock
+from tasks.configuration import catalogue
+from tasks.registry.keychain import Credential
+from tasks.registry.model import OCI_MANIFEST, sha256
+from tests.registry.server import Answer, Asked, serving
+from tests.sessions import INGEST, QUERY, world
+
+
+def test_a_run_is_about_what_was_asked_for_and_else_about_what_is_selected(tmp_path: Path) -> None:
+    with world(tmp_path, images="ingest*") as here:
+        session = here.session
+        assert ([image.name for image in session.pushes], session.loads) == (["ingest", "ingest-runner"], ())
+        session.ask(pushes=[QUERY], loads=[INGEST])
+        assert (session.pushes, session.loads) == ((QUERY,), (INGEST,))
+        session.ask(pushes=[], loads=[])
+        assert (session.pushes, session.loads) == ((), ())
+
+
+def test_a_refused_login_is_replaced_once_however_many_builds_were_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    given: list[int] = []
+
+    def answer(_: Asked) -> Answer:
+        given.append(len(given))
+        entry = {
+            "authorizationToken": base64.b64encode(f"AWS:{given[-1]}".encode()).decode(),
+            "expiresAt": (datetime.now(UTC) + timedelta(hours=12)).timestamp(),
+            "proxyEndpoint": "https://123456789012.dkr.ecr.eu-west-2.amazonaws.com",
+        }
+        return Answer(200, body=json.dumps({"authorizationData": [entry]}).encode())
+
+    with serving(answer) as aws, world(tmp_path, registry="ecr", region="eu-west-2", aws_endpoint_url=aws.url) as here:
+        registry = here.session.target.registry
+        refused = here.session.credential(registry)
+        for _ in range(3):
+            here.session.renew_login(refused)
+        assert refused == Credential("AWS", "0")
+        assert here.session.credential(registry) == Credential("AWS", "1")
+
+
+@pytest.mark.parametrize("server", ["registry.example:5000", "https://registry.example:5000/v1/"])
+def test_docker_is_answered_for_a_host_and_for_a_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    login = {"auths": {"registry.example:5000": {"auth": base64.b64encode(b"me:secret").decode()}}}
+    (tmp_path / "config.json").write_text(json.dumps(login))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with world(tmp_path) as here:
+        assert here.session._answer(server) == Credential("me", "secret")
+
+
+OTHER = {"other.example/x:1": f"sha256:{'0' * 64}"}
+
+
+def test_a_refreshed_base_leaves_the_locks_of_images_that_are_not_selected(tmp_path: Path) -> None:
+    digest = sha256(b"today's")
+    held = Answer(200, {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": str(digest), "Content-Length": "1"})
+    with (
+        serving(lambda asked: held if asked.method == "HEAD" else Answer()) as bases,
+        world(tmp_path, images="ingest") as here,
+    ):
+        session, name = here.session, f"{bases.registry}/base:1"
+        (session.settings.scripts_dir / "docker" / "ingest" / "Dockerfile").write_text(f"FROM {name}\n")
+        session.catalogue = replace(session.catalogue, bases=OTHER)
+        assert session.refresh_bases() == {name: str(digest)}
+        assert session.catalogue.bases == {**OTHER, name: str(digest)}
+        assert bases_lock.read(catalogue.lock_path(session.catalogue.path)) == session.catalogue.bases
+        assert session.decisions.gathered(INGEST).inputs.bases == ((name, str(digest)),)
