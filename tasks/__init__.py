@@ -19,6 +19,6 @@ what builds; `report` what a run shows as it goes; `commands` doit commands of o
 Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; before
 the first build, `preflight` finds all that stands in the way.
 
-How the graph meets doit: composition, session, actions, checker, ledger, signals. How it meets the world: run
-(subprocesses), registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
+How the graph meets doit: composition, actions, checker, ledger, signals. How it meets the world: run (subprocesses),
+registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
 """

@@ -34,6 +34,16 @@ _HOST_LENGTH = 253 + len(":65535")
 """The longest name that DNS has (RFC 1035, 3.1, without the final dot), and a port."""
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, without its port and an address's brackets, is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True, order=True)
 class Registry:
     """A registry's host, with a port where it has one: `123456789012.dkr.ecr.eu-west-2.amazonaws.com`."""
@@ -51,12 +61,7 @@ class Registry:
     def loopback(self) -> bool:
         """Whether the host is this machine; only then is plain http spoken."""
         name = self.host[1:].partition("]")[0] if self.host.startswith("[") else self.host.partition(":")[0]
-        if name == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(name)
 
     @property
     def ecr_account_and_region(self) -> tuple[str, str] | None:

@@ -9,6 +9,17 @@ from dataclasses import dataclass, field
 from tasks.errors import CredentialsError
 from tasks.registry.message import Response, clean
 
+_WORD = "[A-Za-z0-9!#$%&'*+.^_`|~-]"
+
+# A word is tried where it begins and read once, so that a header of any length is parsed in a time that grows with it.
+_CHALLENGE_PART = re.compile(
+    rf"""(?<!{_WORD})(?:
+        (?P<name>{_WORD}++)\s*+=\s*+(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<plain>[^\s,"]++))
+        | (?P<scheme>{_WORD}++)(?=\s|,|$)
+    )""",
+    re.VERBOSE,
+)
+
 
 @dataclass(frozen=True)
 class Challenge:
@@ -34,18 +45,6 @@ def challenges(header: str) -> tuple[Challenge, ...]:
             text = match["plain"] if value is None else re.sub(r"\\(.)", r"\1", value)
             found[-1][1].setdefault(match["name"].lower(), text)
     return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
-
-
-_WORD = "[A-Za-z0-9!#$%&'*+.^_`|~-]"
-
-# A word is tried where it begins and read once, so that a header of any length is parsed in a time that grows with it.
-_CHALLENGE_PART = re.compile(
-    rf"""(?<!{_WORD})(?:
-        (?P<name>{_WORD}++)\s*+=\s*+(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<plain>[^\s,"]++))
-        | (?P<scheme>{_WORD}++)(?=\s|,|$)
-    )""",
-    re.VERBOSE,
-)
 
 
 def choose(offered: tuple[Challenge, ...], response: Response) -> Challenge:

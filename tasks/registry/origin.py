@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
-from tasks.reference import Registry
+from tasks.reference import Registry, is_loopback
 
 
 def trusted(url: str, registry: Registry) -> bool:
@@ -17,19 +16,10 @@ def trusted(url: str, registry: Registry) -> bool:
     parts = urlsplit(url)
     if not parts.hostname or "@" in parts.netloc:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and registry.loopback and _is_loopback(parts.hostname))
+    return parts.scheme == "https" or (parts.scheme == "http" and registry.loopback and is_loopback(parts.hostname))
 
 
 def origin(url: str) -> tuple[str, str]:
     """Return what a login is for: the scheme, and the host with its port (RFC 6454)."""
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
