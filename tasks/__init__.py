@@ -14,11 +14,14 @@
     login ──────▶ ┘
 
 Packages: `configuration` what people say; `inputs` what images are made of; `registry` what registries hold; `engine`
-what builds; `report` what a run shows as it goes; `commands` doit commands of our own, and `views` what they answer.
+what builds; `report` what a run shows as it goes; `commands` doit commands of our own, and `views` how
+their answers are written.
 
 Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; before
 the first build, `preflight` finds all that stands in the way.
 
-How the graph meets doit: composition, actions, checker, ledger, signals. How it meets the world: run (subprocesses),
-registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
+Questions, which change nothing: plan, explanation (of one image), status, digests_file.
+
+How the graph meets doit: composition, closure, actions, checker, ledger, signals. How it meets the world: run
+(subprocesses), registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
 """

@@ -61,6 +61,12 @@ Decision = Current | Retag | Missing | Blocked | Unknown
 STATES = ("current", "retag", "build", "blocked", "unknown")
 """What `state` may say."""
 
+TO_DO = frozenset({"retag", "build"})
+"""The states of images that a run does something about."""
+
+FAULTS = frozenset({"blocked", "unknown"})
+"""The states of images that a run fails on."""
+
 
 def decide(
     inputs: Answer,

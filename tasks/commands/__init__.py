@@ -1,1 +1,1 @@
-"""doit commands of our own; each module is one command."""
+"""doit commands of our own; each module but `names`, `options` and `target` is one: options, a question, a view."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 
 from doit.exceptions import InvalidCommand
 
-from tasks.commands.chosen import check_sandbox
+from tasks import digests_file
 from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, text_option, write
+from tasks.commands.target import check_sandbox
 from tasks.composition import current
 from tasks.decision import Current, reason, state
+from tasks.digests_file import DigestsFile
 from tasks.errors import SettingsError, SleeperImagesError
 from tasks.session import Session
-from tasks.views import digests
-from tasks.views.digests import DigestsFile
-from tasks.views.words import short_platforms, wrapped
+from tasks.views.digests import as_text, faults_as_text
 
 DIFFERS = 1
 """The exit code where an image is not current, or the registry does not agree with the file."""
@@ -58,7 +57,7 @@ class Digests(Reading):
         try:
             if properties:
                 line = DigestsFile(session.target.prefix, {}).property_line
-                self.say(encoded({digests.PROPERTY: session.target.prefix}) if json else line)
+                self.say(encoded({digests_file.PROPERTY: session.target.prefix}) if json else line)
                 return 0
             check_sandbox(session)
             return self._check(session, check, json=json) if check else self._write(session, output, json=json)
@@ -71,12 +70,12 @@ class Digests(Reading):
         decided = {image.name: session.decisions.of(image) for image in session.selected}
         behind = {name: one for name, one in decided.items() if not isinstance(one, Current)}
         if behind:
-            _tell({name: f"{state(one)}: {reason(one)}" for name, one in behind.items()})
+            faults = faults_as_text({name: f"{state(one)}: {reason(one)}" for name, one in behind.items()})
             unanswered = all(state(one) == "unknown" for one in behind.values())
             next_step = "" if unanswered else "  next: `doit plan` says what is to be pushed, `doit push_all` does it\n"
-            sys.stderr.write(f"{len(behind)} of {len(decided)} not current, so no digests\n{next_step}")
+            sys.stderr.write(f"{faults}{len(behind)} of {len(decided)} not current, so no digests\n{next_step}")
             return UNANSWERED if unanswered else DIFFERS
-        found = digests.of(session, session.selected)
+        found = digests_file.of(session, session.selected)
         if output:
             write(output, found.text())
         self.say(found.text() if json else as_text(found))
@@ -84,14 +83,14 @@ class Digests(Reading):
 
     def _check(self, session: Session, check: str, *, json: bool) -> int:
         try:
-            written = digests.parse(read(check))
+            written = digests_file.parse(read(check))
         except SettingsError as error:
             raise InvalidCommand(f"{check}: {error}") from None
-        differing, unanswered = digests.differences(session, written)
+        differing, unanswered = digests_file.differences(session, written)
         if json:
             self.say(encoded({"differences": differing, "unanswered": unanswered}))
         else:
-            _tell({**differing, **unanswered})
+            sys.stderr.write(faults_as_text({**differing, **unanswered}))
             if not differing and not unanswered:
                 self.say(f"{check}: the registry agrees on all {len(written.images)} images\n")
             elif differing:
@@ -100,28 +99,3 @@ class Digests(Reading):
         if differing:
             return DIFFERS
         return UNANSWERED if unanswered else 0
-
-
-def as_text(found: DigestsFile) -> str:
-    """Return the digests for people, and the line to paste."""
-    cells = [("image", "tag", "digest", "platforms", "fingerprint")]
-    cells += [
-        (name, entry.tag, entry.digest.short, short_platforms(entry.platforms), entry.fingerprint[:12])
-        for name, entry in sorted(found.images.items())
-    ]
-    tags = {line[1] for line in cells[1:]}
-    rows = [(name, digest, platforms, fingerprint) for name, _, digest, platforms, fingerprint in cells]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    head = f"{found.prefix}  version {', '.join(sorted(tags)) or '-'}"
-    return "\n".join([head, "", *lines, "", "instance.properties:", found.property_line])
-
-
-def _tell(faults: Mapping[str, str]) -> None:
-    """Write what is wrong with each image to standard error, a text that several share once."""
-    together: dict[str, list[str]] = {}
-    for name, text in faults.items():
-        together.setdefault(text.removeprefix(f"{name}: "), []).append(name)
-    for text, names in together.items():
-        lines = [*wrapped(f"{', '.join(names)}:", ""), *wrapped(text, "  ")]
-        sys.stderr.write("\n".join(lines) + "\n")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, text_option
 from tasks.composition import current
-from tasks.model import Catalogue, Kind
 from tasks.views import tables
 
 DIFFERS = 1
@@ -34,7 +31,7 @@ class Docs(Reading):
         catalogue = current().catalogue
         if not check:
             written = "\n\n".join(table.markdown() for table in tables.tables(catalogue))
-            self.say(encoded(as_object(catalogue)) if json else written)
+            self.say(encoded(tables.as_object(catalogue)) if json else written)
             return 0
         differing = tables.differences(read(check), tables.tables(catalogue))
         if json:
@@ -45,19 +42,3 @@ class Docs(Reading):
         else:
             self.say(f"{check}: its tables are the catalogue's\n")
         return DIFFERS if differing else 0
-
-
-def as_object(catalogue: Catalogue) -> dict[str, Any]:
-    """Return what the tables say, for programs."""
-    return {
-        "deployments": [
-            {"name": image.name, "stacks": list(image.stacks), "multiplatform": image.multiplatform}
-            for image in catalogue.images
-            if image.kind is Kind.DEPLOYMENT
-        ],
-        "lambdas": [
-            {"jar": image.jar, "name": image.name, "always_docker": image.always_docker}
-            for image in catalogue.images
-            if image.kind is Kind.LAMBDA
-        ],
-    }

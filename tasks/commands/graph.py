@@ -8,9 +8,10 @@ from collections.abc import Callable
 from doit.exceptions import InvalidCommand
 
 from tasks import run
-from tasks.commands.chosen import check_sandbox, closure
+from tasks.closure import closure
 from tasks.commands.names import matching
 from tasks.commands.options import JSON, SANDBOX, Reading, encoded, text_option, write
+from tasks.commands.target import check_destination, check_sandbox
 from tasks.composition import current
 from tasks.decision import state
 from tasks.errors import SleeperImagesError
@@ -114,10 +115,7 @@ def _states(session: Session, drawn: Picture) -> dict[str, str]:
         InvalidCommand: nothing says where images go, or what they are made of: no image could be told.
     """
     check_sandbox(session)
-    try:
-        session.settings.require_destination()
-    except SleeperImagesError as error:
-        raise InvalidCommand(str(error)) from None
+    check_destination(session)
     images = [session.catalogue.image(name) for name in drawn.images() if name]
     session.ask(pushes=images, loads=())
     return {image.name: state(session.decisions.of(image)) for image in images}

@@ -17,8 +17,8 @@ from doit.exceptions import InvalidCommand
 from tasks import files
 from tasks.composition import close, initial_directory
 from tasks.configuration.suggest import did_you_mean
-from tasks.report.terminal import Terminal
 from tasks.signals import code, interrupts
+from tasks.terminal import Terminal
 
 SANDBOX = "sandbox"
 """The word that makes the sandbox the target, as it does for a run."""

@@ -15,16 +15,16 @@ from doit.cmd_run import Run as DoitRun
 from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
-from tasks import lock, run
-from tasks.commands.chosen import closure, images_of
+from tasks import digests_file, lock, run
+from tasks.closure import closure, images_of
 from tasks.commands.names import matching
+from tasks.commands.target import check_destination
 from tasks.composition import close, current
 from tasks.errors import LockedError, SleeperImagesError
 from tasks.model import Image
 from tasks.session import Session
 from tasks.signals import code, interrupts
 from tasks.stage import sweep
-from tasks.views import digests
 
 LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
 """The verbs that write to the checkout's state; a run of anything else needs no lock."""
@@ -86,7 +86,7 @@ class Run(DoitRun):
 
     def _record_digests(self, session: Session) -> None:
         """Bring this checkout's digests.json up to date, whatever became of the run."""
-        fault = digests.record(session)
+        fault = digests_file.record(session)
         if fault:
             self.outstream.write(f"  note      digests: {fault}\n")
 
@@ -124,17 +124,14 @@ class Run(DoitRun):
         tasks = {task.name: task for task in self.task_list}
         names = closure(tasks, self.sel_tasks)
         verbs = {str(meta["verb"]) for name in names if "verb" in (meta := tasks[name].meta or {})}
-        pushes: Sequence[Image] = images_of(session, tasks, names, "push", "stage", "repository")
+        pushes: Sequence[Image] = images_of(session.catalogue, tasks, names, "push", "stage", "repository")
         if not pushes and verbs & {"preflight", "builder", "login"}:
             pushes = session.selected  # Each of them alone is about what push_all would push.
-        loads = images_of(session, tasks, names, "build")
+        loads = images_of(session.catalogue, tasks, names, "build")
         engine_only = "builder" in verbs and verbs <= {"build", "builder", "preflight", "sandbox"}
         session.ask(pushes=() if engine_only else pushes, loads=loads, boots="builder" in self.sel_tasks)
         if session.pushes and not session.settings.sandbox:
-            try:
-                session.settings.require_destination()
-            except SleeperImagesError as error:
-                raise InvalidCommand(str(error)) from None
+            check_destination(session)
         return verbs
 
 

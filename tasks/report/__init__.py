@@ -1,10 +1,10 @@
 """What people and machines see of a run.
 
     doit ────▶ Reporter ─▶ events ─▶ Plain | Board | JsonLines   lines, a live board, JSON
-    buildx ──────┘             └───▶ Record ─▶ the summary, and html: report.html
+    buildx ──────┘             └───▶ Run ─▶ the summary, and html: report.html
 
 doit calls `execute_task` from its workers and everything else from the main thread, and builds tell their progress from
-the workers too, so that everything goes through one lock. A form is told of one event after the other.
+the workers too, so that everything goes through one lock. A display is told of one event after the other.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from tasks import decision
+from tasks.closure import closure
 from tasks.composition import current
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
@@ -36,23 +36,23 @@ from tasks.report.events import (
     Finished,
     Moved,
     Noted,
-    Record,
+    Run,
     Started,
     Work,
 )
 from tasks.report.jsonl import JsonLines
 from tasks.report.plain import Plain
-from tasks.report.terminal import Terminal
 from tasks.session import Session
+from tasks.terminal import Terminal
 
 _UNMET = "UnmetDependency"
 
 
-class Form(Protocol):
+class Display(Protocol):
     """One way to show a run."""
 
-    def show(self, event: Event, record: Record) -> None:
-        """Show an event, which the record has taken in; called under a lock."""
+    def show(self, event: Event, run: Run) -> None:
+        """Show an event, which the run has taken in; called under a lock."""
 
     def close(self) -> None:
         """Give the terminal back."""
@@ -70,8 +70,8 @@ class Reporter:
 
     def __init__(self, outstream: IO[str], options: dict[str, Any]) -> None:  # noqa: ARG002  # doit's signature.
         self._session: Session = current()
-        self._form = self.form(Terminal(outstream, os.environ))
-        self._record = Record()
+        self._display = self.display(Terminal(outstream, os.environ))
+        self._run = Run()
         self._lock = threading.RLock()
         self._began = time.monotonic()
         self._workers: dict[int, int] = {}
@@ -79,7 +79,7 @@ class Reporter:
         self._over = False
 
     @staticmethod
-    def form(terminal: Terminal) -> Form:
+    def display(terminal: Terminal) -> Display:
         """Return how the run is shown there."""
         if not terminal.live:
             return Plain(terminal)
@@ -100,7 +100,7 @@ class Reporter:
                 target, version = str(self._session.target.prefix), self._session.version
             except SleeperImagesError:
                 target = version = ""  # Each task that needs the target fails with the same error, and shows it.
-        names = _closure(tasks, selected_tasks)
+        names = closure(tasks, selected_tasks)
         asked = tuple((task, image) for task, image in images if task in names)
         self._happened(Started(self._now(), time.time(), target, version, asked))
 
@@ -174,16 +174,16 @@ class Reporter:
         """Sum up; called in any case, even while an interrupt is on its way up."""
         with self._lock:
             interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
-            for work in [work for work in self._record.images if not work.outcome]:
+            for work in [work for work in self._run.images if not work.outcome]:
                 outcome = INTERRUPTED if work.running and interrupted else NOT_RUN
                 reason = "" if work.running else self._known_reason(work)
                 self._happened(Ended(self._now(), work.task, work.verb, work.image, outcome, reason=reason))
-            worked = self._record.worked
+            worked = self._run.worked
             report = self._write_report() if worked else ""
-            logs = shown(self._session.state.logs) if any(work.log for work in self._record.works.values()) else ""
+            logs = shown(self._session.state.logs) if any(work.log for work in self._run.works.values()) else ""
             self._happened(Finished(self._now(), logs, report))
             self._over = True
-            self._form.close()
+            self._display.close()
             # Builds that an interrupt has not reached yet go on talking.
             self._session.watcher = None
 
@@ -196,7 +196,7 @@ class Reporter:
             self._explaining.start()
 
     def _tell_reasons(self) -> None:
-        from tasks.views.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
+        from tasks.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
 
         for image, reason in build_reasons(self._session):
             with self._lock:
@@ -214,7 +214,7 @@ class Reporter:
         log = ""
         if verb in IMAGE_VERBS and outcome != CURRENT:
             path = self._session.state.log(verb, self._session.catalogue.image(image))
-            log = str(path) if path.exists() and path.stat().st_mtime >= self._record.wall else ""
+            log = str(path) if path.exists() and path.stat().st_mtime >= self._run.wall else ""
         self._happened(
             Ended(
                 self._now(),
@@ -235,8 +235,8 @@ class Reporter:
 
     def _happened(self, event: Event) -> None:
         with self._lock:
-            self._record.add(event)
-            self._form.show(event, self._record)
+            self._run.add(event)
+            self._display.show(event, self._run)
 
     def _now(self) -> float:
         return time.monotonic() - self._began
@@ -246,7 +246,7 @@ class Reporter:
 
         path: Path = self._session.state.report
         try:
-            html.write(path, self._record, self._now())
+            html.write(path, self._run, self._now())
         except OSError as fault:  # The disk is full; what was pushed was pushed.
             self._happened(Noted(self._now(), "report", f"{path} could not be written: {fault.strerror}"))
             return ""
@@ -259,7 +259,7 @@ class PlainReporter(Reporter):
     desc = "plain lines"
 
     @staticmethod
-    def form(terminal: Terminal) -> Form:
+    def display(terminal: Terminal) -> Display:
         """Return lines."""
         return Plain(terminal)
 
@@ -270,21 +270,9 @@ class JsonLinesReporter(Reporter):
     desc = "events as JSON, one a line (docs/output.md)"
 
     @staticmethod
-    def form(terminal: Terminal) -> Form:
+    def display(terminal: Terminal) -> Display:
         """Return JSON."""
         return JsonLines(terminal)
-
-
-def _closure(tasks: dict[str, Any], names: Iterable[str]) -> set[str]:
-    """Return the names of the tasks that run when the named ones do."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += tasks[name].task_dep
-    return found
 
 
 def _about(task: Any) -> tuple[str, str]:

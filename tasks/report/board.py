@@ -16,9 +16,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tasks.engine.progress import human
-from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, Record, Started, Work
+from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, Run, Started, Work
 from tasks.report.plain import Plain
-from tasks.report.terminal import Terminal, printable
+from tasks.terminal import Terminal, printable
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -54,21 +54,21 @@ class Board:
         self._terminal = terminal
         self._plain = Plain(terminal, starts=False)
         self._lock = threading.RLock()
-        self._record = Record()
+        self._run = Run()
         self._began = time.monotonic()
         self._live: Any = None
         self._over = threading.Event()
         self._hinting = False
 
-    def show(self, event: Event, record: Record) -> None:
-        """Show an event that the record has taken in."""
+    def show(self, event: Event, run: Run) -> None:
+        """Show an event that the run has taken in."""
         with self._lock:
-            self._record = record
+            self._run = run
             if isinstance(event, Started):
                 threading.Thread(target=self._hint, name="board", daemon=True).start()
             if isinstance(event, Finished):
                 self.close()
-            if text := self._plain.text(event, record):
+            if text := self._plain.text(event, run):
                 self._say(text)
             if isinstance(event, Began) and event.verb in _WORK and self._live is None and not self._over.is_set():
                 self._start()
@@ -99,7 +99,7 @@ class Board:
             with self._lock:
                 if self._live is not None or self._over.is_set():
                     return
-                verbs = [work.verb for work in self._record.running]
+                verbs = [work.verb for work in self._run.running]
                 if all(verb in _DOING for verb in verbs):  # Others write to the terminal themselves.
                     what = _DOING[verbs[0]] if verbs else "reading what images are made of and asking the registry"
                     line = f"  {what}  {time.monotonic() - self._began:.0f} s"
@@ -140,17 +140,17 @@ class Board:
 
     def _draw(self, console: Any) -> Group:
         # Not under our lock: rich draws under its own, which the line that we print takes after ours.
-        record, now = self._record, time.monotonic() - self._began
+        run, now = self._run, time.monotonic() - self._began
         with contextlib.suppress(RuntimeError):  # A task was added while we looked; the next frame has it.
-            return draw(record, now, console.size.height, ascii_only=not console.encoding.startswith("utf"))
-        return draw(Record(), now, console.size.height)
+            return draw(run, now, console.size.height, ascii_only=not console.encoding.startswith("utf"))
+        return draw(Run(), now, console.size.height)
 
 
-def draw(record: Record, now: float, height: int, *, ascii_only: bool = False) -> Group:
+def draw(run: Run, now: float, height: int, *, ascii_only: bool = False) -> Group:
     """Return the board: a row for each task that a worker is at, and how much there is left.
 
     Args:
-        record: the run.
+        run: the run.
         now: seconds since it began.
         height: rows that the terminal has.
         ascii_only: whether its encoding has no other characters.
@@ -165,10 +165,10 @@ def draw(record: Record, now: float, height: int, *, ascii_only: bool = False) -
     table.add_column(no_wrap=True, overflow="crop" if ascii_only else "ellipsis", ratio=1)
     table.add_column(no_wrap=True, justify="right")
     table.add_column(no_wrap=True, justify="right")
-    running = [work for work in record.running if work.verb in _WORK]
+    running = [work for work in run.running if work.verb in _WORK]
     shown = running[: max(1, height - 4)]
     # Of all images and not only of those in flight, so that nothing jumps when one is done.
-    widest = max((len(work.image) for work in record.images), default=0)
+    widest = max((len(work.image) for work in run.images), default=0)
     for work in shown:
         what, progress = _what(work), work.progress
         moved = human(progress.sent) if progress.sent >= _WORTH_TELLING else ""
@@ -180,7 +180,7 @@ def draw(record: Record, now: float, height: int, *, ascii_only: bool = False) -
             Text(moved, style="dim"),
             Text(f"{max(0.0, now - (work.began or now)):.0f} s"),
         )
-    return Group("", table, _totals(record, now, len(running) - len(shown), "-" if ascii_only else "·"))
+    return Group("", table, _totals(run, now, len(running) - len(shown), "-" if ascii_only else "·"))
 
 
 def _what(work: Work) -> str:
@@ -195,10 +195,10 @@ def _what(work: Work) -> str:
     return " ".join(words).removesuffix(" for").removesuffix(" to")
 
 
-def _totals(record: Record, now: float, hidden: int, dot: str) -> Any:
+def _totals(run: Run, now: float, hidden: int, dot: str) -> Any:
     from rich.text import Text  # noqa: PLC0415  # See above.
 
-    images = record.images
+    images = run.images
     done = sum(1 for work in images if work.outcome)
     bad = sum(1 for work in images if work.outcome in {"failed", NOT_RUN})
     running = sum(1 for work in images if work.running)

@@ -1,4 +1,4 @@
-"""What happens in a run, as values, and the record that they add up to. Pure: nothing here writes or asks.
+"""What happens in a run, as values, and the run that they add up to. Pure: nothing here writes or asks.
 
 Started ─▶ (Began ─▶ Moved … ─▶ Ended | Ended | Explained | Noted) … ─▶ Finished
 """
@@ -206,7 +206,7 @@ class Work:
 
 
 @dataclass
-class Record:
+class Run:
     """What is known of a run; `add` is the only way in.
 
     Attributes:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tasks.engine.progress import human
 from tasks.push import BUILT, CURRENT
-from tasks.report.events import DONE, FAILED, OUTCOMES, Record, Work
+from tasks.report.events import DONE, FAILED, OUTCOMES, Run, Work
 from tasks.report.style import CSS
-from tasks.report.terminal import printable
+from tasks.terminal import printable
 
 TAIL_BYTES = 65_536
 """How much of a log's end is read."""
@@ -36,32 +36,32 @@ _KEY = {
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def write(path: Path, record: Record, seconds: float) -> None:
+def write(path: Path, run: Run, seconds: float) -> None:
     """Write the page in place of an older one, whole or not at all.
 
     Args:
         path: where.
-        record: the run.
+        run: the run.
         seconds: how long it has taken.
 
     Raises:
         OSError: it could not be written.
     """
     new = path.with_suffix(".new")
-    new.write_text(page(record, seconds), encoding="utf-8", errors="replace")
+    new.write_text(page(run, seconds), encoding="utf-8", errors="replace")
     new.replace(path)
 
 
-def page(record: Record, seconds: float) -> str:
+def page(run: Run, seconds: float) -> str:
     """Return the page."""
-    counts = record.counts
+    counts = run.counts
     words = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
-    began = datetime.fromtimestamp(record.wall).astimezone()
+    began = datetime.fromtimestamp(run.wall).astimezone()
     title = f"{counts.total()} image{'' if counts.total() == 1 else 's'}: {words}"
-    size = sum(work.size for work in record.images if work.outcome == BUILT)
+    size = sum(work.size for work in run.images if work.outcome == BUILT)
     facts = [
-        ("target", record.target),
-        ("version", record.version),
+        ("target", run.target),
+        ("version", run.version),
         ("began", began.isoformat(sep=" ", timespec="seconds")),
         ("took", _duration(seconds)),
         ("built", human(size) if size else ""),
@@ -77,11 +77,11 @@ def page(record: Record, seconds: float) -> str:
             f"<header><p>sleeper-images</p><h1>{escape(title)}</h1>",
             "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts if text),
             "</dl></header><main>",
-            *_timeline(record, seconds),
-            *_notes(record),
-            *_table(record),
-            *_faults(record),
-            *_details(record),
+            *_timeline(run, seconds),
+            *_notes(run),
+            *_table(run),
+            *_faults(run),
+            *_details(run),
             "</main></body></html>",
             "",
         ]
@@ -91,8 +91,8 @@ def page(record: Record, seconds: float) -> str:
 # What ran when
 
 
-def _timeline(record: Record, seconds: float) -> Iterator[str]:
-    works = [work for work in record.works.values() if work.began is not None]
+def _timeline(run: Run, seconds: float) -> Iterator[str]:
+    works = [work for work in run.works.values() if work.began is not None]
     whole = max([seconds, 0.001, *(work.ended or 0.0 for work in works)])
     yield '<section><h2>Timeline</h2><div class="scroll"><div class="timeline">'
     for worker in sorted({work.worker for work in works}):
@@ -124,8 +124,8 @@ def _bar(work: Work, whole: float) -> str:
 # Image by image
 
 
-def _table(record: Record) -> Iterator[str]:
-    images = sorted(record.images, key=lambda work: (_rank(work), work.image))
+def _table(run: Run) -> Iterator[str]:
+    images = sorted(run.images, key=lambda work: (_rank(work), work.image))
     if not images:
         return
     yield '<section><h2>Images</h2><div class="scroll"><table><thead><tr>'
@@ -145,8 +145,8 @@ def _table(record: Record) -> Iterator[str]:
     yield "</tbody></table></div></section>"
 
 
-def _details(record: Record) -> Iterator[str]:
-    told = [work for work in record.images if work.outcome not in {CURRENT, ""}]
+def _details(run: Run) -> Iterator[str]:
+    told = [work for work in run.images if work.outcome not in {CURRENT, ""}]
     if not told:
         return
     yield "<section><h2>Details</h2>"
@@ -187,18 +187,18 @@ def _steps(work: Work) -> Iterator[str]:
     yield "</tbody></table>"
 
 
-def _faults(record: Record) -> Iterator[str]:
+def _faults(run: Run) -> Iterator[str]:
     """What failed that is about no image's own task: the sandbox, the login, a context."""
-    for work in record.works.values():
-        if work.error and work not in record.images:
+    for work in run.works.values():
+        if work.error and work not in run.images:
             yield f"<section><h2>{escape(work.task)} failed</h2>"
             yield f'<pre class="error">{escape(printable(work.error).strip())}</pre></section>'
 
 
-def _notes(record: Record) -> Iterator[str]:
-    if record.notes:
+def _notes(run: Run) -> Iterator[str]:
+    if run.notes:
         yield "<section><h2>Notes</h2><ul>"
-        for note in record.notes:
+        for note in run.notes:
             about = "" if note.text.startswith(note.task) else f"<b>{escape(note.task)}</b> "
             yield f"<li>{about}{escape(printable(note.text))}</li>"
         yield "</ul></section>"

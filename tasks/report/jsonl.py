@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.push import BUILT
-from tasks.report.events import OUTCOMES, Began, Ended, Event, Explained, Finished, Moved, Noted, Record, Started
-from tasks.report.terminal import Terminal
+from tasks.report.events import OUTCOMES, Began, Ended, Event, Explained, Finished, Moved, Noted, Run, Started
+from tasks.terminal import Terminal
 
 SCHEMA = 1
 
@@ -27,12 +27,12 @@ class JsonLines:
         self._terminal = terminal
         self._told: dict[str, tuple[float, str]] = {}
 
-    def show(self, event: Event, record: Record) -> None:
-        """Write an event that the record has taken in."""
+    def show(self, event: Event, run: Run) -> None:
+        """Write an event that the run has taken in."""
         if isinstance(event, Moved) and not self._worth_telling(event):
             return
-        found = fields(event, record)
-        at = datetime.fromtimestamp(record.wall + event.at, UTC).isoformat(timespec="milliseconds")
+        found = fields(event, run)
+        at = datetime.fromtimestamp(run.wall + event.at, UTC).isoformat(timespec="milliseconds")
         content = {"event": found.pop("event"), "at": at, **found}
         self._terminal.write(json.dumps(content, ensure_ascii=True) + "\n")
 
@@ -47,7 +47,7 @@ class JsonLines:
         return True
 
 
-def fields(event: Event, record: Record) -> dict[str, Any]:
+def fields(event: Event, run: Run) -> dict[str, Any]:
     """Return the object for an event, but for its time; what has no value is null."""
     match event:
         case Started():
@@ -67,7 +67,7 @@ def fields(event: Event, record: Record) -> dict[str, Any]:
                 "image": event.image or None,
                 "worker": event.worker,
                 "decision": event.decision or None,
-                "reason": record.works[event.task].reason or None,
+                "reason": run.works[event.task].reason or None,
             }
         case Moved(task=task, progress=progress):
             return {
@@ -78,11 +78,11 @@ def fields(event: Event, record: Record) -> dict[str, Any]:
                 "of": progress.size or None,
             }
         case Ended():
-            return _ended(event, record)
+            return _ended(event, run)
         case Explained() | Noted():
             return _said(event)
         case Finished():
-            return _finished(record)
+            return _finished(run)
     raise TypeError(event)
 
 
@@ -92,8 +92,8 @@ def _said(event: Explained | Noted) -> dict[str, Any]:
     return {"event": "note", "task": event.task or None, "text": event.text}
 
 
-def _ended(event: Ended, record: Record) -> dict[str, Any]:
-    work = record.works[event.task]
+def _ended(event: Ended, run: Run) -> dict[str, Any]:
+    work = run.works[event.task]
     return {
         "event": "task-ended",
         "task": event.task,
@@ -110,13 +110,13 @@ def _ended(event: Ended, record: Record) -> dict[str, Any]:
     }
 
 
-def _finished(record: Record) -> dict[str, Any]:
+def _finished(run: Run) -> dict[str, Any]:
     return {
         "event": "run-ended",
-        "seconds": round(record.seconds, 3),
-        "counts": {outcome: record.counts[outcome] for outcome in OUTCOMES},
-        "bytes": sum(work.size for work in record.images if work.outcome == BUILT),
-        "slowest": [{"image": work.image, "seconds": round(work.seconds, 3)} for work in record.slowest()],
-        "logs": record.logs or None,
-        "report": record.report or None,
+        "seconds": round(run.seconds, 3),
+        "counts": {outcome: run.counts[outcome] for outcome in OUTCOMES},
+        "bytes": sum(work.size for work in run.images if work.outcome == BUILT),
+        "slowest": [{"image": work.image, "seconds": round(work.seconds, 3)} for work in run.slowest()],
+        "logs": run.logs or None,
+        "report": run.report or None,
     }

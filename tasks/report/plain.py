@@ -23,11 +23,11 @@ from tasks.report.events import (
     Explained,
     Finished,
     Noted,
-    Record,
+    Run,
     Started,
     Work,
 )
-from tasks.report.terminal import Terminal, printable
+from tasks.terminal import Terminal, printable
 from tasks.views.words import wrapped
 
 _VERBS, _LABELS = 8, 13
@@ -55,60 +55,60 @@ class Plain:
         self._held: list[Ended] = []
         self._unsaid: dict[str, Began] = {}
 
-    def show(self, event: Event, record: Record) -> None:
-        """Write what there is to say of an event that the record has taken in."""
-        if text := self.text(event, record):
+    def show(self, event: Event, run: Run) -> None:
+        """Write what there is to say of an event that the run has taken in."""
+        if text := self.text(event, run):
             self._terminal.write(text)
 
     def close(self) -> None:
         """Nothing has to be put back."""
 
-    def text(self, event: Event, record: Record) -> str:
+    def text(self, event: Event, run: Run) -> str:
         """Return the lines for an event, or nothing."""
-        text = self._beginning(event, record)
+        text = self._beginning(event, run)
         match event:
             case Started(target=target, version=version) if target:
                 text = f"{self._terminal.paint('sleeper-images', 'strong')} → {target}  version {version}\n"
             case Ended(outcome=outcome) if outcome == FAILED:
-                if record.works[event.task].decision in _NEVER_BEGAN:
+                if run.works[event.task].decision in _NEVER_BEGAN:
                     # Fifteen jars that are missing have one remedy: told together, at the end.
                     self._held.append(event)
                 else:
-                    text += self._failure(event, record.works[event.task])
+                    text += self._failure(event, run.works[event.task])
             case Ended(outcome=outcome) if outcome not in _QUIET:
-                text += self._ended(event, record.works[event.task], record)
+                text += self._ended(event, run.works[event.task], run)
             case Noted(task=task, text=said):
                 text = self._note(f"{task}: {said}" if task and not said.startswith(task) else said)
             case Finished():
-                text = self._unbegun() + self._summary(record)
+                text = self._unbegun() + self._summary(run)
         return text
 
-    def _beginning(self, event: Event, record: Record) -> str:
+    def _beginning(self, event: Event, run: Run) -> str:
         """Return the line that says that an image is begun, and why: when that is known, or when it has ended."""
         match event:
             case Began(task=task, decision="build" | "retag") if self._starts:
                 self._unsaid[task] = event
-                if event.verb == "push" and event.decision == "build" and not record.works[task].explained:
+                if event.verb == "push" and event.decision == "build" and not run.works[task].explained:
                     return ""
             case Explained(task=task) | Ended(task=task):
                 pass
             case _:
                 return ""
-        return self._began(self._unsaid.pop(task), record) if task in self._unsaid else ""
+        return self._began(self._unsaid.pop(task), run) if task in self._unsaid else ""
 
-    def _began(self, event: Began, record: Record) -> str:
-        return self._line(event.decision, "faint", event.image, record, [_first_line(record.works[event.task].reason)])
+    def _began(self, event: Began, run: Run) -> str:
+        return self._line(event.decision, "faint", event.image, run, [_first_line(run.works[event.task].reason)])
 
-    def _ended(self, event: Ended, work: Work, record: Record) -> str:
+    def _ended(self, event: Ended, work: Work, run: Run) -> str:
         parts = [
             Digest(event.digest).short if event.digest else event.name,
             f"{human(event.size):>8}" if event.size and event.outcome != RETAGGED else "",
             f"{work.seconds:5.1f} s",
         ]
-        return self._line(event.outcome, "good", event.image or event.task, record, parts)
+        return self._line(event.outcome, "good", event.image or event.task, run, parts)
 
-    def _line(self, word: str, style: str, name: str, record: Record, parts: list[str]) -> str:
-        width = max((len(work.image) for work in record.images), default=0)
+    def _line(self, word: str, style: str, name: str, run: Run, parts: list[str]) -> str:
+        width = max((len(work.image) for work in run.images), default=0)
         painted = self._terminal.paint(f"{word:<{_VERBS}}", style)
         return f"  {painted}  {name:<{width}}  {'  '.join(part for part in parts if part)}".rstrip() + "\n"
 
@@ -139,29 +139,29 @@ class Plain:
             text += f"\n{self._terminal.paint(f'FAILED {names}', 'bad')}\n{lines}\n\n"
         return text
 
-    def _summary(self, record: Record) -> str:
-        if not record.counts:
+    def _summary(self, run: Run) -> str:
+        if not run.counts:
             return ""
-        counts = record.counts
+        counts = run.counts
         parts = []
         for outcome in OUTCOMES:
             if counts[outcome]:
-                size = sum(work.size for work in record.images if work.outcome == outcome == BUILT)
+                size = sum(work.size for work in run.images if work.outcome == outcome == BUILT)
                 words = f"{counts[outcome]} {outcome}" + (f" ({human(size)})" if size else "")
                 parts.append(self._terminal.paint(words, _STYLES.get(outcome, "good")))
         noun = "image" if counts.total() == 1 else "images"
-        lines = [f"{counts.total()} {noun}: {', '.join(parts)}  {record.seconds:.1f} s"]
+        lines = [f"{counts.total()} {noun}: {', '.join(parts)}  {run.seconds:.1f} s"]
         width = self._terminal.width
         for outcome in (FAILED, INTERRUPTED, NOT_RUN):
-            names = [work.image for work in record.images if work.outcome == outcome]
+            names = [work.image for work in run.images if work.outcome == outcome]
             lines += _about(outcome, ", ".join(names), width)
         slowest = [
             f"{work.image}{_TOGETHER}{work.seconds:.1f}{_TOGETHER}s"
-            for work in record.slowest()
+            for work in run.slowest()
             if work.seconds >= _WORTH_TELLING
         ]
         lines += _about("slowest", ", ".join(slowest), width) if len(slowest) > 1 else []
-        lines += [*_about("logs", record.logs, width), *_about("report", record.report, width)]
+        lines += [*_about("logs", run.logs, width), *_about("report", run.report, width)]
         return "\n".join(lines) + "\n"
 
 

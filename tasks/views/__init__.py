@@ -1,6 +1,6 @@
-"""What the commands show: values made of what is known, and the texts and JSON of them. Pure but for the looks.
+"""How the answers of the commands are written: pure functions from values to text, and to objects for JSON.
 
-plan      what push_all would do, and why        status    what is deployed
-digests   what is handed to a deployment         diagram   the graph as text, Mermaid, DOT
-tables    the document's two tables              words     numbers and ages as people write them
+plan, why   what a run would do      status   what is deployed      digests   what is handed to a deployment
+settings    every setting            diagram  the graph             tables    the document's two tables
+words       numbers, ages and paragraphs as people write them
 """

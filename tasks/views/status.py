@@ -1,133 +1,117 @@
-"""How the selected images stand: what each version tag is on in the registry, and whether that is what is here.
-
-    decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.deployed ─▶ Standing
-
-Nothing is remembered: every answer is the registry's, of this moment.
-"""
+"""What is deployed, for people and for programs. docs/status-and-digests.md describes both."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
 
-from tasks.decision import Blocked, Decision, reason, state
-from tasks.errors import RegistryError
-from tasks.model import Image
-from tasks.reference import Digest, Repository
-from tasks.registry.model import Answer
-from tasks.session import Session
+from tasks.decision import STATES
+from tasks.engine.progress import human
+from tasks.status import ImageStatus, Status
+from tasks.views.words import age, coloured, short_platforms, wrapped
 
-if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
-    from tasks.registry.deployed import Deployed
+_HEADINGS = {
+    "current": "current",
+    "retag": "not current: the version tag has to move",
+    "build": "not current: to be built and pushed",
+    "blocked": "cannot be compared or cannot be pushed",
+    "unknown": "no answer",
+}
 
-
-@dataclass(frozen=True)
-class Row:
-    """One image.
-
-    Attributes:
-        image: the image.
-        repository: where it is.
-        state: one of `tasks.decision.STATES`: what a push would do.
-        reason: why that; empty where the image is current.
-        digest: what the version tag is on; None where there is no such tag, or no answer.
-        held: the image under it; None where there is none, or it could not be read.
-        fault: why it could not be read, or empty.
-    """
-
-    image: Image
-    repository: Repository
-    state: str
-    reason: str
-    digest: Digest | None
-    held: Deployed | None
-    fault: str
-
-    @property
-    def answered(self) -> bool:
-        """Whether the registry said all that was asked about the image."""
-        return self.state != "unknown" and not self.fault
+_COLUMNS = ("image", "digest", "platforms", "size", "age")
 
 
-@dataclass(frozen=True)
-class Standing:
-    """All images.
-
-    Attributes:
-        prefix: what stands before `/<image>` in every repository.
-        version: the version tag.
-        rows: the images, in the catalogue's order.
-        ecr: whether the registry is one that can say when an image was pushed.
-        fault: why it did not say that, or empty.
-    """
-
-    prefix: str
-    version: str
-    rows: tuple[Row, ...]
-    ecr: bool
-    fault: str
-
-
-def look(session: Session) -> Standing:
-    """Look at all selected images.
-
-    Raises:
-        SleeperImagesError: nothing says where images go, or under which version.
-    """
-    from tasks.registry.deployed import read  # noqa: PLC0415  # Only what asks the registry pays for it.
-
-    session.settings.require_destination(inputs=False)
-    images, version, target = session.selected, session.version, session.target
-    session.ask(pushes=images, loads=())
-    decided = {image.name: session.decisions.of(image) for image in images}
-    tags = _version_tags(session, decided)
-    wanted = {
-        image.name: (session.repository(image), tag.digest)
-        for image in images
-        if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
+def as_object(found: Status) -> dict[str, Any]:
+    """Return what was found, for programs."""
+    return {
+        "prefix": found.prefix,
+        "version": found.version,
+        "pushed_fault": found.fault or None,
+        "images": [_image_object(row, found.version) for row in found.images],
     }
-    answers = read(session.client, wanted, session.ecr.pushed_at if target.ecr else None) if wanted else None
-    rows = []
-    for image in images:
-        tag = tags[image.name]
-        fault = str(tag) if isinstance(tag, RegistryError) else ""
-        held = answers.images[image.name] if answers is not None and image.name in wanted else None
-        if image.name in wanted and held is None:
-            fault = "it was deleted while it was looked at\n  next: run again"
-        if isinstance(held, RegistryError):
-            held, fault = None, str(held)
-        decision = decided[image.name]
-        rows.append(
-            Row(
-                image=image,
-                repository=session.repository(image),
-                state=state(decision),
-                reason=reason(decision),
-                digest=wanted[image.name][1] if image.name in wanted else None,
-                held=held,
-                fault="" if fault == reason(decision) else fault,
-            )
-        )
-    fault = str(answers.fault) if answers is not None and answers.fault is not None else ""
-    return Standing(target.prefix, version, tuple(rows), target.ecr, fault)
 
 
-def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str, Answer]:
-    """Return what each version tag is on, from the look that was decided by, and for the others from one of their own.
+def as_text(found: Status, *, now: datetime, colour: bool) -> str:
+    """Return what was found, for people: what is current first, the rest with its reason.
 
-    An image that could not be decided on for want of its files is deployed all the same.
+    Args:
+        found: what was found.
+        now: what ages are counted from.
+        colour: whether to write in colour.
     """
-    from tasks.registry.presence import look as look_at  # noqa: PLC0415  # As above.
+    mixed = len(_since(found)) > 1
+    cells = {row.image.name: _cells(row, now, mixed=mixed) for row in found.images}
+    widths = [max(len(line[column]) for line in (_COLUMNS, *cells.values())) for column in range(len(_COLUMNS))]
+    lines = [f"{found.prefix}  version {found.version}", "", _aligned(_COLUMNS, widths)]
+    for name in STATES:
+        rows = [row for row in found.images if row.state == name]
+        if not rows:
+            continue
+        lines.append(coloured(_HEADINGS[name], name, colour=colour))
+        for row, why in zip(rows, _reasons(rows), strict=True):
+            lines.append(_aligned(cells[row.image.name], widths))
+            lines += [line for text in (*why, row.fault) for line in wrapped(text, "      ")]
+    return "\n".join([*lines, "", *_footer(found), ""])
 
-    found = {image.name: session.decisions.held(image).get(session.version) for image in session.selected}
-    unasked = [
-        image
-        for image in session.selected
-        if isinstance(decided[image.name], Blocked) and session.version not in session.decisions.held(image)
-    ]
-    if unasked:
-        wanted = {image.name: (session.repository(image), (session.version,)) for image in unasked}
-        answers = look_at(session.client, wanted)
-        found |= {name: tags[session.version] for name, tags in answers.items()}
-    return found
+
+def _reasons(rows: list[ImageStatus]) -> Iterator[tuple[str, ...]]:
+    """Yield each row's reason, once for neighbours that share it: under the last of them."""
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        yield () if not row.reason or (after is not None and after.reason == row.reason) else (row.reason,)
+
+
+def _footer(found: Status) -> Iterator[str]:
+    counts = Counter(row.state for row in found.images)
+    parts = ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
+    bytes_held = sum(row.held.size for row in found.images if row.held is not None)
+    noun = "image" if len(found.images) == 1 else "images"
+    yield f"{len(found.images)} {noun}, {human(bytes_held)}: {parts or 'none selected'}"
+    since = _since(found)
+    if since == {True}:
+        yield "age: since the push"
+    elif since:
+        what = "age: since the build" + (" where marked *, else since the push" if True in since else "")
+        why = found.fault or ("ECR's API knows no such image" if found.ecr else "a plain registry does not say it")
+        yield from wrapped(f"{what}; the push: {why}", "")
+
+
+def _since(found: Status) -> set[bool]:
+    """Return whether ages are since the push, since the build, or both."""
+    return {row.held.since.pushed for row in found.images if row.held is not None and row.held.since is not None}
+
+
+def _cells(row: ImageStatus, now: datetime, *, mixed: bool) -> tuple[str, ...]:
+    held = row.held
+    if held is None:
+        return (row.image.name, row.digest.short if row.digest else "-", "", "", "")
+    since = held.since
+    ago = "-" if since is None else age(since.at, now) + ("*" if mixed and not since.pushed else "")
+    return (row.image.name, held.digest.short, short_platforms(held.platforms), human(held.size), ago)
+
+
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+    name, digest, platforms, size, ago = cells
+    return (
+        f"  {name:<{widths[0]}}  {digest:<{widths[1]}}  {platforms:<{widths[2]}}  {size:>{widths[3]}}  "
+        f"{ago:>{widths[4]}}"
+    ).rstrip()
+
+
+def _image_object(row: ImageStatus, version: str) -> dict[str, Any]:
+    held = row.held
+    since = held.since if held is not None else None
+    return {
+        "image": row.image.name,
+        "repository": str(row.repository),
+        "tag": version,
+        "digest": str(row.digest) if row.digest else None,
+        "platforms": list(held.platforms) if held is not None else None,
+        "size": held.size if held is not None else None,
+        "pushed": since.at.isoformat() if since is not None and since.pushed else None,
+        "built": since.at.isoformat() if since is not None and not since.pushed else None,
+        "state": row.state,
+        "reason": row.reason or None,
+        "fault": row.fault or None,
+    }

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.model import VERSION_PLACEHOLDER, Catalogue, Kind
 
@@ -94,6 +95,22 @@ def tables(catalogue: Catalogue) -> tuple[Table, Table]:
             tuple((_filename(image.jar or ""), image.name, _truth(image.always_docker)) for image in lambdas),
         ),
     )
+
+
+def as_object(catalogue: Catalogue) -> dict[str, Any]:
+    """Return what the tables say, for programs."""
+    return {
+        "deployments": [
+            {"name": image.name, "stacks": list(image.stacks), "multiplatform": image.multiplatform}
+            for image in catalogue.images
+            if image.kind is Kind.DEPLOYMENT
+        ],
+        "lambdas": [
+            {"jar": image.jar, "name": image.name, "always_docker": image.always_docker}
+            for image in catalogue.images
+            if image.kind is Kind.LAMBDA
+        ],
+    }
 
 
 def found(page: str) -> Iterator[Found]:

@@ -1,12 +1,9 @@
-"""How times and states are written for people, and when in colour."""
+"""How times, states and paragraphs are written for people."""
 
 from __future__ import annotations
 
-import os
 import textwrap
-from collections.abc import Mapping
 from datetime import datetime
-from typing import IO
 
 WIDTH = 80
 """How wide what we print is at most, however wide the terminal: it ends up in logs and messages."""
@@ -14,26 +11,10 @@ WIDTH = 80
 TOGETHER = "\N{NO-BREAK SPACE}"
 """A space at which `folded` breaks no line, and which it writes as any other."""
 
-_NARROWEST = 40
-
 _MINUTE, _HOUR, _DAY, _TWO_YEARS = 60, 3600, 86400, 730 * 86400
 
 _COLOURS = {"current": "32", "retag": "36", "build": "33", "blocked": "31", "unknown": "35"}
 """ANSI's numbers for the states of `tasks.decision.state`: the terminal's own palette, light or dark."""
-
-
-def colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether to write to the stream in colour: a terminal that has some, and no NO_COLOR (https://no-color.org)."""
-    return not environment.get("NO_COLOR") and environment.get("TERM", "") not in {"", "dumb"} and stream.isatty()
-
-
-def columns(stream: IO[str]) -> int:
-    """Return how wide the lines of a text are to be: narrower than `WIDTH` where a terminal is."""
-    try:
-        found = os.get_terminal_size(stream.fileno()).columns
-    except (AttributeError, OSError, ValueError):  # No file, no terminal, or closed.
-        return WIDTH
-    return min(found, WIDTH) if found >= _NARROWEST else WIDTH
 
 
 def coloured(text: str, state: str, *, colour: bool) -> str:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tasks.commands.settings import as_json, as_table
-from tasks.configuration import settings
 from tasks.configuration.variables import VARIABLES
 
 DODO = "from tasks.composition import load\n\nload()\n"
@@ -57,14 +55,3 @@ def test_relative_paths_start_where_the_command_was_called(project: Path) -> Non
     (project / "x.properties").write_text("sleeper.id=filed\n")
     done = doit(project, "--json", "instance_properties=x.properties")
     assert json.loads(done.stdout)["INSTANCE_ID"]["value"] == "filed"
-
-
-def test_origins_stand_in_one_column(tmp_path: Path) -> None:
-    found = settings.load({"instance_id": "a-rather-long-name-for-an-instance"}, {}, tmp_path)
-    lines = as_table(found).splitlines()
-    assert {line.rindex(found.origins[line.split()[0]]) for line in lines} == {lines[1].index("command line")}
-
-
-def test_no_stacks_are_told_from_every_image(tmp_path: Path) -> None:
-    assert "none" in as_table(settings.load({"stacks": "none"}, {}, tmp_path))
-    assert json.loads(as_json(settings.load({"stacks": "none"}, {}, tmp_path)))["STACKS"]["value"] == []

@@ -70,7 +70,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     (folder / "push.log").write_text("$ docker buildx build\n" + "#1 a rather long line of a build's output " * 20)
     path = folder / "report.html"
-    write(path, runs.record(runs.whole(folder / "push.log")), 62.4)
+    write(path, runs.after(runs.whole(folder / "push.log")), 62.4)
     return path
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.engine.progress import Progress, Step
-from tasks.report.events import Began, Ended, Event, Explained, Finished, Moved, Noted, Record, Started
+from tasks.report.events import Began, Ended, Event, Explained, Finished, Moved, Noted, Run, Started
 
 DIGEST = "sha256:" + "3f1c2a9b77aa" + "0" * 52
 NAMES = ("ingest", "query-lambda", "metrics-lambda", "athena-lambda", "statestore-lambda")
@@ -70,9 +70,9 @@ def whole(log: Path | None = None) -> list[Event]:
     ]
 
 
-def record(events: Iterable[Event]) -> Record:
+def after(events: Iterable[Event]) -> Run:
     """Return what is known after events."""
-    found = Record()
+    found = Run()
     for event in events:
         found.add(event)
     return found

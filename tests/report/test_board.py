@@ -14,8 +14,8 @@ from rich.console import Console
 
 from tasks.engine.progress import Progress
 from tasks.report.board import Board, draw
-from tasks.report.events import Event, Finished, Moved, Record
-from tasks.report.terminal import Terminal
+from tasks.report.events import Event, Finished, Moved, Run
+from tasks.terminal import Terminal
 from tests.report import runs
 from tests.report.screen import COLUMNS, LINES, Screen
 
@@ -32,10 +32,10 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
 
 def play(screen: Screen, events: list[Event]) -> Board:
     """Show events; leave the board as it is then."""
-    board, record = Board(Terminal(screen.stream, os.environ)), Record()
+    board, run = Board(Terminal(screen.stream, os.environ)), Run()
     for event in events:
-        record.add(event)
-        board.show(event, record)
+        run.add(event)
+        board.show(event, run)
     return board
 
 
@@ -68,11 +68,11 @@ def test_a_run_in_which_nothing_changed_has_no_board(screen: Screen) -> None:
 
 def test_a_run_in_which_nothing_changed_does_not_load_what_draws() -> None:
     code = (
-        "import io, sys; from tasks.report.board import Board; from tasks.report.terminal import Terminal\n"
-        "from tasks.report.events import Record; from tests.report import runs\n"
-        "board, record = Board(Terminal(io.StringIO(), {})), Record()\n"
+        "import io, sys; from tasks.report.board import Board; from tasks.terminal import Terminal\n"
+        "from tasks.report.events import Run; from tests.report import runs\n"
+        "board, run = Board(Terminal(io.StringIO(), {})), Run()\n"
         "for event in [runs.started(), *[runs.ended(0.1, name, 'current') for name in runs.NAMES], runs.Finished(1)]:\n"
-        "    record.add(event); board.show(event, record)\n"
+        "    run.add(event); board.show(event, run)\n"
         "print([name for name in sys.modules if name.partition('.')[0] == 'rich'])\n"
     )
     here = Path(__file__).resolve().parents[2]
@@ -92,12 +92,12 @@ def test_silence_is_explained_and_the_explanation_goes_away(screen: Screen, monk
             explained.set()
 
     monkeypatch.setattr(board._terminal, "write", watched)
-    record = runs.record([runs.started("ingest")])
-    board.show(runs.started("ingest"), record)
+    run = runs.after([runs.started("ingest")])
+    board.show(runs.started("ingest"), run)
     assert explained.wait(10)
     for event in (runs.ended(1, "ingest", "current"), Finished(1)):
-        record.add(event)
-        board.show(event, record)
+        run.add(event)
+        board.show(event, run)
     assert screen.lines()[1:] == ["1 image: 1 current  1.0 s"]
 
 
@@ -115,13 +115,13 @@ def test_no_line_of_the_board_is_wider_than_the_terminal(screen: Screen) -> None
 
 def test_more_than_the_terminal_has_lines_for_is_counted() -> None:
     names = tuple(f"image-{number}" for number in range(40))
-    record = runs.record([runs.started(*names), *[runs.began(1, name) for name in names]])
-    assert "20 not shown" in _text(record, LINES)
+    run = runs.after([runs.started(*names), *[runs.began(1, name) for name in names]])
+    assert "20 not shown" in _text(run, LINES)
 
 
 def test_what_is_exported_and_where_to_does_not_crowd_the_row_out() -> None:
     moved = Moved(2, runs.push("ingest"), Progress("pushing manifest for 127.0.0.1:5000/mine/ingest@sha256:aa"))
-    text = _text(runs.record([runs.started("ingest"), runs.began(1, "ingest"), moved]), LINES)
+    text = _text(runs.after([runs.started("ingest"), runs.began(1, "ingest"), moved]), LINES)
     assert "pushing manifest " in text
     assert "127.0.0.1" not in text
 
@@ -129,19 +129,19 @@ def test_what_is_exported_and_where_to_does_not_crowd_the_row_out() -> None:
 def test_a_build_that_has_ended_is_still_read_back() -> None:
     moved = Moved(2, runs.push("ingest"), Progress(ended=True))
     assert "reading it back and tagging" in _text(
-        runs.record([runs.started("ingest"), runs.began(1, "ingest"), moved]), LINES
+        runs.after([runs.started("ingest"), runs.began(1, "ingest"), moved]), LINES
     )
 
 
 def test_without_unicode_the_board_is_ascii() -> None:
-    record = runs.record(
+    run = runs.after(
         [runs.started("ingest"), runs.began(1, "ingest"), Moved(2, runs.push("ingest"), Progress("x " * 80))]
     )
-    assert _text(record, LINES, ascii_only=True).isascii()
+    assert _text(run, LINES, ascii_only=True).isascii()
 
 
-def _text(record: Record, height: int, *, ascii_only: bool = False) -> str:
-    return _rendered(draw(record, 3.0, height, ascii_only=ascii_only))
+def _text(run: Run, height: int, *, ascii_only: bool = False) -> str:
+    return _rendered(draw(run, 3.0, height, ascii_only=ascii_only))
 
 
 def _rendered(board: object) -> str:

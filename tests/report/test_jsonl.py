@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tasks.engine.progress import Progress
-from tasks.report.events import Event, Moved, Noted, Record
+from tasks.report.events import Event, Moved, Noted, Run
 from tasks.report.jsonl import JsonLines
-from tasks.report.terminal import Terminal
+from tasks.terminal import Terminal
 from tests import golden
 from tests.report import runs
 
@@ -19,11 +19,11 @@ DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "output.md").read_tex
 
 def shown(events: list[Event]) -> list[dict[str, Any]]:
     """Return the objects that the events write."""
-    stream, record = io.StringIO(), Record()
-    form = JsonLines(Terminal(stream, {}))
+    stream, run = io.StringIO(), Run()
+    display = JsonLines(Terminal(stream, {}))
     for event in events:
-        record.add(event)
-        form.show(event, record)
+        run.add(event)
+        display.show(event, run)
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -58,6 +58,6 @@ def test_the_same_step_is_told_once_a_second_and_another_one_at_once() -> None:
 def test_characters_are_escaped_so_that_any_encoding_will_do() -> None:
     stream = io.StringIO()
     event = Noted(1, "x", "é → \u2028")
-    JsonLines(Terminal(stream, {})).show(event, runs.record([runs.started()]))
+    JsonLines(Terminal(stream, {})).show(event, runs.after([runs.started()]))
     assert stream.getvalue().isascii()
     assert len(stream.getvalue().splitlines()) == 1

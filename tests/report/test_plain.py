@@ -5,20 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.report.events import Ended, Event, Finished, Noted, Record, Started
+from tasks.report.events import Ended, Event, Finished, Noted, Run, Started
 from tasks.report.plain import Plain
-from tasks.report.terminal import Terminal
+from tasks.terminal import Terminal
 from tests import golden
 from tests.report import runs
 
 
 def shown(events: list[Event], *, starts: bool = True) -> str:
     """Return what the events write."""
-    stream, record = io.StringIO(), Record()
-    form = Plain(Terminal(stream, {}), starts=starts)
+    stream, run = io.StringIO(), Run()
+    display = Plain(Terminal(stream, {}), starts=starts)
     for event in events:
-        record.add(event)
-        form.show(event, record)
+        run.add(event)
+        display.show(event, run)
     return stream.getvalue()
 
 
@@ -84,7 +84,7 @@ def test_each_event_is_written_in_one_piece(event: Event) -> None:
             pieces.append(text)
             return len(text)
 
-    Plain(Terminal(Stream(), {})).show(event, runs.record(runs.whole()))
+    Plain(Terminal(Stream(), {})).show(event, runs.after(runs.whole()))
     assert len(pieces) <= 1
     assert all(piece.endswith("\n") for piece in pieces)
 

@@ -9,7 +9,7 @@ from tasks.report import JsonLinesReporter, PlainReporter, Reporter
 from tasks.report.board import Board
 from tasks.report.jsonl import JsonLines
 from tasks.report.plain import Plain
-from tasks.report.terminal import Terminal
+from tasks.terminal import Terminal
 
 
 class Tty(io.StringIO):
@@ -23,7 +23,7 @@ PIPE = Terminal(io.StringIO(), {"TERM": "xterm"})
 
 
 @pytest.mark.parametrize(
-    ("reporter", "terminal", "form"),
+    ("reporter", "terminal", "display"),
     [
         (Reporter, XTERM, Board),
         (Reporter, DUMB, Plain),
@@ -33,10 +33,10 @@ PIPE = Terminal(io.StringIO(), {"TERM": "xterm"})
         (JsonLinesReporter, PIPE, JsonLines),
     ],
 )
-def test_the_form_follows_the_option_and_the_terminal(
-    reporter: type[Reporter], terminal: Terminal, form: type[object]
+def test_the_display_follows_the_option_and_the_terminal(
+    reporter: type[Reporter], terminal: Terminal, display: type[object]
 ) -> None:
-    assert type(reporter.form(terminal)) is form
+    assert type(reporter.display(terminal)) is display
 
 
 @pytest.mark.parametrize(("name", "reporter"), [("plain", PlainReporter), ("jsonl", JsonLinesReporter)])

@@ -1,24 +1,12 @@
 from __future__ import annotations
 
-import fcntl
-import io
-import os
-import pty
-import struct
-import termios
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from tasks.views.words import age, coloured, colours, columns, folded, short_platforms, wrapped
+from tasks.views.words import age, coloured, folded, short_platforms, wrapped
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(
@@ -40,23 +28,6 @@ def test_an_age_has_four_characters_at_most(ago: timedelta, expected: str) -> No
     assert age(NOW - ago, NOW) == expected
 
 
-@pytest.mark.parametrize(
-    ("stream", "environment", "expected"),
-    [
-        (Terminal(), {"TERM": "xterm"}, True),
-        (Terminal(), {"TERM": "xterm", "NO_COLOR": "1"}, False),
-        (Terminal(), {"TERM": "xterm", "NO_COLOR": ""}, True),
-        (Terminal(), {"TERM": "dumb"}, False),
-        (Terminal(), {}, False),
-        (io.StringIO(), {"TERM": "xterm"}, False),
-    ],
-)
-def test_colour_needs_a_terminal_that_has_it_and_nobody_who_minds(
-    stream: io.StringIO, environment: dict[str, str], *, expected: bool
-) -> None:
-    assert colours(stream, environment) is expected
-
-
 def test_only_what_is_asked_for_is_coloured() -> None:
     assert coloured("text", "build", colour=False) == "text"
     assert coloured("text", "build", colour=True) == "\x1b[33mtext\x1b[0m"
@@ -66,20 +37,6 @@ def test_wrapped_lines_keep_their_own_indentation_and_fit() -> None:
     lines = wrapped("a thing and its reason, " * 6 + "\n  next: do something about it " * 3, "    ")
     assert max(map(len, lines)) <= 80
     assert {len(line) - len(line.lstrip()) for line in lines} == {4, 6}
-
-
-@pytest.mark.parametrize(("terminal", "expected"), [(60, 60), (80, 80), (200, 80), (10, 80), (0, 80)])
-def test_lines_are_as_wide_as_a_terminal_that_is_narrower_than_a_log(terminal: int, expected: int) -> None:
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as stream:
-        fcntl.ioctl(stream, termios.TIOCSWINSZ, struct.pack("HHHH", 24, terminal, 0, 0))
-        assert columns(stream) == expected
-    os.close(ours)
-
-
-def test_what_is_no_terminal_has_the_width_of_a_log(tmp_path: Path) -> None:
-    with (tmp_path / "log").open("w") as stream:
-        assert (columns(stream), columns(io.StringIO())) == (80, 80)
 
 
 def test_a_folded_line_hangs() -> None:

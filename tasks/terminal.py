@@ -1,13 +1,14 @@
-"""Where a run's lines go, and what can be shown there."""
+"""Where lines go, and what can be shown there."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import IO
 
 from tasks import files
-from tasks.views.words import colours, columns
+from tasks.views.words import WIDTH
 
 STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "1"}
 """ANSI's select graphic rendition (ECMA-48, 8.3.117) by what is meant."""
@@ -16,7 +17,22 @@ STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
+_NARROWEST = 40
 _PLAIN_WORDS = str.maketrans({"→": "->", "…": "...", "·": "-"})
+
+
+def colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether to write to the stream in colour: a terminal that has some, and no NO_COLOR (https://no-color.org)."""
+    return not environment.get("NO_COLOR") and environment.get("TERM", "") not in {"", "dumb"} and stream.isatty()
+
+
+def columns(stream: IO[str]) -> int:
+    """Return how wide the lines of a text are to be: narrower than `WIDTH` where a terminal is."""
+    try:
+        found = os.get_terminal_size(stream.fileno()).columns
+    except (AttributeError, OSError, ValueError):  # No file, no terminal, or closed.
+        return WIDTH
+    return min(found, WIDTH) if found >= _NARROWEST else WIDTH
 
 
 class Terminal:

@@ -3,14 +3,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from tasks.commands.why import Story, as_json, as_lines
 from tasks.errors import RegistryError
+from tasks.explanation import Explanation
 from tasks.inputs.difference import Change, EntryChange
 from tasks.inputs.fingerprint import Inputs, Item, inputs_tag
 from tasks.records import Comparison
 from tasks.registry.model import OCI_MANIFEST, Descriptor
+from tasks.views.why import as_object, as_text
 from tests import golden
-from tests.commands.test_plan import BUILD, CURRENT, DIGEST, WHERE
+from tests.views.test_plan import BUILD, CURRENT, DIGEST, WHERE
 
 MADE = Inputs(
     "sha256:" + "d" * 64,
@@ -45,19 +46,19 @@ CHANGES = (
     Change("base", "eclipse-temurin:17-jre", "sha256:" + "9" * 64, "sha256:" + "f" * 64),
 )
 TAGS = {inputs_tag("b" * 64): None, "0.36.0": Descriptor(OCI_MANIFEST, DIGEST, 665)}
-STORY = Story(replace(BUILD, comparison=Comparison(DIGEST, CHANGES)), MADE, TAGS, WHERE, "0.36.0")
+WHOLE = Explanation(replace(BUILD, comparison=Comparison(DIGEST, CHANGES)), MADE, TAGS, WHERE, "0.36.0")
 
 
-def text(story: Story) -> str:
-    return "".join(f"{line}\n" for line in as_lines(story))
+def text(found: Explanation) -> str:
+    return as_text(found)
 
 
-def test_the_whole_story_in_plain_text() -> None:
-    golden.check("why.txt", text(STORY))
+def test_all_there_is_to_say_in_plain_text() -> None:
+    golden.check("why.txt", text(WHOLE))
 
 
 def test_its_sentences_are_folded_and_its_digests_are_whole() -> None:
-    first, second, *others = as_lines(STORY, 60)
+    first, second, *others = as_text(WHOLE, 60).splitlines()
     assert (first, second) == (
         "query-lambda: build: query-0.36.0.jar: 1 entry changed:",
         "    sleeper/query/Foo.class",
@@ -65,36 +66,38 @@ def test_its_sentences_are_folded_and_its_digests_are_whole() -> None:
     assert f"  tag          0.36.0: {DIGEST}" in others
 
 
-def test_the_whole_story_for_programs() -> None:
-    golden.check("why.json", json.dumps(as_json(STORY), indent=2) + "\n")
+def test_all_there_is_to_say_for_programs() -> None:
+    golden.check("why.json", json.dumps(as_object(WHOLE), indent=2) + "\n")
 
 
 def test_what_is_current_has_no_difference() -> None:
-    found = text(Story(CURRENT, MADE, {"0.36.0": Descriptor(OCI_MANIFEST, DIGEST, 1)}, WHERE, "0.36.0"))
+    found = text(Explanation(CURRENT, MADE, {"0.36.0": Descriptor(OCI_MANIFEST, DIGEST, 1)}, WHERE, "0.36.0"))
     assert found.startswith("ingest: current\n")
     assert "differs" not in found
 
 
 def test_what_cannot_be_told_says_why() -> None:
     untold = Comparison(DIGEST, None, "the registry has no record of what 3f1c2a9b77aa was made of")
-    found = text(replace(STORY, planned=replace(BUILD, comparison=untold)))
+    found = text(replace(WHOLE, planned=replace(BUILD, comparison=untold)))
     assert found.endswith("what differs cannot be told: the registry has no record of what 3f1c2a9b77aa was made of\n")
 
 
 def test_inputs_that_are_gone_from_nothing_but_their_tag_are_equal() -> None:
-    found = text(replace(STORY, planned=replace(BUILD, comparison=Comparison(DIGEST, ()))))
+    found = text(replace(WHOLE, planned=replace(BUILD, comparison=Comparison(DIGEST, ()))))
     assert found.endswith("nothing differs from what 0.36.0 is on (3f1c2a9b77aa)\n")
 
 
 def test_a_tag_that_was_not_answered_for_is_told_with_its_fault() -> None:
-    found = text(replace(STORY, tags={"0.36.0": RegistryError("no answer in time")}))
+    found = text(replace(WHOLE, tags={"0.36.0": RegistryError("no answer in time")}))
     assert "tag          0.36.0: no answer in time" in found
 
 
 def test_an_image_whose_inputs_cannot_be_read_is_told_as_far_as_it_is_known() -> None:
-    found = text(Story(replace(CURRENT, fingerprint=None, state="blocked", reason="no jar"), None, {}, None, None))
+    found = text(
+        Explanation(replace(CURRENT, fingerprint=None, state="blocked", reason="no jar"), None, {}, None, None)
+    )
     assert found == "ingest: blocked: no jar\n  fingerprint  -\n"
 
 
 def test_nothing_that_moves_a_cursor_is_printed() -> None:
-    assert "\x1b" not in text(STORY)
+    assert "\x1b" not in text(WHOLE)

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import layout, sample
+from tasks import digests_file
 from tasks.configuration import catalogue, properties, settings
+from tasks.digests_file import DigestsFile, Entry
 from tasks.errors import SettingsError
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
 from tasks.session import Session
-from tasks.views import digests
-from tasks.views.digests import DigestsFile, Entry
 from tests.integration.project import CHECKOUT
 from tests.registry.server import Answer, Asked, Server, serving
 
@@ -83,7 +83,7 @@ def written(server: Server, *names: str, digest: Digest = HELD) -> DigestsFile:
 @given(st.dictionaries(_NAMES, _ENTRIES, max_size=4))
 def test_what_is_written_is_read_back(images: dict[str, Entry]) -> None:
     found = DigestsFile("127.0.0.1:5000/mine", images)
-    assert digests.parse(found.text()) == found
+    assert digests_file.parse(found.text()) == found
 
 
 @given(st.dictionaries(_NAMES, _ENTRIES, max_size=4), st.randoms())
@@ -129,7 +129,7 @@ def test_the_file_is_as_documented() -> None:
 )
 def test_what_is_no_file_of_ours_is_refused_with_what_to_do(text: str) -> None:
     with pytest.raises(SettingsError) as info:
-        digests.parse(text)
+        digests_file.parse(text)
     assert "doit digests --output" in info.value.next_step
 
 
@@ -150,7 +150,7 @@ def test_a_value_that_cannot_be_is_refused(key: str, value: object) -> None:
         content = written(server, "ingest").as_object()
     content["images"]["ingest"][key] = value
     with pytest.raises(SettingsError):
-        digests.parse(json.dumps(content))
+        digests_file.parse(json.dumps(content))
 
 
 def test_the_propertys_line_reads_back_as_the_prefix() -> None:
@@ -165,13 +165,13 @@ def test_the_propertys_line_reads_back_as_the_prefix() -> None:
 
 def test_a_registry_that_holds_what_the_file_says_agrees(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        found = digests.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
+        found = digests_file.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
     assert found == ({}, {})
 
 
 def test_both_tags_of_each_image_are_asked_for_once(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        digests.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
+        digests_file.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
     asked = sorted(one.target for one in server.asked if one.target != "/v2/")
     expected = [
         f"/v2/mine/{name}/manifests/{tag}"
@@ -194,7 +194,7 @@ def test_what_the_registry_holds_otherwise_is_named(
     tmp_path: Path, say: Callable[[str, str], Digest | None], expected: str
 ) -> None:
     with holding(say) as server:
-        differing, unanswered = digests.differences(
+        differing, unanswered = digests_file.differences(
             session(tmp_path, server.registry, images="ingest"), written(server, "ingest")
         )
     assert differing["ingest"].startswith(expected)
@@ -203,19 +203,21 @@ def test_what_the_registry_holds_otherwise_is_named(
 
 def test_what_is_not_answered_is_no_difference(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: 403) as server:
-        found = digests.differences(session(tmp_path, server.registry, images="ingest"), written(server, "ingest"))
+        found = digests_file.differences(session(tmp_path, server.registry, images="ingest"), written(server, "ingest"))
     assert (found[0], list(found[1])) == ({}, ["ingest"])
 
 
 def test_an_image_that_is_selected_and_not_in_the_file_differs(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        differing, _ = digests.differences(session(tmp_path, server.registry), written(server, "ingest"))
+        differing, _ = digests_file.differences(session(tmp_path, server.registry), written(server, "ingest"))
     assert differing == {"query-lambda": "it is selected, and not in the file"}
 
 
 def test_a_file_cannot_send_a_login_to_another_registry(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as ours, holding(lambda _name, _tag: HELD) as other:
-        differing, _ = digests.differences(session(tmp_path, ours.registry, images="ingest"), written(other, "ingest"))
+        differing, _ = digests_file.differences(
+            session(tmp_path, ours.registry, images="ingest"), written(other, "ingest")
+        )
     assert differing == {"ingest": f"it is in {other.registry}/mine, and would be in {ours.registry}/mine"}
     assert other.asked == []
 
@@ -233,7 +235,7 @@ def look(root: Path, server: Server, images: str, **more: str) -> str:
     run = session(root, server.registry, images=images, version=VERSION, **more)
     for image in run.selected:
         run.decisions.of(image)
-    return digests.record(run)
+    return digests_file.record(run)
 
 
 @pytest.fixture
@@ -252,12 +254,12 @@ def test_what_a_run_records_agrees_with_the_registry(scripts: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
         look(scripts, server, "ingest,query-lambda")
         text = (scripts / "state" / "digests.json").read_text()
-        assert digests.differences(session(scripts, server.registry), digests.parse(text)) == ({}, {})
+        assert digests_file.differences(session(scripts, server.registry), digests_file.parse(text)) == ({}, {})
 
 
 def test_a_run_that_looked_at_nothing_records_nothing(scripts: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        assert digests.record(session(scripts, server.registry, version=VERSION)) == ""
+        assert digests_file.record(session(scripts, server.registry, version=VERSION)) == ""
     assert not (scripts / "state" / "digests.json").exists()
 
 
@@ -286,7 +288,7 @@ def test_another_instance_or_version_begins_anew(scripts: Path) -> None:
         assert list(recorded(scripts)) == ["statestore-committer"]
         run = session(scripts, server.registry, images="ingest", instance_id="yours", version="9")
         run.decisions.of(run.selected[0])
-        digests.record(run)
+        digests_file.record(run)
     assert list(recorded(scripts)) == ["ingest"]
 
 

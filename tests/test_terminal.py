@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.report.terminal import Terminal, printable
+from tasks.terminal import Terminal, colours, columns, printable
 
 
 class Tty(io.StringIO):
@@ -51,7 +55,7 @@ def test_what_a_stream_cannot_encode_is_written_otherwise(encoding: str, said: b
 
 def test_a_reader_that_has_gone_ends_nothing() -> None:
     code = (
-        "import sys; from tasks.report.terminal import Terminal\n"
+        "import sys; from tasks.terminal import Terminal\n"
         "t = Terminal(sys.stdout, {})\n"
         "sys.stdin.read()\n"
         "for _ in range(3): t.write('x' * 100_000)\n"
@@ -99,3 +103,34 @@ def test_nothing_that_steers_a_terminal_is_left(text: str) -> None:
 @given(st.text(st.characters(min_codepoint=32, exclude_categories=["Cc", "Cs"])))
 def test_text_without_control_characters_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("stream", "environment", "expected"),
+    [
+        (Tty(), {"TERM": "xterm"}, True),
+        (Tty(), {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        (Tty(), {"TERM": "xterm", "NO_COLOR": ""}, True),
+        (Tty(), {"TERM": "dumb"}, False),
+        (Tty(), {}, False),
+        (io.StringIO(), {"TERM": "xterm"}, False),
+    ],
+)
+def test_colour_needs_a_terminal_that_has_it_and_nobody_who_minds(
+    stream: io.StringIO, environment: dict[str, str], *, expected: bool
+) -> None:
+    assert colours(stream, environment) is expected
+
+
+@pytest.mark.parametrize(("terminal", "expected"), [(60, 60), (80, 80), (200, 80), (10, 80), (0, 80)])
+def test_lines_are_as_wide_as_a_terminal_that_is_narrower_than_a_log(terminal: int, expected: int) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        fcntl.ioctl(stream, termios.TIOCSWINSZ, struct.pack("HHHH", 24, terminal, 0, 0))
+        assert columns(stream) == expected
+    os.close(ours)
+
+
+def test_what_is_no_terminal_has_the_width_of_a_log(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as stream:
+        assert (columns(stream), columns(io.StringIO())) == (80, 80)

@@ -1,0 +1,133 @@
+"""How the selected images stand: what each version tag is on in the registry, and whether that is what is here.
+
+    decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.deployed ─▶ Status
+
+Nothing is remembered: every answer is the registry's, of this moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tasks.decision import Blocked, Decision, reason, state
+from tasks.errors import RegistryError
+from tasks.model import Image
+from tasks.reference import Digest, Repository
+from tasks.registry.model import Answer
+from tasks.session import Session
+
+if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
+    from tasks.registry.deployed import Deployed
+
+
+@dataclass(frozen=True)
+class ImageStatus:
+    """One image.
+
+    Attributes:
+        image: the image.
+        repository: where it is.
+        state: one of `tasks.decision.STATES`: what a push would do.
+        reason: why that; empty where the image is current.
+        digest: what the version tag is on; None where there is no such tag, or no answer.
+        held: the image under it; None where there is none, or it could not be read.
+        fault: why it could not be read, or empty.
+    """
+
+    image: Image
+    repository: Repository
+    state: str
+    reason: str
+    digest: Digest | None
+    held: Deployed | None
+    fault: str
+
+    @property
+    def answered(self) -> bool:
+        """Whether the registry said all that was asked about the image."""
+        return self.state != "unknown" and not self.fault
+
+
+@dataclass(frozen=True)
+class Status:
+    """All images.
+
+    Attributes:
+        prefix: what stands before `/<image>` in every repository.
+        version: the version tag.
+        images: the selected ones, in the catalogue's order.
+        ecr: whether the registry is one that can say when an image was pushed.
+        fault: why it did not say that, or empty.
+    """
+
+    prefix: str
+    version: str
+    images: tuple[ImageStatus, ...]
+    ecr: bool
+    fault: str
+
+
+def look(session: Session) -> Status:
+    """Look at all selected images.
+
+    Raises:
+        SleeperImagesError: nothing says where images go, or under which version.
+    """
+    from tasks.registry.deployed import read  # noqa: PLC0415  # Only what asks the registry pays for it.
+
+    session.settings.require_destination(inputs=False)
+    images, version, target = session.selected, session.version, session.target
+    session.ask(pushes=images, loads=())
+    decided = {image.name: session.decisions.of(image) for image in images}
+    tags = _version_tags(session, decided)
+    wanted = {
+        image.name: (session.repository(image), tag.digest)
+        for image in images
+        if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
+    }
+    answers = read(session.client, wanted, session.ecr.pushed_at if target.ecr else None) if wanted else None
+    rows = []
+    for image in images:
+        tag = tags[image.name]
+        fault = str(tag) if isinstance(tag, RegistryError) else ""
+        held = answers.images[image.name] if answers is not None and image.name in wanted else None
+        if image.name in wanted and held is None:
+            fault = "it was deleted while it was looked at\n  next: run again"
+        if isinstance(held, RegistryError):
+            held, fault = None, str(held)
+        decision = decided[image.name]
+        rows.append(
+            ImageStatus(
+                image=image,
+                repository=session.repository(image),
+                state=state(decision),
+                reason=reason(decision),
+                digest=wanted[image.name][1] if image.name in wanted else None,
+                held=held,
+                fault="" if fault == reason(decision) else fault,
+            )
+        )
+    fault = str(answers.fault) if answers is not None and answers.fault is not None else ""
+    return Status(target.prefix, version, tuple(rows), target.ecr, fault)
+
+
+def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str, Answer]:
+    """Return what each version tag is on, from the look that was decided by, and for the others from one of their own.
+
+    An image that could not be decided on for want of its files is deployed all the same.
+    """
+    from tasks.registry.presence import look as look_at  # noqa: PLC0415  # As above.
+
+    found = {image.name: session.decisions.held(image).get(session.version) for image in session.selected}
+    unasked = [
+        image
+        for image in session.selected
+        if isinstance(decided[image.name], Blocked) and session.version not in session.decisions.held(image)
+    ]
+    if unasked:
+        wanted = {image.name: (session.repository(image), (session.version,)) for image in unasked}
+        answers = look_at(session.client, wanted)
+        found |= {name: tags[session.version] for name, tags in answers.items()}
+    return found
