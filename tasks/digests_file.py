@@ -145,9 +145,9 @@ def record(session: Session) -> str:
         return ""
     path = session.state.pushed
     try:
-        new = of(session, session.pushes)
-        if new.images:
-            known = session.decisions.known()
+        known = session.decisions.known()
+        if any(isinstance(decision, Current) for decision in known.values()):
+            new = of(session, session.pushes)
             kept = {name: entry for name, entry in _kept(path, new).items() if name not in known}
             files.replace(path, DigestsFile(new.prefix, {**kept, **new.images}).text())
     except OSError as fault:

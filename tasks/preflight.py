@@ -42,7 +42,7 @@ class Faults:
 
     def add(self, error: SleeperImagesError, image: str = "") -> None:
         """Add an error; one that says the same of several images is listed once."""
-        _, images = self.found.setdefault(str(error), (error, []))
+        _, images = self.found.setdefault(str(error).removeprefix(f"{image}: "), (error, []))
         if image:
             images.append(image)
 
@@ -54,6 +54,12 @@ class Faults:
     def of(self, image: str) -> SleeperImagesError | None:
         """Return the first error about the image, if there is one."""
         return next((error for error, images in self.found.values() if image in images), None)
+
+    def outlined(self) -> str:
+        """Return them as a line each where they are about images, and whole where they are about every build."""
+        whole = Faults({key: fault for key, fault in self.found.items() if not fault[1]})
+        lines = [_text(error, images).splitlines()[0] for error, images in self.found.values() if images]
+        return "\n".join([*lines, *([str(whole)] if whole.found else [])])
 
     def __str__(self) -> str:
         """Return all of them, numbered, for people; those that have one remedy together."""
@@ -89,7 +95,8 @@ def preflight(session: Session) -> dict[str, Any]:
     """Look at everything, and block what cannot be pushed.
 
     Returns:
-        What there is to tell, if some images can be pushed and others cannot.
+        What there is to tell, if some images can be pushed and others cannot. Each of those fails for itself, with its
+        remedy; what is about every build is told here whole.
 
     Raises:
         PreflightError: something stands in the way of every image of this run.
@@ -104,10 +111,9 @@ def preflight(session: Session) -> dict[str, Any]:
         if error is not None:
             session.decisions.block(image, error)
     stuck = [image for image in session.pushes if isinstance(session.decisions.of(image), Blocked | Unknown)]
-    text = f"this stands in the way:\n{faults}"
     if len(stuck) == len(session.pushes) and (faults.general or not session.loads):
-        raise PreflightError(f"nothing can be built; {text}")
-    return {"note": text}
+        raise PreflightError(f"nothing can be built; this stands in the way:\n{faults}")
+    return {"note": f"this stands in the way:\n{faults.outlined()}"}
 
 
 def look(session: Session) -> Faults:
@@ -213,9 +219,9 @@ def _in_the_way(image: Image, general: list[SleeperImagesError]) -> PreflightErr
 
 
 def _text(error: SleeperImagesError, images: list[str]) -> str:
-    named = [name for name in images if not error.message.startswith(f"{name}:")]
-    about = ", ".join(named) if len(named) <= 3 else f"{len(named)} images"  # noqa: PLR2004  # More would fill a line.
-    return (f"{about}: " if named else "") + error.message
+    about = ", ".join(images) if len(images) <= 3 else f"{len(images)} images"  # noqa: PLR2004  # More would fill a line.
+    own = error.message.removeprefix(f"{images[0]}: ") if images else error.message
+    return f"{about}: {own}" if images else own
 
 
 def _megabytes(size: int) -> str:

@@ -44,3 +44,15 @@ def test_only_what_is_about_no_image_is_about_every_build() -> None:
     assert found is not None
     assert found.message == "no"
     assert faults.of("b") is None
+
+
+def test_what_is_about_images_is_outlined_and_what_is_about_every_build_is_whole() -> None:
+    faults = Faults()
+    for name in ("a", "b"):
+        faults.add(MissingInputError(f"{name}: docker/lambda is not there\n    it was", "run Maven"), name)
+    faults.add(EngineError("no engine answers", "start Docker"))
+    assert faults.outlined().splitlines() == [
+        "a, b: docker/lambda is not there",
+        "1. no engine answers",
+        "   next: start Docker",
+    ]
