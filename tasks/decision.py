@@ -104,7 +104,7 @@ def _why_build(inputs: Descriptor | None, *, force: bool) -> str:
 
 def _compare(inputs: Descriptor, version: Descriptor | None, version_tag: str) -> Decision:
     if version is None:
-        return Retag(inputs.digest, f"the registry has these inputs, but no tag {version_tag}")
+        return Retag(inputs.digest, f"not yet tagged {version_tag}")
     if version.digest != inputs.digest:
         return Retag(
             inputs.digest, f"tag {version_tag} is on {version.digest.short}, these inputs are {inputs.digest.short}"

@@ -227,7 +227,7 @@ def _why_build(session: Session, image: Image, decision: Missing, comparison: Co
     if held.get(inputs_tag(session.decisions.gathered(image).inputs.fingerprint())) is not None:
         return decision.reason  # There is an image of these inputs, of the wrong kind.
     if comparison is None:
-        return f"not in the registry, nor is there a tag {session.version}"
+        return "not in the registry"
     if comparison.changes is None:
         return f"{decision.reason}; {comparison.untold}"
     if not comparison.changes:

@@ -29,7 +29,7 @@ def test_inputs_that_are_not_there_have_to_be_built() -> None:
 
 
 def test_a_missing_version_tag_is_put_without_a_build() -> None:
-    assert decided(HERE, None) == Retag(ONE, "the registry has these inputs, but no tag 1.0")
+    assert decided(HERE, None) == Retag(ONE, "not yet tagged 1.0")
 
 
 def test_a_version_tag_elsewhere_is_moved_without_a_build() -> None:

@@ -9,6 +9,7 @@ the workers too, so that everything goes through one lock. A display is told of 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -94,15 +95,17 @@ class Reporter:
         self._session.watcher = self._moved
         images = [(f"push:{image.name}", image.name) for image in self._session.pushes]
         images += [(f"build:{image.name}", image.name) for image in self._session.loads]
-        target, version = "", ""
+        target = version = instance = ""
         if self._session.pushes:
-            try:
-                target, version = str(self._session.target.prefix), self._session.version
-            except SleeperImagesError:
-                target = version = ""  # Each task that needs the target fails with the same error, and shows it.
+            settings = self._session.settings
+            version, instance = settings.version or "", settings.instance_id or ""
+            with contextlib.suppress(
+                SleeperImagesError
+            ):  # Each task that needs the target fails with it, and shows it.
+                target = str(self._session.target.prefix)
         names = closure(tasks, selected_tasks)
         asked = tuple((task, image) for task, image in images if task in names)
-        self._happened(Started(self._now(), time.time(), target, version, asked))
+        self._happened(Started(self._now(), time.time(), target, version, asked, instance))
 
     def get_status(self, task: Any) -> None:
         """Called before a task is judged."""

@@ -42,12 +42,14 @@ class Started(Event):
         target: where images go, or empty.
         version: the version tag, or empty.
         tasks: the tasks that decide what becomes of an image, by name, and their images.
+        instance: whose images they are, or empty.
     """
 
     wall: float
     target: str
     version: str
     tasks: tuple[tuple[str, str], ...]
+    instance: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tasks.report.events import (
     Work,
 )
 from tasks.terminal import Terminal, printable
-from tasks.views.words import wrapped
+from tasks.views.words import folded, wrapped
 
 _VERBS, _LABELS = 8, 13
 _TOGETHER = "\N{NO-BREAK SPACE}"
@@ -36,7 +36,6 @@ _WORTH_TELLING = 0.05
 """Seconds below which an image is not called slow."""
 
 _NEXT = "\n  next: "
-_NEVER_BEGAN = {"blocked", "unknown"}
 _QUIET = {DONE, CURRENT, NOT_RUN, INTERRUPTED}
 _STYLES = {FAILED: "bad", INTERRUPTED: "bad", NOT_RUN: "bad", CURRENT: "faint"}
 
@@ -54,6 +53,7 @@ class Plain:
         self._starts = starts
         self._held: list[Ended] = []
         self._unsaid: dict[str, Began] = {}
+        self._silent = True
 
     def show(self, event: Event, run: Run) -> None:
         """Write what there is to say of an event that the run has taken in."""
@@ -65,13 +65,20 @@ class Plain:
 
     def text(self, event: Event, run: Run) -> str:
         """Return the lines for an event, or nothing."""
+        text = self._text(event, run)
+        if self._silent and text:
+            self._silent, text = False, text.removeprefix("\n")  # Nothing to stand apart from.
+        return text
+
+    def _text(self, event: Event, run: Run) -> str:
         text = self._beginning(event, run)
         match event:
-            case Started(target=target, version=version) if target:
-                text = f"{self._terminal.paint('sleeper-images', 'strong')} → {target}  version {version}\n"
+            case Started(target=target, version=version, instance=instance) if target or version:
+                where = target or f"{instance or 'images'} (registry not known)"
+                text = f"{self._terminal.paint('sleeper-images', 'strong')} → {where}  version {version}\n"
             case Ended(outcome=outcome) if outcome == FAILED:
-                if run.works[event.task].decision in _NEVER_BEGAN:
-                    # Fifteen jars that are missing have one remedy: told together, at the end.
+                if event.image and not event.log:
+                    # No command ran, and what stopped it may stop fifteen more: told together, at the end.
                     self._held.append(event)
                 else:
                     text += self._failure(event, run.works[event.task])
@@ -80,7 +87,7 @@ class Plain:
             case Noted(task=task, text=said):
                 text = self._note(f"{task}: {said}" if task and not said.startswith(task) else said)
             case Finished():
-                text = self._unbegun() + self._summary(run)
+                text = self._stopped(run) + self._summary(run)
         return text
 
     def _beginning(self, event: Event, run: Run) -> str:
@@ -101,16 +108,19 @@ class Plain:
 
     def _ended(self, event: Ended, work: Work, run: Run) -> str:
         parts = [
-            Digest(event.digest).short if event.digest else event.name,
+            Digest(event.digest).short if event.digest else "",
             f"{human(event.size):>8}" if event.size and event.outcome != RETAGGED else "",
             f"{work.seconds:5.1f} s",
         ]
-        return self._line(event.outcome, "good", event.image or event.task, run, parts)
+        # Loaded, it has a name that is longer than the image's, and ends the same line.
+        return self._line(event.outcome, "good", event.name or event.image or event.task, run, parts)
 
     def _line(self, word: str, style: str, name: str, run: Run, parts: list[str]) -> str:
         width = max((len(work.image) for work in run.images), default=0)
-        painted = self._terminal.paint(f"{word:<{_VERBS}}", style)
-        return f"  {painted}  {name:<{width}}  {'  '.join(part for part in parts if part)}".rstrip() + "\n"
+        line = f"  {word:<{_VERBS}}  {name:<{width}}  {'  '.join(part for part in parts if part)}".rstrip()
+        first, *rest = folded(line, " " * (_VERBS + 6), self._terminal.width)
+        painted = "  " + self._terminal.paint(f"{word:<{_VERBS}}", style) + first[_VERBS + 2 :]
+        return "\n".join([painted, *rest]) + "\n"
 
     def _note(self, text: str) -> str:
         indent = " " * (_VERBS + 4)
@@ -124,20 +134,30 @@ class Plain:
         body = "\n".join(f"  {line}" if line else line for line in lines)
         return f"\n{self._terminal.paint(f'FAILED {event.task}', 'bad')}{took}\n{body}\n\n"
 
-    def _unbegun(self) -> str:
-        """Return the failures of images of which nothing could be begun, those with one remedy together."""
+    def _stopped(self, run: Run) -> str:
+        """Return the failures in which no command ran, those with one remedy together."""
+        order = list(run.works)
         remedies: dict[str, list[Ended]] = {}
-        for event in self._held:
-            _, _, remedy = event.error.rstrip().partition(_NEXT)
-            remedies.setdefault(remedy, []).append(event)
-        text = ""
-        for remedy, events in remedies.items():
-            names = events[0].task if len(events) == 1 else f"{len(events)} images"
-            reasons = dict.fromkeys(event.error.rstrip().partition(_NEXT)[0] for event in events)
-            body = printable("\n".join(reasons) + (f"{_NEXT}{remedy}" if remedy else ""))
-            lines = "\n".join(f"  {line}" for line in body.splitlines())
-            text += f"\n{self._terminal.paint(f'FAILED {names}', 'bad')}\n{lines}\n\n"
-        return text
+        for event in sorted(self._held, key=lambda event: order.index(event.task)):
+            remedies.setdefault(event.error.rstrip().partition(_NEXT)[2], []).append(event)
+        return "".join(self._together(remedy, events) for remedy, events in remedies.items())
+
+    def _together(self, remedy: str, events: list[Ended]) -> str:
+        names = events[0].task if len(events) == 1 else f"{len({event.image for event in events})} images"
+        reasons: dict[str, list[Ended]] = {}
+        for event in events:
+            reason = event.error.rstrip().partition(_NEXT)[0].removeprefix(f"{event.image}: ")
+            reasons.setdefault(reason, []).append(event)
+        lines = []
+        for reason, alike in reasons.items():
+            if len(alike) == 1:
+                lines += alike[0].error.rstrip().partition(_NEXT)[0].splitlines()
+            else:
+                images = ", ".join(event.image for event in alike)
+                lines += [*reason.splitlines(), *wrapped(images, "  ", self._terminal.width - 2)]
+        lines += f"  next: {remedy}".splitlines() if remedy else []
+        body = "\n".join(f"  {line}" for line in printable("\n".join(lines)).splitlines())
+        return f"\n{self._terminal.paint(f'FAILED {names}', 'bad')}\n{body}\n\n"
 
     def _summary(self, run: Run) -> str:
         if not run.counts:

@@ -106,6 +106,14 @@ def test_a_directory_that_all_lambdas_share_fails_the_lambdas_alone(graph: Graph
     with holding_everything() as registry:
         done = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry)).doit("push_all")
     assert "5 current, 15 failed" in done.out
+    assert done.out.count("docker/lambda is not there") == 1
+
+
+def test_without_a_region_a_run_begins_with_what_is_known(graph: Graph) -> None:
+    done = graph.given(INSTANCE_ID="mine", AWS_EC2_METADATA_DISABLED="true").doit("push_all")
+    assert done.code != 0
+    assert done.out.splitlines()[0] == f"sleeper-images → mine (registry not known)  version {VERSION}"
+    assert done.out.count("You must specify a region") == 1
 
 
 @pytest.mark.parametrize("task", ["build:ingest", "builder"])

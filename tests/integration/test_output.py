@@ -172,7 +172,7 @@ def test_an_interrupt_gives_the_terminal_back(project: Project) -> None:
     assert [line for line in lines if re.fullmatch(r"3 images: 1 interrupted, 2 not run  [\d.]+ s", line)]
     assert screen.cursor_is_shown
     page = (project.state / "report.html").read_text()
-    assert page.count("<td class=why>not in the registry, nor is there a tag 1.2.3</td>") == 3
+    assert page.count("<td class=why>not in the registry</td>") == 3
 
 
 def test_a_reader_that_has_gone_does_not_end_the_run(project: Project) -> None:

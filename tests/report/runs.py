@@ -59,9 +59,7 @@ def whole(log: Path | None = None) -> list[Event]:
         explained(0.65, "ingest", "docker/ingest/run.sh changed"),
         Moved(0.7, push("ingest"), Progress("load build context", 1_500_000)),
         ended(1.2, "athena-lambda", "failed", error=ERROR, log=str(log or "")),
-        began(
-            1.3, "query-lambda", worker=2, decision="retag", reason="the registry has these inputs, but no tag 0.36.0"
-        ),
+        began(1.3, "query-lambda", worker=2, decision="retag", reason="not yet tagged 0.36.0"),
         ended(1.5, "query-lambda", "retagged", size=7_000_000),
         Ended(1.5, push("metrics-lambda"), "push", "metrics-lambda", "not run", reason="needs stage:metrics-lambda"),
         Moved(62.0, push("ingest"), Progress(ended=True, steps=STEPS)),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ def shown(events: list[Event], *, starts: bool = True) -> str:
 
 
 def test_a_run_with_every_outcome() -> None:
-    golden.check("run-every-outcome.txt", shown(runs.whole()))
+    golden.check("run-every-outcome.txt", shown(runs.whole(Path("logs/push.log"))))
 
 
 def test_a_run_in_which_nothing_changed_is_one_line_besides_the_first() -> None:
@@ -106,16 +107,55 @@ def test_the_summary_fits_eighty_columns_and_parts_no_name_from_its_time() -> No
     assert sum(line.rstrip(",").endswith(" 1.5 s") for line in summary) == 3
 
 
-def test_images_of_which_nothing_began_are_told_together_by_their_remedy() -> None:
+def stopped(*faults: tuple[str, str], decision: str = "blocked") -> str:
+    """Return what is shown of images that a fault stops before a command runs."""
     events: list[Event] = [runs.started()]
-    for name in ("ingest", "query-lambda"):
-        events.append(replace(runs.began(0.1, name), decision="blocked", reason="a jar is not there"))
-        events.append(replace(runs.ended(0.1, name, "failed"), error=f"{name}: a jar is not there\n  next: run Maven"))
-    text = shown([*events, Finished(0.2)])
+    for name, fault in faults:
+        events.append(replace(runs.began(0.1, name), decision=decision, reason=fault))
+        events.append(replace(runs.ended(0.1, name, "failed"), error=f"{name}: {fault}\n  next: run Maven"))
+    return shown([*events, Finished(0.2)])
+
+
+@pytest.mark.parametrize("decision", ["blocked", "build"])
+def test_a_fault_that_stops_many_images_is_told_once_with_them_in_their_order(decision: str) -> None:
+    text = stopped(("query-lambda", "no docker/lambda"), ("ingest", "no docker/lambda"), decision=decision)
     _, _, block = text.partition("FAILED 2 images\n")
-    assert block.splitlines()[:3] == [
-        "  ingest: a jar is not there",
-        "  query-lambda: a jar is not there",
-        "    next: run Maven",
+    assert block.splitlines()[:3] == ["  no docker/lambda", "    ingest, query-lambda", "    next: run Maven"]
+
+
+def test_faults_with_one_remedy_are_told_together() -> None:
+    _, _, block = stopped(("ingest", "no ingest.jar"), ("query-lambda", "no query.jar")).partition("FAILED 2 images\n")
+    assert block.splitlines()[:3] == ["  ingest: no ingest.jar", "  query-lambda: no query.jar", "    next: run Maven"]
+
+
+def test_the_images_of_one_fault_fit_eighty_columns() -> None:
+    names = [f"a-lambda-with-a-rather-long-name-{number}" for number in range(15)]
+    faults = [replace(runs.ended(0.1, name, "failed"), error=f"{name}: gone") for name in names]
+    _, _, text = shown([runs.started(*names), *faults, Finished(0.2)]).partition("FAILED 15 images")
+    assert all(name in text.partition("15 images:")[0] for name in names)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_line_that_is_too_long_is_folded_below_its_image() -> None:
+    reason = "tag 0.36.0 is on 3f1c2a9b77aa, these inputs are 91aa00112233"
+    name = "ingest-batcher-job-creator-lambda"
+    lines = shown([runs.started(name), runs.began(1, name, decision="retag", reason=reason)]).splitlines()[1:]
+    assert lines == [
+        f"  retag     {name}  tag 0.36.0 is on 3f1c2a9b77aa,",
+        "              these inputs are 91aa00112233",
     ]
-    assert text.count("next:") == 1
+
+
+def test_where_the_registry_is_not_known_the_first_line_says_what_is() -> None:
+    started = Started(0, 0, "", "0.36.0", (), "mine")
+    assert shown([started]) == "sleeper-images → mine (registry not known)  version 0.36.0\n"
+
+
+def test_output_never_begins_with_an_empty_line() -> None:
+    failed = Ended(1, "sandbox", "sandbox", "", "failed", error="no engine")
+    assert shown([Started(0, 0, "", "", ()), failed]).splitlines()[0] == "FAILED sandbox"
+
+
+def test_what_was_loaded_is_told_by_its_name_in_the_engine() -> None:
+    loaded = Ended(1, "build:ingest", "build", "ingest", "loaded", name="ingest:0.36.0")
+    assert "  loaded    ingest:0.36.0" in shown([Started(0, 0, "", "", (("build:ingest", "ingest"),)), loaded])

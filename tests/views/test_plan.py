@@ -27,7 +27,7 @@ RETAG = Planned(
     "push:committer",
     IMAGES["committer"],
     "retag",
-    "the registry has these inputs, but no tag 0.36.0",
+    "not yet tagged 0.36.0",
     fingerprint="a" * 64,
     digest=DIGEST,
     size=0,
