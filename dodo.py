@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox import tasks as sandbox_tasks
-from tasks import build, builder, checks, login, preflight, push, repository, stage
+from tasks import build, builder, checks, login, preflight, push, repository, sandbox, stage
 from tasks.checker import Informative
 from tasks.composition import load
 from tasks.report import Reporter
@@ -74,7 +73,7 @@ def task_build() -> Iterator[dict[str, Any]]:
 
 def task_sandbox() -> Iterator[dict[str, Any]]:
     """Start an engine, a registry and an ECR API on this machine."""
-    yield from sandbox_tasks.tasks(SESSION.sandbox, SESSION.catalogue.images)
+    yield from sandbox.tasks(SESSION)
 
 
 def task_checks() -> Iterator[dict[str, Any]]:

@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         sandbox = defaults(given.directory.resolve(), os.environ)
         _run(given.verb, sandbox)
     except SleeperImagesError as error:
-        sys.stderr.write(f"{error}\n")
+        _tell(f"{error}\n")
         return 1
     return 0
 
@@ -38,7 +38,7 @@ def _run(verb: str, sandbox: Sandbox) -> None:
         case "start":
             from tasks.configuration import catalogue  # noqa: PLC0415  # Slow to import; only a start needs the images.
 
-            servers.start(sandbox, catalogue.load(_CATALOGUE).images)
+            servers.start(sandbox, catalogue.load(_CATALOGUE).images, lambda what: _tell(f"{what}\n"))
         case "stop":
             servers.stop(sandbox)
         case "remove":
@@ -47,6 +47,10 @@ def _run(verb: str, sandbox: Sandbox) -> None:
             variables = {**engine.environment(sandbox), **sandbox.aws()}
             variables |= {name: value for name, (value, _) in sandbox.settings().items()}
             sys.stdout.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sandbox import packages, private
 from sandbox.layout import BUILDER, BUILDER_OPTIONS, Sandbox
+from sandbox.packages import Tell
 from sandbox.private import answers
 from tasks import files, run
 from tasks.errors import CommandError, EngineError
@@ -78,7 +79,7 @@ def running(sandbox: Sandbox) -> bool:
     return found is not None and (found.private or found.choice == _choice(os.environ))
 
 
-def start(sandbox: Sandbox) -> Engine:
+def start(sandbox: Sandbox, tell: Tell) -> Engine:
     """Choose an engine, and start it if it is a private one.
 
     Raises:
@@ -87,9 +88,9 @@ def start(sandbox: Sandbox) -> Engine:
     if not running(sandbox):
         # A private engine that runs in part is in nobody's way: its parts are started again.
         stop(sandbox)
-        host = _users_engine(sandbox)
+        host = _users_engine(sandbox, tell)
         if host is None:
-            private.start(sandbox)
+            private.start(sandbox, tell)
         _record(sandbox, private=host is None, host=host or f"unix://{sandbox.engine_socket}")
     found = _recorded(sandbox)
     if found is None:
@@ -114,14 +115,14 @@ def stop(sandbox: Sandbox) -> None:
 # The user's engine
 
 
-def _users_engine(sandbox: Sandbox) -> str | None:
+def _users_engine(sandbox: Sandbox, tell: Tell) -> str | None:
     """Return where the user's engine listens, or None where there is none that can do what is needed."""
     info = json.loads(_asked({}, "info", "--format", "{{json .}}") or "{}")
     # Without an engine, docker info still describes the client, and older ones exit with 0.
     if not info.get("ServerVersion"):
         return None
     if not private.has_buildx():
-        packages.install(["docker-buildx"], log=sandbox.logs / "apt.log")
+        packages.install(["docker-buildx"], log=sandbox.logs / "apt.log", tell=tell)
     host = (_asked({}, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}") or "").strip()
     if _CONTAINERD_STORE in json.dumps(info.get("DriverStatus")) or _boots(sandbox, host):
         return host

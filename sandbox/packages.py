@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,13 @@ _TOO_OLD = {"bookworm": "trixie"}
 
 _FROM_NEWER = ("docker.io", "docker-cli", "docker-buildx", "docker-registry")
 _SERVICES = ("docker.socket", "docker.service", "containerd.service", "docker-registry.service")
+
+Tell = Callable[[str], None]
+"""Is told of what takes long, as it begins."""
+
+
+def silent(what: str) -> None:  # A `Tell`.
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,13 @@ def distribution() -> Distribution:
     return Distribution.parse(_OS_RELEASE.read_text()) if _OS_RELEASE.exists() else Distribution("", "")
 
 
-def install(names: Iterable[str], *, log: Path) -> None:
+def install(names: Iterable[str], *, log: Path, tell: Tell = silent) -> None:
     """Install packages, their services not started.
 
     Args:
         names: Debian's names of them.
         log: where apt's output goes.
+        tell: is told what is installed.
 
     Raises:
         EngineError: apt could not do it, or this is no machine on which we may try.
@@ -80,6 +88,7 @@ def install(names: Iterable[str], *, log: Path) -> None:
             f"cannot install {', '.join(wanted)}: that needs Debian or Ubuntu, and root",
             "install Docker Engine 24 or newer with its buildx plugin and start it, then run again",
         )
+    tell(f"installing {', '.join(wanted)}; apt's output is in {log}")
     with configured(distribution()) as options, _services_held_back():
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
         _apt(["apt-get", *options, "update"], environment, log.with_suffix(".update.log"))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sandbox import packages
 from sandbox.layout import Sandbox
+from sandbox.packages import Tell
 from sandbox.process import Server
 from tasks import run
 from tasks.errors import CommandError, EngineError
@@ -50,13 +51,13 @@ def running(sandbox: Sandbox) -> bool:
     return all(server.pid() is not None for server in _servers(sandbox)) and answers(sandbox.engine_socket)
 
 
-def start(sandbox: Sandbox) -> None:
+def start(sandbox: Sandbox, tell: Tell) -> None:
     """Start the engine, installing its programs first where they are missing and we may.
 
     Raises:
         EngineError: it cannot be started here; the text says what to install.
     """
-    _check_programs(sandbox)
+    _check_programs(sandbox, tell)
     _make_private(sandbox.runtime)
     store = sandbox.directory / "engine"
     for name in ("containerd", "dockerd"):
@@ -140,7 +141,7 @@ def _servers(sandbox: Sandbox) -> tuple[Server, Server]:
     return Server("containerd", sandbox.state, sandbox.logs), Server("dockerd", sandbox.state, sandbox.logs)
 
 
-def _check_programs(sandbox: Sandbox) -> None:
+def _check_programs(sandbox: Sandbox, tell: Tell) -> None:
     if not sys.platform.startswith("linux"):
         raise EngineError("no Docker engine answers that can build for several platforms", _NEXT)
     if os.geteuid() != 0:
@@ -151,7 +152,7 @@ def _check_programs(sandbox: Sandbox) -> None:
     if not has_buildx():
         missing.append("docker-buildx")
     if missing:
-        packages.install(missing, log=sandbox.logs / "apt.log")
+        packages.install(missing, log=sandbox.logs / "apt.log", tell=tell)
     if not has_buildx():
         raise EngineError(f"{shutil.which('docker')} finds no buildx plugin", "put the docker it belongs to on PATH")
 

@@ -18,6 +18,7 @@ from sandbox import packages
 from sandbox.engine import Engine
 from sandbox.layout import PASSWORD, REGISTRY_PORT_VARIABLE, USER, Sandbox
 from sandbox.loopback import check_free, status
+from sandbox.packages import Tell
 from sandbox.process import Server, wait_until
 from tasks import run
 from tasks.errors import CommandError, EngineError
@@ -46,7 +47,7 @@ def running(sandbox: Sandbox) -> bool:
     return started and _answers(sandbox)
 
 
-def start(sandbox: Sandbox, engine: Engine) -> None:
+def start(sandbox: Sandbox, engine: Engine, tell: Tell) -> None:
     """Start the registry if it does not run; what it held before is still there.
 
     Raises:
@@ -59,7 +60,7 @@ def start(sandbox: Sandbox, engine: Engine) -> None:
     sandbox.registry_disk.mkdir(parents=True, exist_ok=True)
     (sandbox.directory / "registry.htpasswd").write_text(f"{USER}:{_bcrypt(PASSWORD)}\n")
     if engine.private or not _start_container(sandbox, engine):
-        _start_program(sandbox)
+        _start_program(sandbox, tell)
 
 
 def stop(sandbox: Sandbox, engine: Engine | None) -> None:
@@ -124,14 +125,14 @@ def _server(sandbox: Sandbox) -> Server:
     return Server("registry", sandbox.state, sandbox.logs)
 
 
-def _start_program(sandbox: Sandbox) -> None:
+def _start_program(sandbox: Sandbox, tell: Tell) -> None:
     if shutil.which(_PROGRAM) is None:
         if not packages.installable():
             raise EngineError(
                 f"the image {IMAGE} cannot be pulled, and there is no program {_PROGRAM} on PATH",
                 f"docker pull {IMAGE}, or install the program (Debian, Ubuntu: apt-get install {_PROGRAM})",
             )
-        packages.install([_PROGRAM], log=sandbox.logs / "apt-registry.log")
+        packages.install([_PROGRAM], log=sandbox.logs / "apt-registry.log", tell=tell)
     configured = configuration(
         address=sandbox.docker_registry,
         disk=str(sandbox.registry_disk),

@@ -10,17 +10,19 @@ from collections.abc import Iterable
 from sandbox import aws, engine, registry, sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
+from sandbox.packages import Tell, silent
 from tasks import lock
 from tasks.errors import EngineError
 from tasks.model import Image
 
 
-def start(sandbox: Sandbox, images: Iterable[Image]) -> Engine:
+def start(sandbox: Sandbox, images: Iterable[Image], tell: Tell = silent) -> Engine:
     """Start what does not run, and make what is missing of the sample scripts.
 
     Args:
         sandbox: which one.
         images: what the sample scripts must have.
+        tell: is told of what takes long, as it begins.
 
     Returns:
         The engine that is used.
@@ -33,8 +35,8 @@ def start(sandbox: Sandbox, images: Iterable[Image]) -> Engine:
         if not engine.running(sandbox):
             # Its container must not stay behind on an engine that is given up.
             registry.stop(sandbox, engine.reachable(sandbox))
-        found = engine.start(sandbox)
-        registry.start(sandbox, found)
+        found = engine.start(sandbox, tell)
+        registry.start(sandbox, found, tell)
         aws.start(sandbox)
         sample.make(sandbox.scripts_dir, images, sandbox.version)
     return found

@@ -17,7 +17,7 @@ Packages: `configuration` what people say; `inputs` what images are made of; `re
 what builds; `report` what a run shows as it goes; `commands` doit commands of our own, and `views` how
 their answers are written.
 
-Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; before
+Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; sandbox; before
 the first build, `preflight` finds all that stands in the way.
 
 Questions, which change nothing: plan, explanation (of one image), status, digests_file.

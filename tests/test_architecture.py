@@ -92,7 +92,7 @@ ABOVE = {
         "tasks.registry",
         "tasks.run",
     },
-    "sandbox": {"tasks.actions", "tasks.configuration", "tasks.files", "tasks.lock", "tasks.run"},
+    "sandbox": {"tasks.configuration", "tasks.files", "tasks.lock", "tasks.run"},
     "tasks.views": {
         "tasks.configuration",
         "tasks.decision",

@@ -22,6 +22,7 @@ from tasks.report.events import (
     Event,
     Explained,
     Finished,
+    Moved,
     Noted,
     Run,
     Started,
@@ -84,6 +85,8 @@ class Plain:
                     text += self._failure(event, run.works[event.task])
             case Ended(outcome=outcome) if outcome not in _QUIET:
                 text += self._ended(event, run.works[event.task], run)
+            case Moved(task=task, progress=progress) if task in run.works and not run.works[task].image:
+                text = self._note(f"{task}: {progress.step}")  # Rare, and long: packages are installed.
             case Noted(task=task, text=said):
                 text = self._note(f"{task}: {said}" if task and not said.startswith(task) else said)
             case Finished():

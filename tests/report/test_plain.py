@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.report.events import Ended, Event, Finished, Noted, Run, Started
+from tasks.engine.progress import Progress
+from tasks.report.events import Began, Ended, Event, Finished, Moved, Noted, Run, Started
 from tasks.report.plain import Plain
 from tasks.terminal import Terminal
 from tests import golden
@@ -159,3 +160,10 @@ def test_output_never_begins_with_an_empty_line() -> None:
 def test_what_was_loaded_is_told_by_its_name_in_the_engine() -> None:
     loaded = Ended(1, "build:ingest", "build", "ingest", "loaded", name="ingest:0.36.0")
     assert "  loaded    ingest:0.36.0" in shown([Started(0, 0, "", "", (("build:ingest", "ingest"),)), loaded])
+
+
+def test_what_takes_long_before_any_image_is_told_as_it_begins() -> None:
+    events = [Started(0, 0, "", "", ()), Began(0, "sandbox", "sandbox", "", 1)]
+    assert shown([*events, Moved(1, "sandbox", Progress("installing docker.io"))]) == (
+        "  note      sandbox: installing docker.io\n"
+    )

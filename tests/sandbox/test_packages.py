@@ -33,6 +33,26 @@ def test_both_releases_come_from_the_machines_own_mirror() -> None:
     assert lines[1:3] == ["URIs: https://mirror.example/debian", "Suites: bookworm trixie"]
 
 
+def test_what_is_installed_is_told_before_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("apt-get", "systemctl"):
+        (programs / name).write_text(f"#!/bin/sh\nexec >> {tmp_path}/ran\necho {name}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setattr(packages, "installable", lambda: True)
+    monkeypatch.setattr(packages, "distribution", lambda: Distribution("debian", "trixie"))
+    told: list[tuple[str, bool]] = []
+
+    log = tmp_path / "apt.log"
+    packages.install(
+        ["docker.io", "containerd"], log=log, tell=lambda what: told.append((what, (tmp_path / "ran").exists()))
+    )
+
+    assert told == [(f"installing containerd, docker.io; apt's output is in {log}", False)]
+    assert "apt-get" in (tmp_path / "ran").read_text()
+
+
 def test_where_nothing_can_be_installed_the_error_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,45 @@
+"""What the task tells of a sandbox that it started, to those who have to know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.engine import Engine
+from sandbox.layout import Sandbox
+from tasks.configuration import catalogue, settings
+from tasks.sandbox import tasks
+from tasks.session import Session
+from tests.integration.project import CHECKOUT
+
+pytestmark = pytest.mark.integration
+
+
+def started(session: Session) -> dict[str, Any]:
+    """Run the task's action as doit does."""
+    task = next(task for task in tasks(session) if task["basename"] == "sandbox")
+    ((function, arguments),) = task["actions"]
+    values = function(*arguments)
+    assert isinstance(values, dict)
+    return values
+
+
+@pytest.fixture
+def session(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> Session:  # noqa: ARG001  # It runs.
+    found = settings.load({"state_dir": str(tmp_path)}, {}, tmp_path)
+    return Session(found, catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml"), sandbox, {})
+
+
+def test_alone_it_says_where_everything_is_and_what_to_do_next(session: Session) -> None:
+    session.ask(pushes=(), loads=())
+    note = started(session)["note"]
+    for expected in (str(session.sandbox.scripts_dir), session.sandbox.docker_registry, session.sandbox.endpoint_url):
+        assert expected in note
+    assert "next: ./doitw sandbox push_all" in note
+
+
+def test_before_a_push_it_says_nothing(session: Session) -> None:
+    session.ask(pushes=session.selected, loads=())
+    assert "note" not in started(session)
