@@ -174,7 +174,7 @@ def dot(drawn: Picture) -> str:
     node = f'shape=box, style="rounded,filled", {font}, fontsize=10, height=0.25, width=0.9, fontcolor="{_INK}"'
     lines = [
         "digraph tasks {",
-        f'  graph [rankdir=LR, bgcolor="white", nodesep=0.12, ranksep=1.1, {font}, fontsize=11, fontcolor="{_INK}"]',
+        f'  graph [rankdir=LR, bgcolor="white", nodesep=0.12, ranksep=0.8, {font}, fontsize=11, fontcolor="{_INK}"]',
         f'  node [{node}, fillcolor="{fill}", color="{stroke}"]',
         '  edge [color="#aaaaaa", arrowsize=0.5]',
     ]
@@ -192,7 +192,10 @@ def dot(drawn: Picture) -> str:
             lines.append(f"{indent}{_in_dot(one.name)} [label={_in_dot(one.label)}{shape}]")
         if image:
             lines.append("  }")
-    lines += [f"  {_in_dot(before.name)} -> {_in_dot(one.name)}" for before, one in drawn.arrows()]
+    for before, one in drawn.arrows():
+        # What all images share stands left of them, so that its arrows do not run across their names.
+        apart = " [minlen=2]" if one.image and not before.image else ""
+        lines.append(f"  {_in_dot(before.name)} -> {_in_dot(one.name)}{apart}")
     return "\n".join([*lines, "}"]) + "\n"
 
 

@@ -96,6 +96,21 @@ def test_graphviz_draws_each_task_arrow_and_image_and_nothing_that_points_elsewh
     assert not [name for one in svg.iter() for name in one.attrib if name.endswith("href")]
 
 
+def test_what_images_share_is_drawn_left_of_them_so_that_its_arrows_cross_no_name() -> None:
+    svg = drawn_by_graphviz(diagram.dot(DRAWN))
+
+    def left(kind: str) -> dict[str, float]:
+        groups = [one for one in svg.iter(f"{_SVG}g") if one.get("class") == kind]
+        paths = {str(one.findtext(f"{_SVG}title")): one.find(f"{_SVG}path") for one in groups}
+        return {
+            name: min(float(x) for x in re.findall(r"([\d.]+),", path.attrib["d"]))
+            for name, path in paths.items()
+            if path is not None
+        }
+
+    assert left("node")["builder"] < min(left("cluster").values())
+
+
 def test_graphviz_takes_any_name() -> None:
     assert len(titles(drawn_by_graphviz(diagram.dot(hostile())), "node")) == 2
 
