@@ -14,11 +14,10 @@
     login ──────▶ ┘
 
 Packages: `configuration` what people say; `inputs` what images are made of; `registry` what registries hold; `engine`
-what builds; `report` what a run shows as it goes; `commands` doit commands of our own, and `views` how
-their answers are written.
+what builds; `report` what a run shows as it goes; `commands` doit commands of our own, `views` how they answer.
 
-Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; sandbox; before
-the first build, `preflight` finds all that stands in the way.
+Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; before
+the first build, `preflight` finds all that stands in the way. Tasks of no image: sandbox, checks.
 
 Questions, which change nothing: plan, explanation (of one image), status, digests_file.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.layout import Sandbox
 from tasks.actions import NO_CAPTURE, action
-from tasks.configuration.located import shown
+from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
 from tasks.session import Session
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO
 
 from tasks import files
@@ -73,6 +73,14 @@ class Terminal:
         except BrokenPipeError:
             # Whoever read our lines has ended; what is being pushed is worth more.
             files.discard(self._stream)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each; with `write` and `flush`, all that doit's commands ask of a stream."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
     def paint(self, text: str, style: str) -> str:
         """Return the text in a style, if there is colour."""

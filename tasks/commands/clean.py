@@ -17,6 +17,7 @@ from typing import Any
 from doit.cmd_clean import Clean as DoitClean
 
 from tasks.commands.names import matching
+from tasks.commands.options import Changing
 from tasks.commands.run import checkout
 from tasks.composition import current
 from tasks.errors import SleeperImagesError, StagingError
@@ -26,7 +27,7 @@ NAMED_ONLY = frozenset({"builder", "sandbox"})
 """Tasks that are cleaned by their own name and by no pattern, group or dependency."""
 
 
-class Clean(DoitClean):
+class Clean(Changing, DoitClean):
     """Removes what tasks made on this machine."""
 
     name = "clean"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import sys
 from typing import Any
 
 from doit.cmd_forget import Forget as DoitForget
+from doit.cmd_help import Help as DoitHelp
 from doit.cmd_ignore import Ignore as DoitIgnore
 from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
+from doit.cmd_resetdep import ResetDep as DoitResetDep
 
 from tasks.commands.names import matching
-from tasks.commands.options import Reading, encoded, no_arguments
+from tasks.commands.options import Changing, Reading, encoded, no_arguments
 from tasks.composition import current
 from tasks.decision import Blocked, Missing, Retag, Unknown
+from tasks.terminal import Terminal
 
 
 class List(Reading, DoitList):
@@ -71,7 +78,7 @@ class DumpDB(Reading):
         return 0
 
 
-class Forget(DoitForget):
+class Forget(Changing, DoitForget):
     """`doit forget`, of patterns too."""
 
     name = "forget"
@@ -82,10 +89,33 @@ class Forget(DoitForget):
         return int(super()._execute(forget_sub, forget_disable_default, forget_all) or 0)
 
 
-class Ignore(DoitIgnore):
+class Ignore(Changing, DoitIgnore):
     """`doit ignore`, of patterns too."""
 
     name = "ignore"
 
     def _execute(self, pos_args: list[str]) -> int:
         return int(super()._execute(matching([task.name for task in self.task_list], pos_args)) or 0)
+
+
+class ResetDep(Changing, DoitResetDep):
+    """`doit reset-dep`, of patterns too."""
+
+    name = "reset-dep"
+
+    def _execute(self, pos_args: list[str]) -> int:
+        return int(super()._execute(matching([task.name for task in self.task_list], pos_args)) or 0)
+
+
+class Help(DoitHelp):
+    """`doit help`, which doit prints to whoever is there."""
+
+    name = "help"
+
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Run the command; return its exit code."""
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text):
+            ended = int(super().execute(params, args) or 0)
+        Terminal(sys.stdout, os.environ).write(text.getvalue())
+        return ended

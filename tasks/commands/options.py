@@ -6,6 +6,7 @@ import getopt
 import json
 import os
 import signal
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from doit.exceptions import InvalidCommand
 from tasks import files
 from tasks.composition import close, initial_directory
 from tasks.configuration.suggest import did_you_mean
+from tasks.decision import FAULTS, TO_DO
 from tasks.signals import code, interrupts
 from tasks.terminal import Terminal
 
@@ -32,6 +34,27 @@ JSON: dict[str, Any] = {
     "help": "print JSON, for programs",
 }
 """The option of every command that tells something."""
+
+SOMETHING_TO_DO, SOMETHING_WRONG = 4, 5
+"""Exit codes with --exit-code; doit itself has 1, 2 and 3."""
+
+EXIT_CODE: dict[str, Any] = {
+    "name": "exit_code",
+    "short": "",
+    "long": "exit-code",
+    "type": bool,
+    "default": False,
+    "help": f"end with {SOMETHING_TO_DO} if there is something to do, and with {SOMETHING_WRONG} if an image is"
+    " blocked or unknown",
+}
+"""The option of the commands that say what a run would do."""
+
+
+def state_code(states: Collection[str]) -> int:
+    """Return the exit code that --exit-code asks for, by the states of the images."""
+    if FAULTS.intersection(states):
+        return SOMETHING_WRONG
+    return SOMETHING_TO_DO if TO_DO.intersection(states) else 0
 
 
 class Interruptible(DoitCmdBase):
@@ -52,6 +75,18 @@ class Interruptible(DoitCmdBase):
             finally:
                 close()
         return ended
+
+
+class Changing(Interruptible):
+    """A command that changes something: all of it, whether or not somebody still reads what it says."""
+
+    outstream: Any
+
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Run the command; return its exit code."""
+        stream: Any = Terminal(self.outstream, os.environ)
+        self.outstream = stream
+        return super().execute(params, args)
 
 
 class Reading(Interruptible):
@@ -161,10 +196,13 @@ def write(name: str, text: str) -> None:
     """Replace the content of a file that somebody named.
 
     Raises:
-        InvalidCommand: it could not be written.
+        InvalidCommand: it could not be written, or its directory is not there: a name may be mistyped.
     """
+    path = located(name)
+    if not path.parent.is_dir():
+        raise InvalidCommand(f"{name} cannot be written: there is no directory {path.parent}\n  next: make it")
     try:
-        files.replace(located(name), text)
+        files.replace(path, text)
     except OSError as fault:
         raise InvalidCommand(f"{name} cannot be written: {fault.strerror}") from None
 

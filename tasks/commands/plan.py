@@ -10,17 +10,13 @@ from doit.exceptions import InvalidCommand
 from tasks import build
 from tasks.closure import closure, images_of
 from tasks.commands.names import matching
-from tasks.commands.options import JSON, Reading, arguments, encoded
+from tasks.commands.options import EXIT_CODE, JSON, Reading, arguments, encoded, state_code
 from tasks.commands.target import check_destination, check_sandbox
 from tasks.composition import current
-from tasks.decision import FAULTS, TO_DO
 from tasks.plan import Plan, plan, where
 from tasks.session import Session
 from tasks.terminal import colours, columns
 from tasks.views.plan import as_object, as_text
-
-SOMETHING_TO_DO, SOMETHING_WRONG = 4, 5
-"""Exit codes with --exit-code; doit itself has 1, 2 and 3."""
 
 _PUSH_ALL = "push_all"
 
@@ -35,15 +31,7 @@ class PlanCommand(Reading):
 
     cmd_options = (
         JSON,
-        {
-            "name": "exit_code",
-            "short": "",
-            "long": "exit-code",
-            "type": bool,
-            "default": False,
-            "help": f"end with {SOMETHING_TO_DO} if there is something to do, and with {SOMETHING_WRONG} if an image"
-            " is blocked or unknown",
-        },
+        EXIT_CODE,
     )
 
     def _execute(self, json: bool, exit_code: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
@@ -56,7 +44,7 @@ class PlanCommand(Reading):
         else:
             stream = self.outstream
             self.say(as_text(found, target, version, colour=colours(stream), width=columns(stream)))
-        return code(found) if exit_code else 0
+        return state_code(found.counts) if exit_code else 0
 
     def _plan(self, session: Session, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
         needed = closure(tasks, names)
@@ -74,11 +62,3 @@ class PlanCommand(Reading):
         return plan(
             session, pushes, {image.name: build.is_loaded(session, image, saved[image.name]) for image in loads}
         )
-
-
-def code(found: Plan) -> int:
-    """Return the exit code that tells what there is to do."""
-    states = found.counts.keys()
-    if states & FAULTS:
-        return SOMETHING_WRONG
-    return SOMETHING_TO_DO if states & TO_DO else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from doit.exceptions import InvalidCommand
 
-from tasks.commands.options import JSON, Reading, arguments, encoded
+from tasks.commands.options import EXIT_CODE, JSON, Reading, arguments, encoded, state_code
 from tasks.commands.target import check_sandbox
 from tasks.composition import current
 from tasks.configuration.suggest import did_you_mean
@@ -24,16 +24,16 @@ class Why(Reading):
     doc_usage = "IMAGE [VARIABLE=VALUE ...]"
     doc_description = "It works on a fresh clone, too: what an image was made of is recorded in the registry."
 
-    cmd_options = (JSON,)
+    cmd_options = (JSON, EXIT_CODE)
 
-    def _execute(self, json: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
+    def _execute(self, json: bool, exit_code: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
         session = current()
         image = _image(session, arguments(pos_args))
         check_sandbox(session)
         session.ask(pushes=[image], loads=())
         found = explain(session, image)
         self.say(encoded(as_object(found)) if json else as_text(found, columns(self.outstream)))
-        return 0
+        return state_code({found.planned.state}) if exit_code else 0
 
 
 def _image(session: Session, names: list[str]) -> Image:

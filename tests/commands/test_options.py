@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from doit.cmdparse import CmdOption, CmdParse
 from doit.exceptions import InvalidCommand
 
 from tasks.commands.digests import Digests
-from tasks.commands.options import Reading, options_first
+from tasks.commands.options import Reading, options_first, state_code, write
 from tasks.commands.plan import PlanCommand
 
 
@@ -46,3 +48,24 @@ def test_what_is_no_option_or_lacks_its_value_is_an_error_with_where_they_are_li
     with pytest.raises(InvalidCommand) as raised:
         first(Digests, *words)
     assert str(raised.value) == f"{said}\n  next: `doit help digests` lists the options"
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ({"current"}, 0),
+        (set(), 0),
+        ({"current", "retag"}, 4),
+        ({"current", "build"}, 4),
+        ({"build", "unknown"}, 5),
+        ({"current", "blocked"}, 5),
+    ],
+)
+def test_the_exit_code_tells_what_there_is_to_do(states: set[str], expected: int) -> None:
+    assert state_code(states) == expected
+
+
+def test_a_file_in_a_directory_that_there_is_not_is_refused_and_the_directory_not_made(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCommand, match=f"there is no directory {tmp_path}/no"):
+        write(str(tmp_path / "no" / "such" / "file"), "text")
+    assert list(tmp_path.iterdir()) == []

@@ -4,27 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tasks.commands.plan import code
-from tasks.plan import Plan, Planned
 from tests.commands.test_settings import DODO
-from tests.views.test_plan import BUILD, CURRENT, RETAG, faulty
-
-
-@pytest.mark.parametrize(
-    ("images", "expected"),
-    [
-        ((CURRENT,), 0),
-        ((), 0),
-        ((CURRENT, RETAG), 4),
-        ((CURRENT, BUILD), 4),
-        ((BUILD, faulty("ingest", "unknown", "", "")), 5),
-        ((CURRENT, faulty("ingest", "blocked", "", "")), 5),
-    ],
-)
-def test_the_exit_code_tells_what_there_is_to_do(images: tuple[Planned, ...], expected: int) -> None:
-    assert code(Plan(images)) == expected
 
 
 def doit(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -54,6 +54,23 @@ def test_a_reader_that_has_gone_changes_nothing_about_what_a_command_of_ours_com
         assert to_nobody(given, words) == (0, "")
 
 
+@pytest.mark.parametrize(
+    "words", ["help", "help plan", "help push", "clean -n", "forget push", "ignore push", "reset-dep builder"]
+)
+def test_a_reader_that_has_gone_hinders_no_help_and_nothing_that_changes_something(graph: Graph, words: str) -> None:
+    assert to_nobody(graph, words) == (0, "")
+
+
+def test_what_is_forgotten_is_forgotten_though_nobody_reads_it(graph: Graph) -> None:
+    words = ("push:ingest", "push:query-lambda")
+    with holding_everything() as registry:
+        pushing = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry))
+        assert pushing.doit("-a", *words).code == 0
+    assert json.loads(graph.doit("dumpdb").out).keys() >= set(words)
+    assert to_nobody(graph.given(PYTHONUNBUFFERED="1"), f"forget {' '.join(words)}") == (0, "")
+    assert json.loads(graph.doit("dumpdb").out).keys().isdisjoint(words)
+
+
 def test_an_encoding_without_arrows_is_no_fault(graph: Graph) -> None:
     with holding_everything() as registry:
         given = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry), PYTHONIOENCODING="ascii")
@@ -93,3 +110,11 @@ def test_what_is_remembered_can_be_read(graph: Graph) -> None:
         assert pushing.doit("-a", "push:ingest").code == 0
         saved = json.loads(graph.doit("dumpdb").out)["push:ingest"]
     assert (saved["outcome"], saved["digest"][:7]) == ("current", "sha256:")
+
+
+@pytest.mark.parametrize(("words", "expected"), [("why ingest", 0), ("why ingest --exit-code", 5)])
+def test_why_tells_by_its_exit_code_that_an_image_is_unknown_where_it_is_asked_to(
+    graph: Graph, words: str, expected: int
+) -> None:
+    done = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY="127.0.0.1:1", REGISTRY="oci").doit(*words.split())
+    assert (done.code, done.out.splitlines()[0][:16]) == (expected, "ingest: unknown:")

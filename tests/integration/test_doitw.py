@@ -121,6 +121,13 @@ def test_options_after_test_are_left_for_pytest(made: Path, words: tuple[str, ..
     assert "['test', '--', '-k', 'name']" in doitw(made, *words).output
 
 
+@pytest.mark.parametrize("words", [("",), ("plan", ""), ("digests", "--check", "")])
+def test_an_empty_word_is_refused_in_a_line(made: Path, words: tuple[str, ...]) -> None:
+    done = doitw(made, *words)
+    assert done.code == 3
+    assert done.errors.splitlines()[0] == "doitw: there is an empty word on the command line"
+
+
 def test_a_link_to_it_works(made: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(made / "doitw")
 
