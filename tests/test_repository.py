@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,29 @@ REGION = "eu-west-2"
 JSON = {"Content-Type": "application/x-amz-json-1.1"}
 
 
+TOKEN = {
+    "authorizationToken": base64.b64encode(b"AWS:secret").decode(),
+    "expiresAt": datetime(2100, 1, 1, tzinfo=UTC).timestamp(),
+    "proxyEndpoint": f"https://123456789012.dkr.ecr.{REGION}.amazonaws.com",
+}
+ANSWERS: dict[str, object] = {
+    "CreateRepository": {"repository": {}},
+    "DescribeRepositories": {"repositories": []},
+    "GetAuthorizationToken": {"authorizationData": [TOKEN]},
+}
+
+
 def call(asked: Asked) -> str:
     return asked.headers["x-amz-target"].rpartition(".")[2]
 
 
 def answer(asked: Asked) -> Answer:
-    known = {"CreateRepository": {"repository": {}}, "DescribeRepositories": {"repositories": []}}
-    return Answer(200, JSON, json.dumps(known[call(asked)]).encode())
+    return Answer(200, JSON, json.dumps(ANSWERS[call(asked)]).encode())
+
+
+def made(api: Server) -> list[str]:
+    """Return the repositories that the API was asked to create."""
+    return [json.loads(one.body)["repositoryName"] for one in api.asked if call(one) == "CreateRepository"]
 
 
 @contextmanager
@@ -37,7 +55,7 @@ def ecr(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[World, Se
 def test_a_repository_is_created_once_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ecr(tmp_path, monkeypatch) as (here, api):
         assert [repository.create(here.session, INGEST) for _ in range(2)] == [{"created": True}] * 2
-        assert [json.loads(one.body)["repositoryName"] for one in api.asked] == ["mine/ingest"]
+        assert made(api) == ["mine/ingest"]
 
 
 def test_no_repository_is_created_for_an_image_that_need_not_be_pushed(
@@ -47,7 +65,7 @@ def test_no_repository_is_created_for_an_image_that_need_not_be_pushed(
         here.session.ask(pushes=[QUERY], loads=[])
         here.hold(INGEST)
         assert repository.create(here.session, INGEST) == {}
-        assert api.asked == []
+        assert made(api) == []
 
 
 def test_a_plain_registry_is_told_of_no_repository(tmp_path: Path) -> None:
@@ -64,7 +82,7 @@ def test_a_repository_that_holds_the_image_under_a_tag_is_not_created(
         here.tags.add(f"{INGEST.name}:1.2.3")
         with pytest.raises(RegistryError, match="blobs/uploads/: the registry answered 403"):
             repository.check(here.session, INGEST)
-        assert "CreateRepository" not in map(call, api.asked)
+        assert made(api) == []
 
 
 def test_a_login_that_may_not_push_is_found_before_the_build(tmp_path: Path) -> None:
