@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -122,6 +123,12 @@ def summary(batch: dict[str, Cell]) -> str:
     return ", ".join(dict.fromkeys(cell.name for cell in batch.values()))
 
 
+def failed(done: Run) -> set[str]:
+    """Return the images that the summary names as failed."""
+    named = re.search(r"^  failed +(.*\n(?: {15}.*\n)*)", done.output, re.MULTILINE)
+    return set(re.split(r"[,\s]+", named[1])) if named else set()
+
+
 def outcome(done: Run, image: str) -> str:
     """Return what the report says became of an image; a failure must be told once, with what to do."""
     failures = done.output.count(f"FAILED push:{image}\n") + done.output.count(f"FAILED push:{image} ")
@@ -130,6 +137,9 @@ def outcome(done: Run, image: str) -> str:
     if failures:
         block = done.output.partition(f"FAILED push:{image}")[2].partition("\n\n")[0]
         assert "next:" in block, block
+        return "failed"
+    if image in failed(done):  # Told in one block with others that the same fault stopped.
+        assert re.search(r"^FAILED \d+ images$", done.output, re.MULTILINE), done.output
         return "failed"
     return "failed" if blocked or image not in done.pushed else "done"
 
