@@ -62,8 +62,8 @@ DOIT = "import os, sys\n\n\ndef main():\n    print(os.getcwd(), os.environ['DOIT
 
 def write_checkout(directory: Path) -> Path:
     (directory / "tasks").mkdir(parents=True)
-    for name in ("__init__.py", "venv.py", "run.py", "errors.py"):
-        shutil.copy(ROOT / "tasks" / name, directory / "tasks" / name)
+    for module in (ROOT / "tasks").glob("*.py"):
+        shutil.copy(module, directory / "tasks")
     shutil.copy(ROOT / "doitw", directory / "doitw")
     (directory / "pyproject.toml").write_text(PYPROJECT)
     (directory / "requirements.lock").write_text("")
