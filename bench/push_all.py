@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--many", type=int, default=2000, help="how many small images; 0 leaves them out")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # What was started is stopped, as after a Ctrl-C.
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))  # Sockets need a short path.
     sandbox = defaults(directory / "sandbox")
     images = catalogue.load(SLEEPER).images

@@ -46,6 +46,7 @@ def main() -> int:
     parser.add_argument("--jars", type=Path, required=True)
     parser.add_argument("--scale", type=float, default=1.0)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # What was started is stopped, as after a Ctrl-C.
     directory = Path(tempfile.mkdtemp(prefix="rows-", dir="/tmp"))  # Sockets need a short path.
     sandbox = defaults(directory / "sandbox")
     images = catalogue.load(SLEEPER).images
