@@ -52,14 +52,15 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         metadata=session.state.metadata("build", image),
         force=session.settings.force,
     )
-    _, note = retry.build(
-        argv,
+    run_build = functools.partial(
+        buildx.build,
         image=image.name,
         environment=session.docker_environment(logged_in=False),
         metadata=session.state.metadata("build", image),
         log=session.state.log("build", image),
         listener=session.listener("build", image),
     )
+    _, note = retry.build(argv, run_build)
     session.decisions.check_unchanged(image)
     staging.remove(context)
     return {

@@ -11,6 +11,7 @@ leaves nothing that is untrue, and the next run goes on from what the registry h
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -85,15 +86,15 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
     )
     listed = session.records.begin(session.decisions.gathered(image))
     given = session.credential(repository.registry)
-    built, note = retry.build(
-        argv,
+    run_build = functools.partial(
+        buildx.build,
         image=image.name,
         environment=session.docker_environment(logged_in=True),
         metadata=session.state.metadata("push", image),
         log=session.state.log("push", image),
         listener=session.listener("push", image),
-        renew=lambda: session.renew_login(given),
     )
+    built, note = retry.build(argv, run_build, renew=lambda: session.renew_login(given))
     session.decisions.check_unchanged(image)
     manifest = _prove(session, image, built)
     if session.puts is not None:

@@ -202,11 +202,8 @@ class Session:
 
     @once
     def _gatherer(self) -> Gatherer:
-        return Gatherer(self.settings, self.catalogue.bases, self._digests, self._names)
-
-    @property
-    def _names(self) -> list[str]:
-        return [image.name for image in self.catalogue.images]
+        pushed = [image.name for image in self.catalogue.images]
+        return Gatherer(self.settings, self.catalogue.bases, self._digests, pushed)
 
     @once
     def _digests(self) -> Digests:

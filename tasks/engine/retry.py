@@ -19,12 +19,10 @@ import enum
 import random
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from tasks.backoff import PUSH, Budget
 from tasks.engine import buildx
-from tasks.engine.progress import Listener
 from tasks.errors import BuildError
 from tasks.reference import Digest
 
@@ -74,38 +72,16 @@ def cause(said: str) -> Cause | None:
 
 
 def build(
-    argv: Sequence[str],
-    *,
-    image: str,
-    environment: Mapping[str, str],
-    metadata: Path,
-    log: Path,
-    listener: Listener,
-    renew: Callable[[], None] = lambda: None,
+    argv: Sequence[str], run: Callable[[Sequence[str]], Digest], *, renew: Callable[[], None] = lambda: None
 ) -> tuple[Digest, str]:
-    """Run a build as `buildx.build` does, again while that is worth it; `retrying` says when, and what comes of it.
+    """Run a build, again while that is worth it; `retrying` says when, what comes of it, and what is raised.
 
     Args:
-        argv: as for `buildx.build`, like all that is not named here.
-        image: its name, for messages.
-        environment: buildx's whole environment.
-        metadata: the file that `argv` has buildx name its result in.
-        log: what becomes a readable account of the last attempt.
-        listener: is told how far the build is.
+        argv: as `buildx.command` returns it.
+        run: runs such a command, as `buildx.build` does.
         renew: fetches another login.
     """
-
-    def attempt(cached: bool) -> Digest:  # noqa: FBT001  # As retrying calls it.
-        return buildx.build(
-            argv if cached else buildx.uncached(argv),
-            image=image,
-            environment=environment,
-            metadata=metadata,
-            log=log,
-            listener=listener,
-        )
-
-    return retrying(attempt, renew)
+    return retrying(lambda cached: run(argv if cached else buildx.uncached(argv)), renew)
 
 
 def retrying(

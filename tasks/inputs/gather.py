@@ -140,7 +140,7 @@ class Gatherer:
                     f"name it would be another, and {image.name} would not be rebuilt",
                     "lock it to what it is now (base=refresh), or name it by its digest (@sha256:…)",
                 )
-            if name in like_stages and name in self._bases:
+            if name in like_stages:
                 raise UnreadableInputError(
                     f"{image.name}: {recipe}: the base image {name} is locked, and a stage is called {name} as well: "
                     "BuildKit would take the image for what the stage makes",
@@ -149,7 +149,7 @@ class Gatherer:
         return tuple((name, self._bases.get(name, "")) for name in names)
 
     def _bases_of(self, image: Image, recipe: Path, digest: str = "") -> tuple[tuple[str, ...], frozenset[str]]:
-        """Return the bases that the image's Dockerfile names, and those of them that share their name with a stage."""
+        """Return the bases that the image's Dockerfile names, and the locked ones that a stage is called like."""
         key = (recipe, digest, image.build_args, platforms(image, self._settings))
         if key not in self._base_names:
             content = recipe.read_bytes()
@@ -158,7 +158,9 @@ class Gatherer:
             text = content.decode(errors="replace")
             with _about(image, f"{recipe}: "):
                 names = dockerfile.bases(text, dict(image.build_args), key[3])
-                self._base_names[key] = names, dockerfile.called_like_a_stage(text, names)
+                locked = [name for name in names if name in self._bases]
+                like_stages = dockerfile.called_like_a_stage(text, locked) if locked else frozenset[str]()
+                self._base_names[key] = names, like_stages
         return self._base_names[key]
 
 

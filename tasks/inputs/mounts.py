@@ -11,26 +11,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-KEEPING = frozenset(
-    {
-        *(
-            "bcachefs",
-            "btrfs",
-            "ext2",
-            "ext3",
-            "ext4",
-            "f2fs",
-            "jfs",
-            "nilfs2",
-            "overlay",
-            "ramfs",
-            "tmpfs",
-            "xfs",
-            "zfs",
-        ),
-        *("9p", "ceph", "cifs", "nfs", "nfs4", "smb3", "virtiofs"),
-    }
-)
+KEEPING = frozenset({
+    "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "nilfs2", "overlay", "ramfs", "tmpfs", "xfs", "zfs",
+    "9p", "ceph", "cifs", "nfs", "nfs4", "smb3", "virtiofs",
+})  # fmt: skip
 """Those that do, and those that hand on what a server's file system says."""
 
 TABLE = Path("/proc/self/mountinfo")

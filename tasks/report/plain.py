@@ -1,7 +1,7 @@
 """A run as lines of text: for logs, pipes and terminals that cannot do more.
 
 sleeper-images → 123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine  version 0.36.0
-  build     query-lambda  these inputs are not in the registry
+  build     query-lambda  query-0.36.0.jar: 1 entry changed: sleeper/Query.class
   built     query-lambda  3f1c2a9b77aa  41.2 MB  8.1 s
 20 images: 1 built (41.2 MB), 19 current  9.3 s
 """

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.backoff import Budget
+from tasks.engine import buildx
 from tasks.engine.retry import Cause, build, cause, retrying
 from tasks.errors import BuildError
 from tasks.reference import Digest
@@ -168,12 +170,8 @@ open(sys.argv[1], "w").write(json.dumps({"containerimage.digest": sys.argv[3]}))
 
 def test_a_build_whose_cache_is_lost_is_run_again_without(tmp_path: Path) -> None:
     metadata = tmp_path / "metadata.json"
-    digest, note = build(
-        [sys.executable, "-c", LOSING, str(metadata), CACHE[0], str(DIGEST), "context"],
-        image="ingest",
-        environment=os.environ,
-        metadata=metadata,
-        log=tmp_path / "log",
-        listener=lambda _: None,
+    run = functools.partial(
+        buildx.build, image="ingest", environment=os.environ, metadata=metadata, log=tmp_path / "log"
     )
+    digest, note = build([sys.executable, "-c", LOSING, str(metadata), CACHE[0], str(DIGEST), "context"], run)
     assert (digest, "without BuildKit's cache" in note) == (DIGEST, True)

@@ -53,7 +53,7 @@ def whole(log: Path | None = None) -> list[Event]:
         Noted(0.5, "builder", "builder sleeper cannot boot, so the engine's own BuildKit builds"),
         Ended(0.5, "builder", "builder", "", "done"),
         ended(0.5, "statestore-lambda", "current"),
-        explained(0.55, "athena-lambda", "not in the registry, nor is there a tag 0.36.0"),
+        explained(0.55, "athena-lambda", "not in the registry"),
         began(0.6, "ingest"),
         began(0.6, "athena-lambda", worker=2),
         explained(0.65, "ingest", "docker/ingest/run.sh changed"),
