@@ -113,11 +113,15 @@ class Drivers:
     def image(self, name: str = "") -> str:
         """Make the image of a docker-container builder in the engine, under that name; return its name.
 
+        One of that name that is there already is the user's, and is taken as it is.
+
         Raises:
             EngineError: there is no busybox, and none can be installed.
             CommandError: the engine cannot build it.
         """
         name = name or f"{_IMAGE}:{self.bridge.port}"
+        if run.run(["docker", "image", "inspect", name], environment=self._engine.environment).code == 0:
+            return name
         with tempfile.TemporaryDirectory(dir=self._directory) as folder:
             context = Path(folder)
             write_image(context, self.bridge.port, self._directory / "apt.log")
