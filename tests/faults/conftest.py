@@ -10,9 +10,9 @@ import pytest
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tests.faults.place import SIX, Place, place
-from tests.integration.conftest import engine, sandbox
+from tests.integration.conftest import driver, drivers, engine, sandbox
 
-__all__ = ["engine", "sandbox"]
+__all__ = ["driver", "drivers", "engine", "sandbox"]
 
 
 @pytest.fixture

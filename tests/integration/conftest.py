@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from sandbox.layout import Sandbox, defaults
 from sandbox.loopback import taken
 from tasks.configuration import catalogue
 from tasks.errors import EngineError
+from tests.integration.drivers import NAMES as DRIVER_NAMES
+from tests.integration.drivers import Driver, Drivers
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml"
 
@@ -40,6 +43,26 @@ def sandbox() -> Iterator[Sandbox]:
 def engine(sandbox: Sandbox) -> Engine:
     """The sandbox's engine; its `environment` is the whole one of a command, with nothing of the user's AWS in it."""
     return usable(sandbox, servers.start(sandbox, ()))
+
+
+@pytest.fixture(scope="session")
+def drivers(engine: Engine) -> Iterator[Drivers]:
+    """Builders of every driver on the sandbox's engine."""
+    directory = Path(tempfile.mkdtemp(prefix="brg-"))
+    made = Drivers(engine, directory)
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session", params=DRIVER_NAMES)
+def driver(request: pytest.FixtureRequest, drivers: Drivers) -> Driver:
+    """A builder of each driver; a test with this fixture runs once with each."""
+    if not drivers.can(request.param):
+        pytest.skip("the engine is not at a unix socket of this machine, so no bridge reaches it")
+    return drivers.get(request.param)
 
 
 @pytest.fixture(scope="session")

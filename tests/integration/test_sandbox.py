@@ -6,7 +6,6 @@ import base64
 import http.client
 import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from sandbox.registry import IMAGE as REGISTRY_IMAGE
 from tasks import run
 from tasks.errors import EngineError
 from tests.integration.conftest import new_sandbox, start, usable
+from tests.integration.programs import copy_with_libraries
 
 pytestmark = pytest.mark.integration
 
@@ -73,15 +73,6 @@ def log_in(box: Sandbox, used: Engine, directory: Path) -> dict[str, str]:
     command = ["docker", "login", "--username", USER, "--password-stdin", box.docker_registry]
     run.check(command, environment=environment, stdin=password, next_step="")
     return environment
-
-
-def copy_with_libraries(program: str, directory: Path) -> None:
-    """Copy a program and the shared libraries that it loads to the same paths below a directory."""
-    libraries = re.findall(r"(/\S+) \(0x", run.check(["ldd", program], next_step="").output)
-    for name in (program, *libraries):
-        target = directory / name.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(name, target)
 
 
 def processes(box: Sandbox) -> list[str]:

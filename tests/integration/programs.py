@@ -1,0 +1,21 @@
+"""Programs of this machine copied into images, as there is no hub to pull a base image from."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from tasks import run
+
+_STATIC = "not a dynamic executable"
+
+
+def copy_with_libraries(program: str, directory: Path) -> None:
+    """Copy a program and the shared libraries that it loads to the same paths below a directory."""
+    done = run.run(["ldd", program])
+    assert done.code == 0 or _STATIC in done.output + done.errors, f"{done.command}\n{run.tail(done)}"
+    for name in (program, *re.findall(r"(/\S+) \(0x", done.output)):
+        target = directory / name.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(name, target)
