@@ -60,7 +60,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         log=session.state.log("build", image),
         listener=session.listener("build", image),
     )
-    _, note = retry.build(argv, run_build)
+    _, note = session.alive.build(lambda: retry.build(argv, run_build))
     session.decisions.check_unchanged(image)
     staging.remove(context)
     return {

@@ -12,6 +12,7 @@
     │   ├── ChangedWhileBuildingError the inputs moved under the build
     │   └── StagingError              a context cannot be written: the disk is full
     ├── EngineError               Docker, buildx or the builder
+    │   ├── EngineGoneError           it no longer answers: one fault, whose text is the same for every image
     │   └── BuildError                one build failed; carries the command, the end of its output and the log
     ├── CommandError              another command of ours failed
     ├── RegistryError             an answer of the registry, or none
@@ -102,6 +103,10 @@ class StagingError(InputError):
 
 class EngineError(SleeperImagesError):
     """Docker, buildx or the builder does not do what is needed."""
+
+
+class EngineGoneError(EngineError):
+    """The engine or the builder stopped answering during the run; every image that it stops has the same text."""
 
 
 class BuildError(EngineError):

@@ -85,6 +85,7 @@ class Builder:
         endpoint: the context or address that `docker buildx create` takes, or empty for the current one.
         config: a buildkitd configuration file, or None.
         nodes: its machines where there are several; empty for the one of `endpoint`.
+        as_is: whether a person said no more than its name, so that one of that name may be as it likes.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Builder:
     endpoint: str = ""
     config: Path | None = None
     nodes: tuple[BuilderNode, ...] = ()
+    as_is: bool = False
 
     @property
     def in_engine(self) -> bool:

@@ -1,6 +1,7 @@
 """preflight: everything that stands in the way of this run's builds, found before the first and told at once.
 
-    docker, buildx ─▶ builder ─▶ its platforms ┐
+    docker, buildx ─▶ builder ─▶ its platforms, its way to the registry ┐
+    docker sees our files
     each repository there, or created ─▶ a push begun and given up ├─▶ Blocked, and one list with each fix
     space for the contexts                     ┘
 
@@ -11,7 +12,8 @@ left that could be done. That a version tag can be written is part of each decis
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from tasks import repository
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Missing, Unknown
 from tasks.errors import EngineError, PreflightError, SleeperImagesError, StagingError
-from tasks.model import Image
+from tasks.model import Builder, Image
 from tasks.parallel import Pool
 from tasks.session import Session
 
@@ -124,11 +126,14 @@ def look(session: Session) -> Faults:
         decision = session.decisions.of(image)
         if isinstance(decision, Blocked | Unknown):
             faults.add(decision.error, image.name)
-    with Pool(AT_ONCE + 1) as pool:
-        engine = pool.submit(_engine, session, (*missing, *session.loads))
+    with Pool(AT_ONCE + 2) as pool:
+        engine = pool.submit(_engine, session, missing)
+        sees = pool.submit(_caught, _sees, session) if missing or session.loads else None
         pushable = [(image, pool.submit(_caught, repository.check, session, image)) for image in missing]
         for error, name in engine.result():
             faults.add(error, name)
+        if sees is not None and (unseen := sees.result()) is not None:
+            faults.add(unseen)
         for image, answer in pushable:
             if (refusal := answer.result()) is not None:
                 faults.add(refusal, image.name)
@@ -149,16 +154,24 @@ def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesErro
     return None
 
 
-def _engine(session: Session, images: Iterable[Image]) -> list[tuple[SleeperImagesError, str]]:
+def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperImagesError, str]]:
     """Return what is wrong with the engine, or with what its builder can do; each with the image that it is about."""
-    from tasks.engine import minimum  # noqa: PLC0415  # Only a run that builds pays for it.
+    from tasks.engine import able, builders, minimum, reach  # noqa: PLC0415  # Only a run that builds pays for it.
 
     environment = session.docker_environment(logged_in=False)
+    images = (*missing, *session.loads)
     try:
-        minimum.check_engine(environment, engine=session.builder.in_engine or bool(session.loads))
+        if session.builder.as_is:
+            minimum.check_engine(environment, engine=False)  # Before it is asked what the builder is.
+        driver = builders.driver(session.builder, environment)
+        minimum.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.loads))
         engine = session.engine
+        found = builders.inspect(engine.builder, environment)
         wanted = {image: _run_for(session, image) for image in images}
-        lacking = minimum.lacking(engine, {name for names in wanted.values() for name in names}, environment)
+        platforms = {name for names in wanted.values() for name in names}
+        lacking = able.lacking(engine.builder, found, platforms, environment) if found is not None else set()
+        if missing and (error := reach.fault(engine, found, session.repository(missing[0]), environment)):
+            raise error
     except SleeperImagesError as error:
         return [(error, "")]
     return [
@@ -166,6 +179,15 @@ def _engine(session: Session, images: Iterable[Image]) -> list[tuple[SleeperImag
         for image, names in wanted.items()
         for name in sorted(lacking & set(names))
     ]
+
+
+def _sees(session: Session) -> None:
+    """See that docker sees what we hand it: the login's files below TMPDIR, contexts below STATE_DIR."""
+    from tasks.engine import minimum  # noqa: PLC0415  # As above.
+
+    environment = session.docker_environment(logged_in=False)
+    minimum.check_sees(Path(tempfile.gettempdir()), environment, setting="TMPDIR")
+    minimum.check_sees(_existing(session.state.directory), environment, setting="STATE_DIR")
 
 
 def _run_for(session: Session, image: Image) -> tuple[str, ...]:

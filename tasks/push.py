@@ -94,7 +94,9 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         log=session.state.log("push", image),
         listener=session.listener("push", image),
     )
-    built, note = retry.build(argv, run_build, renew=lambda: session.renew_login(given))
+    built, note = session.alive.build(
+        lambda: retry.build(argv, run_build, renew=lambda: session.renew_login(given)),
+    )
     session.decisions.check_unchanged(image)
     manifest = _prove(session, image, built)
     if session.puts is not None:

@@ -27,6 +27,7 @@ from tasks.state import State
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.configuration.settings import Settings
     from tasks.decisions import Decisions
+    from tasks.engine.alive import Alive
     from tasks.engine.credential_helper import CredentialHelper
     from tasks.engine.progress import Listener, Progress
     from tasks.records import Records
@@ -285,6 +286,13 @@ class Session:
         """The builder, ready; made so on first use, once."""
         environment = self.docker_environment(logged_in=False)
         return builders.ready(self.builder, environment, self.state.builder, self._closing)
+
+    @once
+    def alive(self) -> Alive:
+        """Runs builds for as long as the builder answers."""
+        from tasks.engine.alive import Alive  # noqa: PLC0415  # As above.
+
+        return Alive(lambda: builders.gone(self.engine, self.docker_environment(logged_in=False)))
 
     def close(self) -> None:
         """Give back what the run held: the login, the builder's lock."""

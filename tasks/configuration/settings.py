@@ -191,8 +191,10 @@ class Settings:
         """Return the catalogue's builder with what the BUILDER variables say otherwise.
 
         Options are added to the catalogue's, in place of those of the same name. Another driver knows nothing of the
-        catalogue's options, endpoint, nodes and configuration, so it starts without them.
+        catalogue's options, endpoint, nodes and configuration, so it starts without them. Where BUILDER alone is set,
+        a builder of that name is used as it is, whatever the catalogue describes.
         """
+        described_here = (self.builder_driver, self.builder_options, self.builder_config)
         if self.builder_driver is not None and self.builder_driver != described.driver:
             described = Builder(described.name, self.builder_driver, platforms=described.platforms)
         return replace(
@@ -200,6 +202,7 @@ class Settings:
             name=self.builder or described.name,
             options=tuple(sorted({**dict(described.options), **dict(self.builder_options or ())}.items())),
             config=self.builder_config or described.config,
+            as_is=self.builder is not None and all(value is None for value in described_here),
         )
 
     def aws_environment(self, environment: Mapping[str, str]) -> dict[str, str]:

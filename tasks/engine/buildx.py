@@ -45,11 +45,13 @@ class Engine:
         builder: its name for `--builder`.
         driver: its driver; the engine's own (`docker`) cannot push by digest.
         note: one line for people where it is not the builder that was asked for, else empty.
+        ours: whether this project made it, and may make it anew.
     """
 
     builder: str
     driver: str
     note: str = ""
+    ours: bool = False
 
     @property
     def pushes_by_digest(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 
 from tasks import run
-from tasks.engine import builders
-from tasks.engine.buildx import Engine
+from tasks.engine import unanswered
 from tasks.errors import EngineError
 from tasks.parallel import each
 
@@ -18,6 +19,9 @@ Without them an image of one platform may become an index, which Lambda does not
 
 SECONDS = 60.0
 """How long docker may take to answer."""
+
+_SEEN = "sleeper-images-sees"
+"""A context that does not exist; docker repeats its name nevertheless."""
 
 _GET_BUILDX = "install docker-buildx-plugin (Debian: docker-buildx), or see https://docs.docker.com/go/buildx/"
 
@@ -40,12 +44,38 @@ def check_engine(environment: Mapping[str, str], *, engine: bool = True) -> None
         lambda argv: run.run(argv, environment=environment, timeout=SECONDS), questions, at_once=len(questions)
     )
     if answer and answer[0].code != 0:
-        raise EngineError(f"no Docker engine answers\n{run.tail(answer[0])}", builders.NO_ENGINE)
+        raise unanswered.error(answer[0], environment)
     if done.code != 0:
         raise EngineError(f"docker has no buildx\n{run.tail(done)}", _GET_BUILDX)
     found = version(done.output)
     if found is not None and found < BUILDX:
         raise EngineError(f"buildx is {_dotted(found)}, and must be {_dotted(BUILDX)} or newer", _GET_BUILDX)
+
+
+def check_sees(directory: Path, environment: Mapping[str, str], *, setting: str) -> None:
+    """See that docker sees the files that we write below a directory, as one from a snap or in a container may not.
+
+    Args:
+        directory: an existing one.
+        environment: for the docker commands.
+        setting: the variable that says another directory.
+
+    Raises:
+        EngineError: it does not.
+    """
+    with tempfile.TemporaryDirectory(prefix="sleeper-images-", dir=directory) as folder:
+        # The only file that docker reads and repeats without an engine is its configuration.
+        (Path(folder) / "config.json").write_text(f'{{"currentContext": "{_SEEN}"}}')
+        chosen = {name: value for name, value in environment.items() if name not in {"DOCKER_HOST", "DOCKER_CONTEXT"}}
+        argv = ["docker", "context", "show"]
+        done = run.run(argv, environment={**chosen, "DOCKER_CONFIG": folder}, timeout=SECONDS)
+    if done.code == 0 and done.output.strip() != _SEEN:
+        raise EngineError(
+            f"docker does not see the files below {directory}: one that was installed as a snap has a /tmp of its own, "
+            "and reads nothing outside the home directory",
+            f"mkdir -p ~/sleeper-images, and set {setting} to that directory (its path must have no part that begins "
+            "with a dot), or install docker from Docker's or the distribution's packages",
+        )
 
 
 def version(text: str) -> tuple[int, int] | None:
@@ -55,24 +85,6 @@ def version(text: str) -> tuple[int, int] | None:
     """
     found = re.search(r"\sv?(\d{1,6})\.(\d{1,6})", text)
     return (int(found[1]), int(found[2])) if found else None
-
-
-def lacking(engine: Engine, wanted: Collection[str], environment: Mapping[str, str]) -> set[str]:
-    """Return those of the wanted platforms whose programs the builder cannot run; none where it does not say.
-
-    Raises:
-        EngineError: the builder cannot be inspected.
-    """
-    found = builders.inspect(engine.builder, environment) if wanted else None
-    if found is None or not found.platforms:
-        return set()
-    runs = {_plain(name) for name in found.platforms}
-    return {name for name in wanted if _plain(name) not in runs}
-
-
-def _plain(platform: str) -> str:
-    # arm64 has one variant, which BuildKit leaves out.
-    return platform.removesuffix("/v8") if platform.endswith("/arm64/v8") else platform
 
 
 def _dotted(found: tuple[int, int]) -> str:

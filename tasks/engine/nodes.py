@@ -1,10 +1,10 @@
-"""A buildx builder as the catalogue describes it and as buildx finds it: whether they agree, what creates one."""
+"""A buildx builder as the catalogue describes it and as buildx finds it: what differs, and what creates one."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tasks.engine.buildx import known_platforms
@@ -20,8 +20,9 @@ class InspectedNode:
         endpoint: where it is; buildx writes another address for some that it was given (`_is_at`).
         options: its driver's options.
         platforms: what it builds for, once it runs.
-        given: those of them that it was created for.
+        given: those of them that it was created for, whether it can run their programs or not.
         running: whether it runs.
+        exists: whether there is something to run, for drivers that start BuildKit themselves.
         fault: the error that it reports, or empty.
     """
 
@@ -31,6 +32,7 @@ class InspectedNode:
     platforms: frozenset[str] = frozenset()
     given: frozenset[str] = frozenset()
     running: bool = False
+    exists: bool = False
     fault: str = ""
 
 
@@ -41,10 +43,12 @@ class Inspected:
     Attributes:
         driver: its driver.
         nodes: its machines, in the order in which they were added.
+        error: why buildx knows nothing of its machines, or empty.
     """
 
     driver: str
     nodes: tuple[InspectedNode, ...]
+    error: str = ""
 
     @property
     def platforms(self) -> frozenset[str]:
@@ -58,8 +62,8 @@ class Inspected:
 
     @property
     def fault(self) -> str:
-        """The errors that nodes report."""
-        return "; ".join(node.fault for node in self.nodes if node.fault)
+        """The errors that it or its nodes report."""
+        return "; ".join(fault for fault in (self.error, *(node.fault for node in self.nodes)) if fault)
 
 
 def parse(text: str) -> Inspected:
@@ -74,7 +78,10 @@ def parse(text: str) -> Inspected:
         blocks[-1].setdefault(key.strip(), value.strip())
     # The first name is the builder's own, each other one begins a node.
     builder, *nodes = blocks[1:] or [{}]
-    return Inspected(builder.get("Driver", ""), tuple(_node(values) for values in nodes))
+    # buildx lists each pod of a Deployment as a node, all by the name of the one that was described.
+    named = {values["Name"]: values for values in reversed(nodes)}
+    found = tuple(_node(values) for values in reversed(named.values()))
+    return Inspected(builder.get("Driver", ""), found, builder.get("Error", ""))
 
 
 def _node(values: Mapping[str, str]) -> InspectedNode:
@@ -87,6 +94,7 @@ def _node(values: Mapping[str, str]) -> InspectedNode:
         platforms=frozenset(known_platforms([platforms])),
         given=frozenset(known_platforms(name for name in platforms.split(",") if name.endswith("*"))),
         running=values.get("Status") == "running",
+        exists=values.get("Status", "inactive") != "inactive",
         fault=values.get("Error", ""),
     )
 
@@ -99,15 +107,26 @@ def _unquoted(text: str) -> str:
         return text[1:-1]
 
 
-def fits(found: Inspected, wanted: Builder) -> bool:
-    """Whether a builder is what the catalogue describes, but for its configuration, which buildx does not tell."""
+def differences(found: Inspected, wanted: Builder, *, exact: bool = True) -> list[str]:
+    """Return in words what a builder is otherwise than the catalogue describes it; nothing where it fits.
+
+    Its configuration is not compared: buildx does not tell it.
+
+    Args:
+        found: what buildx knows of it.
+        wanted: the description.
+        exact: whether options that are not described count.
+    """
+    if found.driver != wanted.driver:
+        return [f"its driver is {found.driver or 'unknown'}, not {wanted.driver}"]
     nodes = _nodes(wanted)
-    return (
-        found.driver == wanted.driver
-        and not found.fault
-        and len(found.nodes) == len(nodes)
-        and all(_node_fits(one, node, wanted) for one, node in zip(found.nodes, nodes, strict=True))
-    )
+    if len(found.nodes) != len(nodes):
+        return [f"it has {_count(len(found.nodes))}, not {_count(len(nodes))}"]
+    told = []
+    for one, node in zip(found.nodes, nodes, strict=True):
+        about = f"node {one.name}: " if wanted.nodes else ""
+        told += [f"{about}{text}" for text in _node_differences(one, node, wanted, exact=exact)]
+    return told
 
 
 def creation(wanted: Builder) -> list[list[str]]:
@@ -126,8 +145,12 @@ def creation(wanted: Builder) -> list[list[str]]:
 
 
 def _nodes(wanted: Builder) -> tuple[BuilderNode, ...]:
-    """Return the builder's nodes; one that describes none is its own."""
-    return wanted.nodes or (BuilderNode(wanted.endpoint, wanted.platforms),)
+    """Return the builder's nodes; one that describes none is its own.
+
+    buildx believes the platforms that a node is given, whether it can run their programs or not. So they are given only
+    to several nodes, for buildx to choose among them; a single one builds for every platform that is asked for.
+    """
+    return wanted.nodes or (BuilderNode(wanted.endpoint),)
 
 
 def _options(node: BuilderNode, wanted: Builder) -> tuple[tuple[str, str], ...]:
@@ -139,14 +162,30 @@ def _field(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
 
 
-def _node_fits(found: InspectedNode, node: BuilderNode, wanted: Builder) -> bool:
-    return (
-        (not node.name or found.name == node.name)
-        and found.options == tuple(sorted(_options(node, wanted)))
-        # One that was created by hand, as the document has it, was given none, and BuildKit says what it can do.
-        and (not found.given or not node.platforms or found.given == set(node.platforms))
-        and _is_at(found.endpoint, node.endpoint, wanted.driver)
-    )
+def _count(nodes: int) -> str:
+    return "1 node" if nodes == 1 else f"{nodes} nodes"
+
+
+def _node_differences(found: InspectedNode, node: BuilderNode, wanted: Builder, *, exact: bool) -> list[str]:
+    has, needs = dict(found.options), dict(_options(node, wanted))
+    told = [f"it reports {found.fault}"] if found.fault else []
+    if node.name and found.name != node.name:
+        told.append(f"its name is not {node.name}")
+    told += [
+        f"its option {name} is {has.get(name, 'not set')}, not {needs.get(name, 'unset')}"
+        for name in sorted(needs.keys() | has.keys() if exact else needs)
+        if has.get(name) != needs.get(name)
+    ]
+    # One that was given no platforms builds for what BuildKit says that it can.
+    if found.given and node.platforms and found.given != set(node.platforms):
+        told.append(f"it was created for {_list(found.given)}, not for {_list(node.platforms)}")
+    if not _is_at(found.endpoint, node.endpoint, wanted.driver):
+        told.append(f"it is at {found.endpoint}, not at {node.endpoint}")
+    return told
+
+
+def _list(platforms: Iterable[str]) -> str:
+    return ", ".join(sorted(platforms))
 
 
 def _is_at(found: str, wanted: str, driver: str) -> bool:
