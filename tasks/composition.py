@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from doit.exceptions import InvalidDodoFile
 from sandbox import layout
 from tasks.configuration import catalogue, settings
 from tasks.errors import ConfigurationError
+from tasks.secrets import keep_variables
 from tasks.session import Session
+from tasks.terminal import Guarded
 
 PROJECT = Path(__file__).resolve().parent.parent
 """The checkout, where the defaults of paths are."""
@@ -28,6 +31,9 @@ def load() -> Session:
         InvalidDodoFile: a setting, the catalogue or the selection is at fault; doit prints the text without a
             traceback (doit 0.37, doit_cmd.py:232-241).
     """
+    # doit writes tracebacks there, and so do Python's threads; what a library raised may quote a secret.
+    if not isinstance(sys.stderr, Guarded):
+        sys.stderr = Guarded(sys.stderr)
     try:
         # get_var tells one that is known by name, and no others.
         session = compose(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001
@@ -61,6 +67,7 @@ def compose(variables: Mapping[str, str]) -> Session:
     Raises:
         ConfigurationError: a setting or the catalogue is at fault.
     """
+    keep_variables({**os.environ, **variables})
     initial = initial_directory()
     ports = (layout.REGISTRY_PORT_VARIABLE, layout.API_PORT_VARIABLE)
     found = settings.load(variables, os.environ, PROJECT, initial_directory=initial, known_extra=ports)

@@ -20,11 +20,14 @@
     ├── PreflightError            what stands in the way of building anything at all
     └── ProofError                what the registry holds is not what was pushed
 
+No text of an error holds a secret, whatever it quotes: see `tasks/secrets.py`.
 An error's text is the thing and the reason; `next_step` is what to do about it. What is not in this tree is a bug,
 and keeps its traceback.
 """
 
 from __future__ import annotations
+
+from tasks.secrets import without_secrets
 
 _SHOWN_LENGTH = 60
 """How much of a person's text a message repeats."""
@@ -32,6 +35,7 @@ _SHOWN_LENGTH = 60
 
 def quoted(text: str) -> str:
     """Return a person's text for a message: on one line, of a bounded length."""
+    text = without_secrets(text)
     return repr(text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…")
 
 
@@ -53,9 +57,9 @@ class SleeperImagesError(Exception):
     """
 
     def __init__(self, message: str, next_step: str = "") -> None:
-        super().__init__(message)
-        self.message = printable(message)
-        self.next_step = printable(next_step)
+        self.message = printable(without_secrets(message))
+        self.next_step = printable(without_secrets(next_step))
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n  next: {self.next_step}" if self.next_step else self.message

@@ -20,6 +20,7 @@ from typing import IO, Protocol
 
 from tasks.children import Child, OutOfTime, cannot_start, end, kill_all, started, stop_all, stopping
 from tasks.errors import CommandError
+from tasks.secrets import without_secrets
 
 __all__ = ["Completed", "Rewriter", "check", "foreground", "kill_all", "run", "spawn", "stop_all", "tail"]
 
@@ -166,7 +167,7 @@ def spawn(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> 
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
-        file.write(f"$ {shlex.join(argv)}\n".encode())
+        file.write(without_secrets(f"$ {shlex.join(argv)}\n").encode())
     try:
         return os.posix_spawnp(
             argv[0],
@@ -212,15 +213,12 @@ def _follow(
                 child.stdin.write(stdin.encode())
         assert child.stdout is not None  # noqa: S101  # Told to mypy: it is piped unless it is shown.
         with log.open("wb") as file, child.stdout:
-            file.write(f"$ {shlex.join(argv)}\n".encode())
+            file.write(without_secrets(f"$ {shlex.join(argv)}\n").encode())
             for line in child.stdout:
-                if rewriter is None:
-                    _note([line], file, last)
-                else:
-                    text = line.decode(errors="replace").rstrip("\r\n")
-                    _note([f"{one}\n".encode() for one in rewriter.line(text)], file, last)
+                text = line.decode(errors="replace").rstrip("\r\n")
+                _note([text] if rewriter is None else rewriter.line(text), file, last)
             if rewriter is not None:
-                _note([f"{one}\n".encode() for one in rewriter.end()], file, last)
+                _note(rewriter.end(), file, last)
         child.wait()
     finally:
         if timer is not None:
@@ -230,8 +228,8 @@ def _follow(
     return "\n".join(last)
 
 
-def _note(lines: Iterable[bytes], file: IO[bytes], last: deque[str]) -> None:
-    for line in lines:
-        file.write(line)
-        last.append(line.decode(errors="replace").rstrip("\r\n"))
+def _note(lines: Iterable[str], file: IO[bytes], last: deque[str]) -> None:
+    for line in map(without_secrets, lines):
+        file.write(f"{line}\n".encode())
+        last.append(line)
     file.flush()

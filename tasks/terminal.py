@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import IO
+from typing import IO, Any
 
 from tasks import files
+from tasks.secrets import without_secrets
 from tasks.views.words import WIDTH
 
 STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "1"}
@@ -62,6 +63,7 @@ class Terminal:
 
     def write(self, text: str) -> None:
         """Write text as one piece, in whatever the stream can encode; a reader that has gone misses it."""
+        text = without_secrets(text)
         encoding = self._stream.encoding or "utf-8" if hasattr(self._stream, "encoding") else "utf-8"
         try:
             text.encode(encoding)
@@ -85,6 +87,21 @@ class Terminal:
     def paint(self, text: str, style: str) -> str:
         """Return the text in a style, if there is colour."""
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
+
+
+class Guarded:
+    """A stream that other code writes to, such as doit's and Python's own tracebacks, less the secrets they quote."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text without secrets."""
+        return self._stream.write(without_secrets(text))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return whatever else the stream has."""
+        return getattr(self._stream, name)
 
 
 def printable(text: str) -> str:

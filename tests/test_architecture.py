@@ -34,7 +34,7 @@ STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfil
 DOIT = {"tasks.actions", "tasks.checker", "tasks.composition", "tasks.ledger"}
 """Besides the commands: where the graph meets doit."""
 
-VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference"}
+VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.secrets"}
 
 PURE = {
     "tasks.decision",
@@ -52,6 +52,7 @@ PURE = {
     "tasks.registry.message",
     "tasks.registry.model",
     "tasks.registry.origin",
+    "tasks.registry.proxy",
     "tasks.configuration.destination",
     "tasks.configuration.rules",
     "tasks.configuration.selection",

@@ -53,15 +53,15 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
     except CommandError as error:
         raise _unusable(registry, error.message) from None
     except (docker.errors.DockerException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
-        raise _unusable(registry, f"{type(fault).__name__}: {clean(str(fault))}") from None
+        # Its text may quote the login that it could not read.
+        raise _unusable(registry, f"config.json cannot be read: {type(fault).__name__}") from None
 
 
 def _ask(store: str, server: str) -> Credential | None:
     """Return what a credential helper has for a server.
 
     Raises:
-        CommandError: there is no such program, it hangs, or it says that something is wrong.
-        ValueError: what it says is no answer.
+        CommandError: there is no such program, it hangs, it says that something is wrong, or its answer is none.
     """
     program = f"docker-credential-{store}"
     done = run.run([program, "get"], stdin=server, timeout=HELPER_SECONDS)
@@ -69,10 +69,13 @@ def _ask(store: str, server: str) -> Credential | None:
         if NOT_FOUND in done.output:
             return None
         raise CommandError(f"{program} failed with exit code {done.code}: {clean(done.output or done.errors)}")
-    answer = json.loads(done.output)
+    try:
+        answer = json.loads(done.output)
+    except (RecursionError, ValueError):
+        raise CommandError(f"{program} gave an answer that is not JSON") from None
     user, secret = (answer.get(key) for key in ("Username", "Secret")) if isinstance(answer, dict) else (None, None)
     if not isinstance(user, str) or not isinstance(secret, str):
-        raise ValueError(f"{program} gave no user and password")  # noqa: TRY004  # Of its text, not of our argument.
+        raise CommandError(f"{program} gave no user and password")
     return _credential(user, secret)
 
 

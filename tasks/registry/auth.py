@@ -26,6 +26,7 @@ from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain, h
 from tasks.registry.message import Request, Response, clean, refused, shown
 from tasks.registry.origin import trusted
 from tasks.registry.single_flight import SingleFlight
+from tasks.secrets import keep
 
 TOKEN_LIMIT = 1024 * 1024
 """The largest answer of a token server that is read."""
@@ -263,6 +264,7 @@ def _parse_token(response: Response, now: float) -> _Token:
             "see whether DOCKER_REGISTRY is a registry's address, then run again",
             status=response.status,
         )
+    keep(token)
     # JSON's numbers have no end; no server's token outlives the run in any case.
     seconds = min(lasts, _LONGEST_TOKEN_SECONDS) if isinstance(lasts, int | float) and lasts > 0 else _TOKEN_SECONDS
     return _Token(f"Bearer {token}", now + max(seconds - _TOKEN_MARGIN, seconds / 2))

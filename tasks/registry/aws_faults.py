@@ -1,7 +1,12 @@
-"""What AWS and botocore say went wrong, as our errors with their next step; botocore's exceptions by name only."""
+"""What AWS and botocore say went wrong, as our errors with their next step; botocore's exceptions by name only.
+
+An exception's own text is shown only where it quotes names and nothing else: most of botocore's wrap another library's,
+which may quote the header that could not be sent, the proxy's URL, or an answer that could not be parsed.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,8 +51,39 @@ _NOT_SENT = {
     "NoRegionError": "set REGION, AWS_REGION or AWS_DEFAULT_REGION",
     "InvalidRegionError": "set REGION to the name of a Region, such as eu-west-2",
     "SSLError": "name the certificate authority in AWS_CA_BUNDLE",
+    "ProxyConnectionError": "see whether HTTPS_PROXY is right: echo $HTTPS_PROXY",
 }
 """As above, where the call could not even be sent."""
+
+
+_QUOTES_NAMES_ONLY = {
+    "CapacityNotAvailableError",
+    "ConfigNotFound",
+    "ConfigParseError",
+    "InfiniteLoopConfigError",
+    "InvalidConfigError",
+    "InvalidRegionError",
+    "InvalidRetryConfigurationError",
+    "NoAuthTokenError",
+    "NoCredentialsError",
+    "NoRegionError",
+    "ParamValidationError",
+    "PartialCredentialsError",
+    "ProfileNotFound",
+    "SSOTokenLoadError",
+    "UnauthorizedSSOTokenError",
+    "UnknownCredentialError",
+    "UnknownEndpointError",
+    "UnknownRegionError",
+}
+"""The exceptions whose texts are made of names of profiles, files, keys and Regions, and of our own arguments."""
+
+
+_IN_OUR_WORDS = {
+    "JSONDecodeError": "it is not JSON",
+    "ProxyConnectionError": "the proxy does not answer",
+    "UnicodeDecodeError": "it is not text in UTF-8",
+}
 
 
 def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryError:
@@ -80,7 +116,7 @@ def failed(what: str, fault: Exception) -> RegistryError:
         fault: botocore's exception.
     """
     names = [kind.__name__ for kind in type(fault).__mro__]
-    said = clean(str(fault))
+    said = words(fault)
     for name in names:
         if name in _LOGIN_UNUSABLE:
             return CredentialsError(f"{what}: there is no AWS login to use ({said})", _LOGIN_UNUSABLE[name], code=name)
@@ -88,9 +124,20 @@ def failed(what: str, fault: Exception) -> RegistryError:
             return RegistryError(f"{what}: {said}", _NOT_SENT[name], code=name)
     if "HTTPClientError" in names or "ConnectionError" in names:
         url = getattr(fault, "kwargs", {}).get("endpoint_url")
-        where = f"{shown(str(url))} does not answer" if url else f"AWS does not answer ({said})"
+        where = f"{shown(str(url))} does not answer" if url else f"AWS does not answer: {said}"
         return RegistryError(f"{what}: {where}", _REACH_AWS, code=names[0], temporary=True)
-    return RegistryError(f"{what}: {names[0]} ({said})", _REACH_AWS, code=names[0])
+    return RegistryError(f"{what}: {said}", _REACH_AWS, code=names[0])
+
+
+def words(fault: BaseException) -> str:
+    """Return what may be shown of an exception that is not ours: nothing that it may quote of a request or answer."""
+    name = type(fault).__name__
+    if isinstance(fault, OSError) and fault.strerror:
+        return clean(f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror)
+    if name == "SSLError":
+        found = re.search(r"certificate verify failed(: [a-z -]+)?", str(fault))
+        return f"no secure connection{f', {found[0].rstrip()}' if found else ''}"
+    return clean(str(fault)) if name in _QUOTES_NAMES_ONLY else _IN_OUR_WORDS.get(name, name)
 
 
 def _next_step(code: str, operation: str, *, temporary: bool) -> str:

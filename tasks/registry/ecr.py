@@ -180,9 +180,9 @@ class Ecr:
         try:
             yield
         except ClientError as fault:
-            raise refused(what, operation, fault.response) from fault
+            raise refused(what, operation, fault.response) from None
         except BotoCoreError as fault:
-            raise failed(what, fault) from fault
+            raise failed(what, fault) from None
 
 
 def _make_client(region: str | None, environment: Mapping[str, str] | None) -> Any:

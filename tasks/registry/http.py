@@ -6,6 +6,7 @@ there was none. A secret is only ever in a header that we send: neither headers 
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import ssl
@@ -13,9 +14,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
 from typing import Any, TypeVar
-from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
+from urllib.parse import urljoin, urlsplit
+from urllib.request import proxy_bypass
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -36,6 +38,7 @@ from tasks.reference import Registry
 from tasks.registry.deadline import Answer
 from tasks.registry.message import LOOK_AT_THE_HOST, TEMPORARY, TRY_AGAIN, Request, Response, clean, shown
 from tasks.registry.origin import origin, trusted
+from tasks.registry.proxy import proxy
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -174,7 +177,8 @@ class Http:
                     response.close()
                 response.release_conn()
         except HTTPError as fault:
-            raise no_answer(asked, fault) from fault
+            # No cause: urllib3's texts quote URLs with their signatures, and proxies with their logins.
+            raise no_answer(asked, fault) from None
         return Response(response.status, response.headers, body, asked)
 
     def _read(self, response: urllib3.BaseHTTPResponse, request: Request, asked: str) -> bytes:
@@ -224,30 +228,32 @@ def no_answer(asked: str, fault: HTTPError) -> RegistryError:
         case NoAnswerInTimeError():
             reason = "no answer in time"
         case ProtocolError():
-            reason = f"the connection broke ({clean(str(fault.args[-1] if fault.args else fault))})"
+            reason = f"the connection broke ({_why_broken(fault.args[-1] if fault.args else fault)})"
         case _:
-            return RegistryError(f"{asked}: {type(fault).__name__} ({clean(str(fault))})", LOOK_AT_THE_HOST)
+            return RegistryError(f"{asked}: no usable answer ({type(fault).__name__})", LOOK_AT_THE_HOST)
     return RegistryError(f"{asked}: {reason}", TRY_AGAIN, temporary=True)
 
 
+def _why_broken(fault: object) -> str:
+    """Return why a connection broke, in words that quote nothing of what was sent or received."""
+    match fault:
+        case OSError(strerror=str(words)):
+            return words
+        case RemoteDisconnected():
+            return "closed without an answer"
+        case IncompleteRead():
+            return "the answer was cut off"
+        case BadStatusLine():
+            return "the answer is not HTTP"
+    return type(fault).__name__
+
+
 def _proxy(options: Mapping[str, Any]) -> urllib3.ProxyManager | None:
-    found = getproxies_environment()
-    url = found.get("https") or found.get("all")
-    if not url:
+    found = proxy(os.environ, "https", "all")
+    if found is None:
         return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise RegistryError(
-            f"the proxy {shown(url)} is none that we can use", "set HTTPS_PROXY to http://<host>:<port>, or unset it"
-        )
-    login = unquote(f"{parts.username}:{parts.password or ''}") if parts.username else None
-    return _hurried(
-        urllib3.ProxyManager(
-            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
-            proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if login else None,
-            **options,
-        )
-    )
+    headers = urllib3.make_headers(proxy_basic_auth=found.login) if found.login else None
+    return _hurried(urllib3.ProxyManager(found.url, proxy_headers=headers, **options))
 
 
 def _retry_after(response: Response) -> float:

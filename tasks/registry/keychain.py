@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tasks.reference import Registry
+from tasks.secrets import keep
 
 IDENTITY_TOKEN_USER = "<token>"  # noqa: S105  # A user name.
 """Docker's name for the user whose password is an identity token."""
@@ -18,6 +19,10 @@ class Credential:
 
     username: str
     password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """See that no text shows the password from now on."""
+        keep(self.password, self.basic.partition(" ")[2])
 
     @property
     def basic(self) -> str:

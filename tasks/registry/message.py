@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest
 from tasks.registry.model import MANIFEST_LIMIT
+from tasks.secrets import without_secrets
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """The statuses that the same request may well not meet again."""
@@ -93,13 +94,13 @@ def other_bytes(response: Response, expected: Digest, found: Digest) -> Registry
 
 def shown(url: str) -> str:
     """Return `url` as an error may show it: without user, query and fragment, where secrets travel."""
-    return clean(re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0]))
+    return clean(re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", without_secrets(url), maxsplit=1)[0]))
 
 
 def clean(text: str) -> str:
-    """Return a stranger's text fit for a terminal: one line, not too long, nothing that moves the cursor."""
-    # More is never shown, so that it need not be looked at.
-    seen = text[: 4 * _ERROR_TEXT]
+    """Return a stranger's text fit for a terminal: one line, not too long, no secret, nothing that moves the cursor."""
+    # More is never shown, so that it need not be looked at. Secrets go first: half of one is not known any more.
+    seen = without_secrets(text[: 4 * _ERROR_TEXT])
     text = " ".join("".join(character if character.isprintable() else " " for character in seen).split())
     return text if len(text) <= _ERROR_TEXT else text[:_ERROR_TEXT] + " …"
 

@@ -43,6 +43,7 @@ from tasks.report.events import (
 )
 from tasks.report.jsonl import JsonLines
 from tasks.report.plain import Plain
+from tasks.secrets import safe
 from tasks.session import Session
 from tasks.terminal import Terminal
 
@@ -237,6 +238,8 @@ class Reporter:
         self._happened(Moved(self._now(), task, progress))
 
     def _happened(self, event: Event) -> None:
+        """Tell the run and the display; nothing that they show, log or store comes in by another way."""
+        event = safe(event)
         with self._lock:
             self._run.add(event)
             self._display.show(event, self._run)
