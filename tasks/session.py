@@ -16,6 +16,7 @@ from tasks.backoff import Pace
 from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
 from tasks.engine.docker_config import helped, read_config, user_config_directory
+from tasks.errors import RegistryError
 from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gatherer, files
 from tasks.model import Builder, Catalogue, Image
@@ -115,7 +116,9 @@ class Session:
         """AWS's side of the registry."""
         from tasks.registry.ecr import Ecr  # noqa: PLC0415  # boto3 costs more than all the rest.
 
-        return Ecr(self.settings.region, environment=self.settings.aws_environment(self.environment))
+        settings = self.settings
+        environment = settings.aws_environment(self.environment)
+        return Ecr(settings.region, account=settings.account, environment=environment)
 
     @once
     def target(self) -> target.Target:
@@ -123,7 +126,7 @@ class Session:
         return target.resolve(self.settings, self._account_registry)
 
     def _account_registry(self) -> Registry:
-        return self.ecr.token().registry
+        return self.ecr.registry()
 
     def credential(self, registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: FBT001, FBT002  # A Keychain.
         """Return what we log in to a registry with: ECR's token, or the user's own Docker credentials."""
@@ -173,14 +176,31 @@ class Session:
         return self.target.repository(image)
 
     def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
-        """Return those of `tags` that, once there, cannot be moved; only ECR says so."""
-        return self.ecr.immutable(tags) if self.target.ecr else set()
+        """Return those of `tags` that, once there, cannot be moved; only ECR says so.
+
+        None where the login may not ask: then the registry refuses a PUT.
+        """
+        return (self._immutable(tags) if self.target.ecr else None) or set()
+
+    def _immutable(self, tags: Iterable[Tag]) -> set[Tag] | None:
+        """Ask ECR; None where the login may not."""
+        from tasks.registry.aws_faults import DENIED  # noqa: PLC0415  # Only what asks the registry pays.
+
+        try:
+            return self.ecr.immutable(tags)
+        except RegistryError as error:
+            if error.code in DENIED:
+                return None
+            raise
 
     @once
     def keeps_building(self) -> set[Repository]:
-        """The repositories of this run's images in which not even the tag that builds are pushed to can be moved."""
-        tags = self.immutable(self.repository(image).tag(buildx.BUILDING) for image in self.pushes)
-        return {tag.repository for tag in tags}
+        """The repositories in which the tag that builds are pushed to cannot be moved, or may be such a one."""
+        if not self.target.ecr:
+            return set()
+        asked = [self.repository(image).tag(buildx.BUILDING) for image in self.pushes]
+        found = self._immutable(asked)
+        return {tag.repository for tag in (asked if found is None else found)}
 
     def refresh_bases(self) -> dict[str, str]:
         """Lock the selected images' base images to the digests that they have now; return those.

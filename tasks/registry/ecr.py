@@ -1,7 +1,10 @@
 """Amazon ECR's own side: its token, its repositories, whether their tags can move. The only module that uses boto3.
 
-Source: the ECR API reference (GetAuthorizationToken, CreateRepository, DescribeRepositories). AWS endpoints, profiles
-and logins are boto3's to find; images are read and written by the distribution API, as in any other registry.
+Source: the ECR API reference. AWS endpoints, profiles and logins are boto3's to find; images are read and written by
+the distribution API, as in any other registry.
+
+A login of one account can push to the registry of another. Every call names the registry's account, but for
+GetAuthorizationToken: its token opens every registry that the login may use, and naming one is deprecated.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from urllib.parse import urlsplit
 from tasks.errors import RegistryError, SettingsError
 from tasks.once import once
 from tasks.reference import Digest, Registry, Repository, Tag
-from tasks.registry.aws_faults import DENIED, failed, refused
+from tasks.registry.aws_faults import NOT_OURS, another_account, failed, refused
 from tasks.registry.ecr_answers import TagMutability, Token, parse_tag_mutability, parse_token
 from tasks.registry.message import clean, shown
 
@@ -39,6 +42,7 @@ class Ecr:
 
     Args:
         region: the Region; boto3 finds it where None or empty.
+        account: the account whose registry it is; the login's own where None or empty.
         environment: the variables that say how AWS is reached and logged in to; this process's own where None.
         now: tells the time that tokens expire by.
     """
@@ -47,10 +51,13 @@ class Ecr:
         self,
         region: str | None = None,
         *,
+        account: str | None = None,
         environment: Mapping[str, str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._region = region or None
+        self._account = account or ""
+        self._registry: dict[str, str] = {"registryId": account} if account else {}
         self._environment = environment
         self._now = now
         self._token_lock = threading.Lock()
@@ -78,8 +85,35 @@ class Ecr:
                 self._renew_at = self._token.expires_at - TOKEN_MARGIN if lasting else None
             return self._token
 
+    def registry(self) -> Registry:
+        """Return the registry of the login's own account.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: AWS did not answer as it should, or names a registry that takes no https.
+        """
+        token = self.token()
+        if token.plain and not token.registry.loopback:
+            raise RegistryError(
+                f"ecr:GetAuthorizationToken names http://{token.registry} as the registry; http is for loopback only",
+                "set DOCKER_REGISTRY to the registry's host: DOCKER_REGISTRY=localhost:<port>",
+            )
+        return token.registry
+
+    @property
+    def foreign(self) -> tuple[str, str] | None:
+        """The login's account and the registry's, where they are two; None where they are one or not known.
+
+        Raises:
+            RegistryError: as for `token`, which says the login's account.
+        """
+        if not self._account:
+            return None
+        own = self.token().account
+        return (own, self._account) if own not in {"", self._account} else None
+
     def create_repository(self, name: str) -> bool:
-        """Create a repository, unless it is there; one that is there needs no right to create any.
+        """Create a repository in the login's own account, unless it is there.
 
         Args:
             name: `<INSTANCE_ID>/<image>`.
@@ -89,26 +123,23 @@ class Ecr:
 
         Raises:
             CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: it could not be created.
+            RegistryError: it could not be created; with the code NOT_OURS where the registry is another account's.
         """
-        try:
-            with self._faults("CreateRepository", name):
-                client = self._client
-                try:
-                    client.create_repository(repositoryName=name)
-                except client.exceptions.RepositoryAlreadyExistsException:
-                    return False
-        except RegistryError as error:
-            if error.code in DENIED and self._exists(name):
+        accounts = self.foreign
+        if accounts is not None:
+            own, theirs = accounts
+            raise RegistryError(
+                f"{name} was not created: the registry is of account {theirs}, the AWS login of account {own}",
+                another_account(name, self._region, own, theirs),
+                code=NOT_OURS,
+            )
+        with self._faults("CreateRepository", name):
+            client = self._client
+            try:
+                client.create_repository(repositoryName=name, **self._registry)
+            except client.exceptions.RepositoryAlreadyExistsException:
                 return False
-            raise
         return True
-
-    def _exists(self, name: str) -> bool:
-        try:
-            return bool(self.tag_mutability([name]))
-        except RegistryError:
-            return False  # What creating it met says more.
 
     def tag_mutability(self, names: Iterable[str]) -> dict[str, TagMutability]:
         """Return the settings of those repositories of `names` that exist, in as few calls as can be.
@@ -149,7 +180,9 @@ class Ecr:
             client = self._client
             unknown = (client.exceptions.ImageNotFoundException, client.exceptions.RepositoryNotFoundException)
             try:
-                answer = client.describe_images(repositoryName=repository.path, imageIds=[{"imageDigest": str(digest)}])
+                answer = client.describe_images(
+                    repositoryName=repository.path, imageIds=[{"imageDigest": str(digest)}], **self._registry
+                )
             except unknown:
                 return None
         details = answer.get("imageDetails", ())
@@ -160,7 +193,7 @@ class Ecr:
         with self._faults("DescribeRepositories", ", ".join(names)):
             client = self._client
             try:
-                answer = client.describe_repositories(repositoryNames=list(names))
+                answer = client.describe_repositories(repositoryNames=list(names), **self._registry)
             except client.exceptions.RepositoryNotFoundException:
                 # One that is missing fails the call for all, so halves are asked until it stands alone.
                 half = len(names) // 2
@@ -177,10 +210,14 @@ class Ecr:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # Slow: only what asks AWS pays.
 
         what = f"ecr:{operation}" + (f" for {clean(about)}" if about else "")
+        own = self._token.account if self._token is not None else ""
+        if own and self._account and own != self._account:
+            what += f" in account {self._account} (the AWS login is of account {own})"
         try:
             yield
         except ClientError as fault:
-            raise refused(what, operation, fault.response) from fault
+            # Another operation than ours is one that botocore logs in with: AssumeRole, GetRoleCredentials.
+            raise refused(what, fault.operation_name or operation, fault.response) from fault
         except BotoCoreError as fault:
             raise failed(what, fault) from fault
 

@@ -26,11 +26,13 @@ class Token:
         credential: the user and password for the registry.
         registry: the account's own registry, from `proxyEndpoint`.
         expires_at: until when it lasts, by AWS's clock.
+        plain: whether `proxyEndpoint` is http, as a stand-in for AWS may say.
     """
 
     credential: Credential
     registry: Registry
     expires_at: datetime
+    plain: bool = False
 
     @property
     def account(self) -> str:
@@ -70,9 +72,9 @@ def parse_token(answer: Mapping[str, Any]) -> Token:
     except (LookupError, ValueError, TypeError, AttributeError, SettingsError):
         # No cause: its text could hold the token.
         raise _no_token() from None
-    if not colon or not password or endpoint.scheme != "https" or not isinstance(expires_at, datetime):
+    if not colon or not password or endpoint.scheme not in {"http", "https"} or not isinstance(expires_at, datetime):
         raise _no_token()
-    return Token(Credential(user, password), registry, expires_at)
+    return Token(Credential(user, password), registry, expires_at, plain=endpoint.scheme == "http")
 
 
 def parse_tag_mutability(answer: Mapping[str, Any]) -> dict[str, TagMutability]:
