@@ -19,11 +19,12 @@ from typing import Any
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
 from tasks.engine import buildx, retry
-from tasks.errors import RegistryError
+from tasks.errors import BuildError, RegistryError
 from tasks.inputs import gather, staging
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest
+from tasks.registry.aws_faults import push_denied
 from tasks.registry.model import Manifest
 from tasks.session import Session
 
@@ -94,9 +95,13 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         log=session.state.log("push", image),
         listener=session.listener("push", image),
     )
-    built, note = session.alive.build(
-        lambda: retry.build(argv, run_build, renew=lambda: session.renew_login(given)),
-    )
+    try:
+        built, note = session.alive.build(
+            lambda: retry.build(argv, run_build, renew=lambda: session.renew_login(given)),
+        )
+    except BuildError as error:
+        denied = push_denied(error.said) if session.target.ecr else ""
+        raise BuildError(error.message, denied or error.next_step, said=error.said) from None
     session.decisions.check_unchanged(image)
     manifest = _prove(session, image, built)
     if session.puts is not None:

@@ -21,13 +21,22 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _OURS = re.compile(r"building(?:-.*)?|inputs-.*|sha256-.*")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ECR_HOST = re.compile(
-    r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\."
-    r"(?:amazonaws\.com(?:\.cn)?|on\.aws|on\.amazonwebservices\.com\.cn|c2s\.ic\.gov|sc2s\.sgov\.gov|"
-    r"cloud\.adc-e\.uk|csp\.hci\.ic\.gov|amazonaws\.eu)"
+    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\."
+    r"(?:amazonaws\.(?:com|com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|"
+    r"on\.(?:aws|amazonwebservices\.(?:com\.cn|eu)|aws\.(?:hci\.)?ic\.gov|aws\.scloud|cloud-aws\.adc-e\.uk))"
 )
+"""The only hosts that get AWS's login without being told to be ECR. A test holds the suffixes to botocore's partitions.
+
+The names of dual-stack (`dkr-ecr…on.aws`) and FIPS hosts are those of github.com/awslabs/amazon-ecr-credential-helper.
+"""
 
 DOCKER_HUB = "registry-1.docker.io"
 """Where the API of `docker.io` is (github.com/distribution/reference, and Docker Hub's documentation)."""
+
+DOCKER_HUB_LOGIN = "https://index.docker.io/v1/"
+"""The key under which Docker's clients keep the login for Docker Hub."""
+
+_DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io"})
 
 _REPOSITORY_LENGTH = 255
 _HOST_LENGTH = 253 + len(":65535")
@@ -62,6 +71,16 @@ class Registry:
         """Whether the host is this machine; only then is plain http spoken."""
         name = self.host[1:].partition("]")[0] if self.host.startswith("[") else self.host.partition(":")[0]
         return is_loopback(name)
+
+    @property
+    def reached(self) -> Registry:
+        """The registry whose API serves this one: as in Docker's clients, another host for `docker.io`."""
+        return Registry(DOCKER_HUB) if self.host in _DOCKER_HUB_NAMES else self
+
+    @property
+    def login_names(self) -> tuple[str, ...]:
+        """The names by which Docker's clients ask for its login."""
+        return (self.host, DOCKER_HUB_LOGIN) if self.host == DOCKER_HUB else (self.host,)
 
     @property
     def ecr_account_and_region(self) -> tuple[str, str] | None:

@@ -21,7 +21,7 @@ from tasks.inputs.gather import Gatherer, files
 from tasks.model import Builder, Catalogue, Image
 from tasks.once import once
 from tasks.reference import Registry, Repository, Tag
-from tasks.registry import target
+from tasks.registry import mutability, target
 from tasks.state import State
 
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
@@ -116,7 +116,9 @@ class Session:
         """AWS's side of the registry."""
         from tasks.registry.ecr import Ecr  # noqa: PLC0415  # boto3 costs more than all the rest.
 
-        return Ecr(self.settings.region, environment=self.settings.aws_environment(self.environment))
+        settings = self.settings
+        environment = settings.aws_environment(self.environment)
+        return Ecr(settings.region, account=settings.account, environment=environment)
 
     @once
     def target(self) -> target.Target:
@@ -124,7 +126,7 @@ class Session:
         return target.resolve(self.settings, self._account_registry)
 
     def _account_registry(self) -> Registry:
-        return self.ecr.token().registry
+        return self.ecr.registry()
 
     def credential(self, registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: FBT001, FBT002  # A Keychain.
         """Return what we log in to a registry with: ECR's token, or the user's own Docker credentials."""
@@ -174,14 +176,15 @@ class Session:
         return self.target.repository(image)
 
     def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
-        """Return those of `tags` that, once there, cannot be moved; only ECR says so."""
-        return self.ecr.immutable(tags) if self.target.ecr else set()
+        """Return those of `tags` that are known to stay where they are, once there; only ECR says so."""
+        return (mutability.immutable(self.ecr, tags) if self.target.ecr else None) or set()
 
     @once
     def keeps_building(self) -> set[Repository]:
-        """The repositories of this run's images in which not even the tag that builds are pushed to can be moved."""
-        tags = self.immutable(self.repository(image).tag(buildx.BUILDING) for image in self.pushes)
-        return {tag.repository for tag in tags}
+        """The repositories in which the tag that builds are pushed to cannot be moved, or perhaps cannot."""
+        tags = [self.repository(image).tag(buildx.BUILDING) for image in self.pushes] if self.target.ecr else []
+        found = mutability.immutable(self.ecr, tags) if tags else set()
+        return {tag.repository for tag in (tags if found is None else found)}
 
     def refresh_bases(self) -> dict[str, str]:
         """Lock the selected images' base images to the digests that they have now; return those.

@@ -25,11 +25,12 @@ HELD = sha256(b"held")
 
 @dataclass
 class World:
-    """A session, its registry, and the tags (`name:tag`) that the registry holds."""
+    """A session, its registry, the tags (`name:tag`) that it holds, and how it answers who begins an upload."""
 
     session: Session
     server: Server
     tags: set[str] = field(default_factory=set)
+    uploads: Answer = field(default_factory=lambda: Answer(403))
 
     def hold(self, *images: Image) -> None:
         """Have the registry hold these images under both their tags."""
@@ -48,7 +49,7 @@ def world(root: Path, **variables: str) -> Iterator[World]:
         if asked.target == "/v2/":
             return Answer()
         if asked.method not in {"GET", "HEAD"}:
-            return Answer(403)
+            return here.uploads
         _, _, _, name, _, tag = asked.target.split("/")
         held = {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": str(HELD), "Content-Length": "4"}
         return Answer(200, held) if f"{name}:{tag}" in tags else Answer(404)
@@ -66,7 +67,8 @@ def world(root: Path, **variables: str) -> Iterator[World]:
         environment = {"PATH": str(root / "bin"), "HOME": str(root)}
         catalogue = Catalogue(root / "catalogue.yaml", IMAGES, Builder("sleeper"), ())
         session = Session(settings.load(given, {}, root), catalogue, layout.defaults(root / "sandbox"), environment)
+        here = World(session, server, tags)
         try:
-            yield World(session, server, tags)
+            yield here
         finally:
             session.close()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ TOKEN = {
     "expiresAt": datetime(2100, 1, 1, tzinfo=UTC).timestamp(),
     "proxyEndpoint": f"https://123456789012.dkr.ecr.{REGION}.amazonaws.com",
 }
+TAKEN = Answer(202, {"Location": "/v2/mine/ingest/blobs/uploads/1"})
 ANSWERS: dict[str, object] = {
     "CreateRepository": {"repository": {}},
     "DescribeRepositories": {"repositories": []},
@@ -43,12 +44,23 @@ def made(api: Server) -> list[str]:
     return [json.loads(one.body)["repositoryName"] for one in api.asked if call(one) == "CreateRepository"]
 
 
+def denying(*calls: str) -> Callable[[Asked], Answer]:
+    """Answer, but for these calls, which the login may not make."""
+    body = json.dumps({"__type": "AccessDeniedException", "message": "not you"}).encode()
+    return lambda asked: Answer(400, JSON, body) if call(asked) in calls else answer(asked)
+
+
 @contextmanager
-def ecr(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[World, Server]]:
+def ecr(
+    root: Path, monkeypatch: pytest.MonkeyPatch, say: Callable[[Asked], Answer] = answer, **settings: str
+) -> Iterator[tuple[World, Server]]:
     """Make a session whose registry is ECR's; yield it and the API, which creates what it is told to."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    with serving(answer) as api, world(root, registry="ecr", region=REGION, aws_endpoint_url=api.url) as here:
+    with (
+        serving(say) as api,
+        world(root, registry="ecr", region=REGION, aws_endpoint_url=api.url, **settings) as here,
+    ):
         yield here, api
 
 
@@ -90,3 +102,65 @@ def test_a_login_that_may_not_push_is_found_before_the_build(tmp_path: Path) -> 
         with pytest.raises(RegistryError, match="blobs/uploads/: the registry answered 403") as caught:
             repository.check(here.session, INGEST)
         assert "to push" in caught.value.next_step
+
+
+# Where this login may not create it
+
+
+def test_a_registry_that_creates_at_the_push_needs_no_right_to_create(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ecr(tmp_path, monkeypatch, denying("CreateRepository", "DescribeRepositories")) as (here, _):
+        here.uploads = TAKEN
+        repository.check(here.session, INGEST)
+        assert repository.create(here.session, INGEST) == {"created": False}
+
+
+def test_an_absent_repository_that_may_not_be_created_is_what_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ecr(tmp_path, monkeypatch, denying("CreateRepository")) as (here, _):
+        here.uploads = Answer(404, body=b'{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}')
+        with pytest.raises(RegistryError, match="ecr:CreateRepository for mine/ingest") as caught:
+            repository.check(here.session, INGEST)
+        assert "allow ecr:CreateRepository" in caught.value.next_step
+
+
+def test_the_task_alone_asks_the_registry_where_it_may_not_create(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ecr(tmp_path, monkeypatch, denying("CreateRepository")) as (here, _):
+        here.uploads = TAKEN
+        assert repository.create(here.session, INGEST) == {"created": False}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refused_push_to_another_account_names_both(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ecr(tmp_path, monkeypatch, account="222222222222") as (here, api):
+        here.uploads = Answer(status)
+        with pytest.raises(RegistryError) as caught:
+            repository.check(here.session, INGEST)
+        assert "the registry is of account 222222222222, the AWS login of account 123456789012" in str(caught.value)
+        assert "aws ecr create-repository --repository-name mine/ingest" in caught.value.next_step
+        assert made(api) == []
+
+
+def test_a_repository_of_another_account_is_pushed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ecr(tmp_path, monkeypatch, account="222222222222") as (here, api):
+        here.uploads = TAKEN
+        repository.check(here.session, INGEST)
+        assert repository.create(here.session, INGEST) == {"created": False}
+        assert made(api) == []
+
+
+def test_another_fault_of_creating_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def quota(asked: Asked) -> Answer:
+        body = json.dumps({"__type": "KmsException", "message": "no key"}).encode()
+        return Answer(400, JSON, body) if call(asked) == "CreateRepository" else answer(asked)
+
+    with ecr(tmp_path, monkeypatch, quota) as (here, _):
+        here.uploads = TAKEN
+        with pytest.raises(RegistryError, match="KmsException"):
+            repository.check(here.session, INGEST)

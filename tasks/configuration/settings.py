@@ -96,7 +96,7 @@ class Settings:
     def registry_host(self) -> Registry | None:
         """The registry: REPO_PREFIX's, else DOCKER_REGISTRY; None for the one that ECR names."""
         host = (split_host(self.repo_prefix)[0] if self.repo_prefix else None) or self.docker_registry
-        return Registry(host) if host else None
+        return Registry(host).reached if host else None
 
     @property
     def repository_prefix(self) -> str | None:

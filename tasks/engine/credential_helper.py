@@ -24,6 +24,7 @@ from pathlib import Path
 from tasks.engine.docker_config import known, read_config, user_config_directory
 from tasks.engine.docker_login import NOT_FOUND
 from tasks.errors import SleeperImagesError
+from tasks.reference import Registry
 from tasks.registry.keychain import Credential
 
 HELPER = "sleeper-images"
@@ -98,7 +99,7 @@ class CredentialHelper:
         theirs = read_config(user / "config.json")
         config = {key: theirs[key] for key in _KEPT if key in theirs}
         # Their own helpers are asked in this process, which has what they need of the environment: AWS_PROFILE, say.
-        config["credHelpers"] = dict.fromkeys(sorted({*known(theirs), host}), HELPER)
+        config["credHelpers"] = dict.fromkeys(sorted({*known(theirs), *Registry(host).login_names}), HELPER)
         if theirs.get("credsStore"):
             config["credsStore"] = HELPER
         (self._directory / "config.json").write_text(json.dumps(config))

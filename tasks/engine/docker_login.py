@@ -13,7 +13,7 @@ from typing import Any
 
 from tasks import run
 from tasks.errors import CommandError, CredentialsError
-from tasks.reference import DOCKER_HUB, Registry
+from tasks.reference import DOCKER_HUB, DOCKER_HUB_LOGIN, Registry
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, how_to_log_in
 from tasks.registry.message import clean
 
@@ -24,8 +24,6 @@ NOT_FOUND = "credentials not found in native keychain"
 """What a helper says that has none (docker-credential-helpers, credentials/error.go)."""
 
 _DOCKER_HUB = {"index.docker.io", DOCKER_HUB}
-_DOCKER_HUB_IN_STORES = "https://index.docker.io/v1/"
-"""Docker keeps the login for Docker Hub under names of their own."""
 
 
 def docker_credential(registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: ARG001, FBT001, FBT002  # A Keychain.
@@ -48,7 +46,7 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
     try:
         config = docker.auth.load_config()
         store = config.get_credential_store(host)
-        found = _ask(store, _DOCKER_HUB_IN_STORES if host == "docker.io" else host) if store else None
+        found = _ask(store, DOCKER_HUB_LOGIN if host == "docker.io" else host) if store else None
         return found or _from_docker(docker.auth.AuthConfig({"auths": config.auths}).resolve_authconfig(host))
     except CommandError as error:
         raise _unusable(registry, error.message) from None

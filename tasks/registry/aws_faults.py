@@ -20,6 +20,9 @@ _REACH_AWS = "see whether REGION is right, whether AWS_ENDPOINT_URL is meant, an
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """AWS's codes for what a login is good for, but not allowed to do."""
 
+NOT_OURS = "AnotherAccount"
+"""Our code for a repository that is not created because the registry is another account's."""
+
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
 
@@ -34,6 +37,15 @@ _LOGIN_REFUSED = {
     "UnrecognizedClientException": _LOG_IN,
 }
 """By AWS's error code, what to do about a login that it refused ("Common Errors" in the API references)."""
+
+_LOGS_IN = {
+    "AssumeRole": "allow sts:AssumeRole on that role to the login that assumes it (source_profile or "
+    "credential_source of the AWS profile), and trust that login in the role's trust policy",
+    "AssumeRoleWithWebIdentity": "see whether the trust policy of the role in AWS_ROLE_ARN trusts the identity "
+    "provider, and the subject and audience of the token in AWS_WEB_IDENTITY_TOKEN_FILE",
+    "GetRoleCredentials": "run aws sso login, and check sso_account_id and sso_role_name of the AWS profile",
+}
+"""By the operation with which botocore logs in, what to do where AWS refuses it."""
 
 _LOGIN_UNUSABLE = {
     "NoCredentialsError": _LOG_IN,
@@ -84,6 +96,27 @@ _IN_OUR_WORDS = {
     "ProxyConnectionError": "the proxy does not answer",
     "UnicodeDecodeError": "it is not text in UTF-8",
 }
+_PUSH_DENIED = re.compile(r"(HEAD|POST|PATCH|PUT) request to \S+/(manifests|blobs/uploads|blobs)/\S*: 403")
+_PUSH_RIGHTS = {
+    "HEAD blobs": "ecr:BatchCheckLayerAvailability",
+    "HEAD manifests": "ecr:BatchGetImage",
+    "POST blobs/uploads": "ecr:InitiateLayerUpload",
+    "PATCH blobs/uploads": "ecr:UploadLayerPart",
+    "PUT blobs/uploads": "ecr:UploadLayerPart and ecr:CompleteLayerUpload",
+    "PUT manifests": "ecr:PutImage",
+}
+"""Which rights let a request of a push in ("IAM permissions for pushing an image" in the Amazon ECR user guide)."""
+
+
+def push_denied(said: str) -> str:
+    """Return the next step where BuildKit says that ECR denied a push, which does not repeat ECR's reason; else nothing.
+
+    Args:
+        said: BuildKit's line.
+    """
+    found = _PUSH_DENIED.search(said)
+    rights = _PUSH_RIGHTS.get(f"{found[1]} {found[2]}") if found else None
+    return f"allow {rights} to this AWS login, or use another (AWS_PROFILE); docs/aws-policy.md" if rights else ""
 
 
 def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryError:
@@ -99,9 +132,14 @@ def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryE
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     temporary = code in _THROTTLED or status in _SERVER_FAULTS
     kind = CredentialsError if code in _LOGIN_REFUSED else RegistryError
+    next_step = _LOGIN_REFUSED.get(code) or _next_step(code, operation, temporary=temporary)
+    if operation in _LOGS_IN:
+        # botocore logs in before it sends our own call.
+        what, kind = f"{what}: no AWS login, {operation}", CredentialsError
+        next_step = next_step if temporary or code in _LOGIN_REFUSED else _LOGS_IN[operation]
     return kind(
         f"{what}: AWS answered {code} ({words})",
-        _LOGIN_REFUSED.get(code) or _next_step(code, operation, temporary=temporary),
+        next_step,
         status=status,
         code=code,
         temporary=temporary,
@@ -138,6 +176,23 @@ def words(fault: BaseException) -> str:
         found = re.search(r"certificate verify failed(: [a-z -]+)?", str(fault))
         return f"no secure connection{f', {found[0].rstrip()}' if found else ''}"
     return clean(str(fault)) if name in _QUOTES_NAMES_ONLY else _IN_OUR_WORDS.get(name, name)
+
+
+def another_account(name: str, region: str | None, own: str, theirs: str) -> str:
+    """Return the next step of a login that does not get into a repository of another account.
+
+    Args:
+        name: the repository's.
+        region: the registry's Region, if it is known.
+        own: the login's account.
+        theirs: the registry's.
+    """
+    where = f" --region {region}" if region else ""
+    return (
+        f"with a login of account {theirs}, create it if it is missing (aws ecr create-repository --repository-name "
+        f"{name}{where}) and let its policy allow account {own} to push (docs/aws-policy.md); or push with a login of "
+        f"account {theirs} (AWS_PROFILE)"
+    )
 
 
 def _next_step(code: str, operation: str, *, temporary: bool) -> str:

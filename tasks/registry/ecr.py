@@ -1,7 +1,10 @@
 """Amazon ECR's own side: its token, its repositories, whether their tags can move. The only module that uses boto3.
 
-Source: the ECR API reference (GetAuthorizationToken, CreateRepository, DescribeRepositories). AWS endpoints, profiles
-and logins are boto3's to find; images are read and written by the distribution API, as in any other registry.
+Source: the ECR API reference. AWS endpoints, profiles and logins are boto3's to find; images are read and written by
+the distribution API, as in any other registry.
+
+A login of one account can push to the registry of another. Every call names the registry's account, but for
+GetAuthorizationToken: its token opens every registry that the login may use, and naming one is deprecated.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ from urllib.parse import urlsplit
 
 from tasks.errors import RegistryError, SettingsError
 from tasks.once import once
-from tasks.reference import Digest, Registry, Repository, Tag
-from tasks.registry.aws_faults import DENIED, failed, refused
-from tasks.registry.ecr_answers import TagMutability, Token, parse_tag_mutability, parse_token
+from tasks.reference import Digest, Registry, Repository
+from tasks.registry.aws_faults import NOT_OURS, another_account, failed, refused
+from tasks.registry.ecr_answers import TagMutability, Token, parse_images, parse_tag_mutability, parse_token
+from tasks.registry.lifecycle import Stored
 from tasks.registry.message import clean, shown
 
 ATTEMPTS = 6
@@ -30,6 +34,9 @@ TOKEN_MARGIN = timedelta(minutes=15)
 NAMES_AT_ONCE = 100
 """How many repositories DescribeRepositories takes by name."""
 
+A_PAGE = 1000
+"""How many images DescribeImages gives at once."""
+
 CONNECTIONS = 20
 """How many calls may be under way at once: one for each of Sleeper's images."""
 
@@ -39,6 +46,7 @@ class Ecr:
 
     Args:
         region: the Region; boto3 finds it where None or empty.
+        account: the account whose registry it is; the login's own where None or empty.
         environment: the variables that say how AWS is reached and logged in to; this process's own where None.
         now: tells the time that tokens expire by.
     """
@@ -47,10 +55,13 @@ class Ecr:
         self,
         region: str | None = None,
         *,
+        account: str | None = None,
         environment: Mapping[str, str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._region = region or None
+        self._account = account or ""
+        self._registry: dict[str, str] = {"registryId": account} if account else {}
         self._environment = environment
         self._now = now
         self._token_lock = threading.Lock()
@@ -78,8 +89,35 @@ class Ecr:
                 self._renew_at = self._token.expires_at - TOKEN_MARGIN if lasting else None
             return self._token
 
+    def registry(self) -> Registry:
+        """Return the registry of the login's own account.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: AWS did not answer as it should, or names a registry that takes no https.
+        """
+        token = self.token()
+        if token.plain and not token.registry.loopback:
+            raise RegistryError(
+                f"ecr:GetAuthorizationToken names http://{token.registry} as the registry; http is for loopback only",
+                "set DOCKER_REGISTRY to the registry's host: DOCKER_REGISTRY=localhost:<port>",
+            )
+        return token.registry
+
+    @property
+    def foreign(self) -> tuple[str, str] | None:
+        """The login's account and the registry's, where they are two; None where they are one or not known.
+
+        Raises:
+            RegistryError: as for `token`, which says the login's account.
+        """
+        if not self._account:
+            return None
+        own = self.token().account
+        return (own, self._account) if own not in {"", self._account} else None
+
     def create_repository(self, name: str) -> bool:
-        """Create a repository, unless it is there; one that is there needs no right to create any.
+        """Create a repository in the login's own account, unless it is there.
 
         Args:
             name: `<INSTANCE_ID>/<image>`.
@@ -89,26 +127,23 @@ class Ecr:
 
         Raises:
             CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: it could not be created.
+            RegistryError: it could not be created; with the code NOT_OURS where the registry is another account's.
         """
-        try:
-            with self._faults("CreateRepository", name):
-                client = self._client
-                try:
-                    client.create_repository(repositoryName=name)
-                except client.exceptions.RepositoryAlreadyExistsException:
-                    return False
-        except RegistryError as error:
-            if error.code in DENIED and self._exists(name):
+        accounts = self.foreign
+        if accounts is not None:
+            own, theirs = accounts
+            raise RegistryError(
+                f"{name} was not created: the registry is of account {theirs}, the AWS login of account {own}",
+                another_account(name, self._region, own, theirs),
+                code=NOT_OURS,
+            )
+        with self._faults("CreateRepository", name):
+            client = self._client
+            try:
+                client.create_repository(repositoryName=name, **self._registry)
+            except client.exceptions.RepositoryAlreadyExistsException:
                 return False
-            raise
         return True
-
-    def _exists(self, name: str) -> bool:
-        try:
-            return bool(self.tag_mutability([name]))
-        except RegistryError:
-            return False  # What creating it met says more.
 
     def tag_mutability(self, names: Iterable[str]) -> dict[str, TagMutability]:
         """Return the settings of those repositories of `names` that exist, in as few calls as can be.
@@ -123,21 +158,6 @@ class Ecr:
             found |= self._describe(wanted[start : start + NAMES_AT_ONCE])
         return found
 
-    def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
-        """Return those of `tags` that, once there, cannot be moved.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: their repositories cannot be described.
-        """
-        asked = set(tags)
-        settings = self.tag_mutability(tag.repository.path for tag in asked)
-        return {
-            tag
-            for tag in asked
-            if tag.repository.path in settings and settings[tag.repository.path].immutable(tag.name)
-        }
-
     def pushed_at(self, repository: Repository, digest: Digest) -> datetime | None:
         """Return when an image was pushed; None where ECR's API knows no such image.
 
@@ -145,22 +165,52 @@ class Ecr:
             CredentialsError: there is no AWS login, or AWS refused it.
             RegistryError: the image cannot be described.
         """
+        found = self.images(repository, digest)
+        return found[0].pushed if found else None
+
+    def images(self, repository: Repository, digest: Digest | None = None) -> list[Stored]:
+        """Return the images of a repository, or the one of a digest; none where ECR's API knows none.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: they cannot be described.
+        """
+        which: dict[str, Any] = {"imageIds": [{"imageDigest": str(digest)}]} if digest else {"maxResults": A_PAGE}
+        found: list[Stored] = []
         with self._faults("DescribeImages", str(repository)):
             client = self._client
             unknown = (client.exceptions.ImageNotFoundException, client.exceptions.RepositoryNotFoundException)
+            while True:
+                try:
+                    answer = client.describe_images(repositoryName=repository.path, **which, **self._registry)
+                except unknown:
+                    return found
+                found += parse_images(answer)
+                if not answer.get("nextToken"):
+                    return found
+                which["nextToken"] = answer["nextToken"]
+
+    def lifecycle_policy(self, repository: Repository) -> str:
+        """Return the repository's lifecycle policy, as JSON; nothing where it has none.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: it cannot be read.
+        """
+        with self._faults("GetLifecyclePolicy", str(repository)):
+            client = self._client
+            none = (client.exceptions.LifecyclePolicyNotFoundException, client.exceptions.RepositoryNotFoundException)
             try:
-                answer = client.describe_images(repositoryName=repository.path, imageIds=[{"imageDigest": str(digest)}])
-            except unknown:
-                return None
-        details = answer.get("imageDetails", ())
-        found = details[0].get("imagePushedAt") if details else None
-        return found if isinstance(found, datetime) else None
+                answer = client.get_lifecycle_policy(repositoryName=repository.path, **self._registry)
+            except none:
+                return ""
+        return str(answer.get("lifecyclePolicyText", ""))
 
     def _describe(self, names: Sequence[str]) -> dict[str, TagMutability]:
         with self._faults("DescribeRepositories", ", ".join(names)):
             client = self._client
             try:
-                answer = client.describe_repositories(repositoryNames=list(names))
+                answer = client.describe_repositories(repositoryNames=list(names), **self._registry)
             except client.exceptions.RepositoryNotFoundException:
                 # One that is missing fails the call for all, so halves are asked until it stands alone.
                 half = len(names) // 2
@@ -177,10 +227,14 @@ class Ecr:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # Slow: only what asks AWS pays.
 
         what = f"ecr:{operation}" + (f" for {clean(about)}" if about else "")
+        own = self._token.account if self._token is not None else ""
+        if own and self._account and own != self._account:
+            what += f" in account {self._account} (the AWS login is of account {own})"
         try:
             yield
         except ClientError as fault:
-            raise refused(what, operation, fault.response) from None
+            # Another operation than ours is one that botocore logs in with: AssumeRole, GetRoleCredentials.
+            raise refused(what, fault.operation_name or operation, fault.response) from None
         except BotoCoreError as fault:
             raise failed(what, fault) from None
 

@@ -1,11 +1,12 @@
 """What ECR's API answers, as values of ours. Pure.
 
-Source: the ECR API reference (GetAuthorizationToken, DescribeRepositories).
+Source: the ECR API reference (GetAuthorizationToken, DescribeRepositories, DescribeImages).
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.errors import RegistryError, SettingsError
-from tasks.reference import Registry
+from tasks.reference import Digest, Registry
 from tasks.registry.keychain import Credential
+from tasks.registry.lifecycle import Stored
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Token:
         credential: the user and password for the registry.
         registry: the account's own registry, from `proxyEndpoint`.
         expires_at: until when it lasts, by AWS's clock.
+        plain: whether `proxyEndpoint` is http, as a stand-in for AWS may say.
     """
 
     credential: Credential
     registry: Registry
     expires_at: datetime
+    plain: bool = False
 
     @property
     def account(self) -> str:
@@ -70,9 +74,9 @@ def parse_token(answer: Mapping[str, Any]) -> Token:
     except (LookupError, ValueError, TypeError, AttributeError, SettingsError):
         # No cause: its text could hold the token.
         raise _no_token() from None
-    if not colon or not password or endpoint.scheme != "https" or not isinstance(expires_at, datetime):
+    if not colon or not password or endpoint.scheme not in {"http", "https"} or not isinstance(expires_at, datetime):
         raise _no_token()
-    return Token(Credential(user, password), registry, expires_at)
+    return Token(Credential(user, password), registry, expires_at, plain=endpoint.scheme == "http")
 
 
 def parse_tag_mutability(answer: Mapping[str, Any]) -> dict[str, TagMutability]:
@@ -84,6 +88,17 @@ def parse_tag_mutability(answer: Mapping[str, Any]) -> dict[str, TagMutability]:
         )
         for entry in answer["repositories"]
     }
+
+
+def parse_images(answer: Mapping[str, Any]) -> list[Stored]:
+    """Return the images in an answer to DescribeImages; those without a time or a sha256 digest are left out."""
+    found = []
+    for entry in answer.get("imageDetails", ()):
+        pushed = entry.get("imagePushedAt")
+        with contextlib.suppress(ValueError):
+            if isinstance(pushed, datetime):
+                found.append(Stored(Digest(entry.get("imageDigest", "")), tuple(entry.get("imageTags", ())), pushed))
+    return found
 
 
 def _no_token() -> RegistryError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tasks.configuration.settings import Settings
 from tasks.model import Image
 from tasks.reference import Registry, Repository
+from tasks.registry import partitions
 
 ECR = "ecr"
 
@@ -32,7 +33,7 @@ class Target:
 
     @property
     def prefix(self) -> str:
-        """The value for the instance property `sleeper.ecr.repository.prefix`."""
+        """What stands before `/<image>` in every repository, with the registry."""
         return f"{self.registry}/{self.path}"
 
 
@@ -49,10 +50,6 @@ def resolve(settings: Settings, account_registry: Callable[[], Registry]) -> Tar
     path = settings.require_repository_prefix()
     registry = settings.registry_host
     if registry is None and settings.account and settings.region:
-        registry = Registry(f"{settings.account}.dkr.ecr.{settings.region}.{_dns_suffix(settings.region)}")
+        suffix = partitions.of_region(settings.region).dns_suffix
+        registry = Registry(f"{settings.account}.dkr.ecr.{settings.region}.{suffix}")
     return Target(registry or account_registry(), path, ecr=settings.registry_kind == ECR)
-
-
-def _dns_suffix(region: str) -> str:
-    # China's is a partition of its own; in the isolated ones DOCKER_REGISTRY says it, or the token's proxyEndpoint.
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

@@ -32,7 +32,7 @@ ACTIONS = {
     for statement in POLICY["Statement"]
     for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
 }
-BY_API = {"GetAuthorizationToken", "CreateRepository", "DescribeRepositories", "DescribeImages"}
+BY_API = {"GetAuthorizationToken", "CreateRepository", "DescribeRepositories", "DescribeImages", "GetLifecyclePolicy"}
 
 PROTOCOL = (
     ("HEAD|GET", "/v2/[^?]+/(manifests|referrers)/.*", {"BatchGetImage"}),
@@ -103,7 +103,7 @@ def test_a_run_in_which_nothing_changed_only_looks(used: dict[str, set[str]], na
 @pytest.mark.parametrize("command", ["plan", "why", "status"])
 def test_what_only_reads_needs_no_right_to_write(used: dict[str, set[str]], command: str) -> None:
     reading = {"GetAuthorizationToken", "BatchGetImage", "DescribeRepositories", "GetDownloadUrlForLayer"}
-    assert used[command] <= reading | {"DescribeImages"}
+    assert used[command] <= reading | {"DescribeImages", "GetLifecyclePolicy"}
 
 
 def test_boto3_is_asked_for_nothing_else() -> None:

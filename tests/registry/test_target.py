@@ -29,6 +29,30 @@ def test_chinas_regions_have_a_suffix_of_their_own() -> None:
     assert str(found.registry) == "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
 
 
+@pytest.mark.parametrize(
+    ("region", "suffix"),
+    [
+        ("us-gov-west-1", "amazonaws.com"),
+        ("us-iso-east-1", "c2s.ic.gov"),
+        ("us-isob-east-1", "sc2s.sgov.gov"),
+        ("us-isof-south-1", "csp.hci.ic.gov"),
+        ("eu-isoe-west-1", "cloud.adc-e.uk"),
+        ("eusc-de-east-1", "amazonaws.eu"),
+        ("eu-north-9", "amazonaws.com"),
+    ],
+)
+def test_a_region_has_the_suffix_of_its_partition(region: str, suffix: str) -> None:
+    found = resolve(instance_id="mine", account="123456789012", region=region)
+    assert str(found.registry) == f"123456789012.dkr.ecr.{region}.{suffix}"
+    assert found.ecr
+
+
+@pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+def test_docker_hub_is_reached_where_dockers_clients_reach_it(host: str) -> None:
+    assert resolve(docker_registry=host, instance_id="mine").registry == Registry("registry-1.docker.io")
+    assert resolve(repo_prefix=f"{host}/mine").registry == Registry("registry-1.docker.io")
+
+
 def test_without_an_account_the_credentials_say_the_registry() -> None:
     assert resolve(instance_id="mine", region="us-east-1") == Target(ACCOUNTS, "mine", ecr=True)
 

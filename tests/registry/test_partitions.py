@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import chain
+
+import botocore.session
+import pytest
+from botocore.regions import EndpointResolver
+
+from tasks.reference import Registry
+from tasks.registry import partitions
+from tasks.registry.partitions import Partition
+
+ACCOUNT = "123456789012"
+SESSION = botocore.session.Session()
+REGIONS = sorted(
+    set(chain.from_iterable(SESSION.get_available_regions("ecr", each) for each in SESSION.get_available_partitions()))
+)
+OUTPUTS = [one["outputs"] | {"id": one["id"]} for one in SESSION.get_data("partitions")["partitions"]]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_region_is_in_the_partition_that_botocore_puts_it_in(region: str) -> None:
+    resolver: EndpointResolver = SESSION._get_internal_component("endpoint_resolver")
+    name = SESSION.get_partition_for_region(region)
+    assert partitions.of_region(region) == Partition(name, resolver.get_partition_dns_suffix(name))
+
+
+def test_a_region_that_is_newer_than_botocore_is_told_by_its_name() -> None:
+    assert partitions.of_region("us-isob-north-7").name == "aws-iso-b"
+
+
+def test_a_region_of_no_partition_is_taken_for_one_of_the_usual_one() -> None:
+    assert partitions.of_region("xx-nowhere-1") == Partition("aws", "amazonaws.com")
+
+
+@pytest.mark.parametrize("outputs", OUTPUTS, ids=lambda outputs: str(outputs["id"]))
+@pytest.mark.parametrize("name", ["dkr.ecr", "dkr.ecr-fips"])
+def test_the_hosts_of_every_partition_are_ecrs(name: str, outputs: dict[str, str]) -> None:
+    region = outputs["implicitGlobalRegion"]
+    host = Registry(f"{ACCOUNT}.{name}.{region}.{outputs['dnsSuffix']}")
+    assert host.ecr_account_and_region == (ACCOUNT, region)
+
+
+@pytest.mark.parametrize("outputs", OUTPUTS, ids=lambda outputs: str(outputs["id"]))
+@pytest.mark.parametrize("name", ["dkr-ecr", "dkr-ecr-fips"])
+def test_the_dual_stack_hosts_of_every_partition_are_ecrs(name: str, outputs: dict[str, str]) -> None:
+    if not outputs["dualStackDnsSuffix"].startswith("api."):
+        pytest.skip("the partition has no dual-stack hosts")
+    region = outputs["implicitGlobalRegion"]
+    host = Registry(f"{ACCOUNT}.{name}.{region}.on.{outputs['dualStackDnsSuffix'].removeprefix('api.')}")
+    assert host.ecr_account_and_region == (ACCOUNT, region)
+
+
+def test_botocore_is_not_imported_for_it() -> None:
+    code = (
+        "import sys; from tasks.registry import partitions; partitions.of_region('us-iso-east-1'); "
+        "sys.exit('botocore' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
