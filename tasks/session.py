@@ -154,7 +154,9 @@ class Session:
         from tasks.registry.oci import Client  # noqa: PLC0415  # As above.
 
         registry = self.target.registry
-        return Client(registry, self.credential, http=Http(registry, puts=self.puts))
+        http = Http(registry, puts=self.puts)
+        # ECR answers 404 for what is absent; its refusals are about rights.
+        return Client(registry, self.credential, http=http, conceals=not self.target.ecr)
 
     @once
     def puts(self) -> Pace | None:

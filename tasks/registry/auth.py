@@ -80,6 +80,7 @@ class Authenticator:
         self._challenge = Challenge("basic") if http.registry.ecr_account_and_region else None
         self._credential: Credential | None = None
         self._resolved = False
+        self._accepted: bool | None = None
         self._tokens: dict[str, _Token] = {}
 
     def send(self, request: Request, scope: str) -> Response:
@@ -91,7 +92,7 @@ class Authenticator:
         """
         header = self._header(scope)
         response = self._send(_with(request, header), header)
-        if not _asks_again(response):
+        if not _asks_again(response, header) and not self._head_expired(request, response, header):
             return response
         if response.status == _UNAUTHORIZED:
             self._learn(response)
@@ -102,6 +103,31 @@ class Authenticator:
         if response.status == _UNAUTHORIZED:
             raise self._turned_away(response)
         return response
+
+    def accepted(self) -> bool:
+        """Whether the registry takes our login at all, whatever it refused. Asked once; False where we have none.
+
+        Raises:
+            RegistryError: there was no answer.
+        """
+        if self._accepted is None:
+            self._accepted = self._flight.share("accepted", self._ask_accepted)
+        return self._accepted
+
+    def _ask_accepted(self) -> bool:
+        challenge, credential = self._challenge, self._find()
+        if challenge is None or credential is None:
+            return False
+        if challenge.scheme == "bearer":
+            # Without a scope, as `docker login` asks: the answer is about the login alone (token.md).
+            return self._fetch(challenge, "", credential).status == _OK
+        return self._send(_with(Request("GET", "/v2/"), credential.basic), credential.basic).status == _OK
+
+    def _head_expired(self, request: Request, response: Response, header: str | None) -> bool:
+        """Whether a HEAD was refused because the login expired: its answer has no body to say so."""
+        if request.method != "HEAD" or response.status != _FORBIDDEN or header is None:
+            return False
+        return _asks_again(self._send(_with(Request("GET", "/v2/"), header), header), header)
 
     def _send(self, request: Request, header: str | None, password: str = "") -> Response:
         """Send `request`, in which the secrets of `header` and `password` are, and see that no refusal repeats them."""
@@ -155,6 +181,8 @@ class Authenticator:
     def _resolve(self, *, fresh: bool) -> Credential | None:
         found = self._keychain(self._http.registry, fresh)
         with self._lock:
+            if found != self._credential:
+                self._accepted = None
             self._credential, self._resolved = found, True
         return found
 
@@ -190,11 +218,13 @@ class Authenticator:
         token = _parse_token(response, self._clock())
         with self._lock:
             self._tokens[scope] = token
+            if self._credential is not None:
+                self._accepted = True
         return token
 
     def _fetch(self, challenge: Challenge, scope: str, credential: Credential | None) -> Response:
         realm = self._realm(challenge)
-        values = {"service": challenge.parameters.get("service", ""), "scope": scope}
+        values = {"service": challenge.parameters.get("service", ""), **({"scope": scope} if scope else {})}
         if credential is not None and credential.username == IDENTITY_TOKEN_USER:
             values |= {"grant_type": "refresh_token", "refresh_token": credential.password, "client_id": _CLIENT}
             form = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -245,9 +275,15 @@ def _secrets(header: str | None, password: str) -> Iterator[bytes]:
                 yield spelled.encode()
 
 
-def _asks_again(response: Response) -> bool:
-    """Whether a fresh login may help. ECR answers 403, not 401, to a token that has expired."""
-    return response.status == _UNAUTHORIZED or (response.status == _FORBIDDEN and b"token has expired" in response.body)
+def _asks_again(response: Response, header: str | None) -> bool:
+    """Whether a fresh login may help.
+
+    ECR answers 403, not 401, to a token that has expired. A bearer token may be older than the repository, and then
+    grants nothing in it: some registries answer 403 to that as well.
+    """
+    if response.status == _FORBIDDEN:
+        return b"token has expired" in response.body or (header or "").startswith("Bearer ")
+    return response.status == _UNAUTHORIZED
 
 
 def _parse_token(response: Response, now: float) -> _Token:
