@@ -15,7 +15,7 @@ from sandbox.layout import Sandbox
 from tasks.backoff import Pace
 from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
-from tasks.engine.docker_config import helped, read_config, user_config_directory
+from tasks.engine.docker_config import helped, read_config, server_name, user_config_directory
 from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gatherer, files
 from tasks.model import Builder, Catalogue, Image
@@ -270,7 +270,7 @@ class Session:
 
         host = server.partition("://")[2].partition("/")[0] or server
         # A helper that the user chose for the host knows best, as ecr-login does.
-        chosen = host in helped(read_config(user_config_directory(self.environment) / "config.json"))
+        chosen = server_name(host) in helped(read_config(user_config_directory(self.environment) / "config.json"))
         return docker_credential(Registry(host)) if chosen else self.credential(Registry(host))
 
     def docker_environment(self, *, logged_in: bool) -> dict[str, str]:

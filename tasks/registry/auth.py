@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from tasks.errors import CredentialsError, RegistryError
+from tasks.errors import CredentialsError
 from tasks.reference import Repository
 from tasks.registry.challenge import Challenge, challenges, choose
 from tasks.registry.http import Http
@@ -26,29 +25,11 @@ from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain, h
 from tasks.registry.message import Request, Response, clean, refused, shown
 from tasks.registry.origin import trusted
 from tasks.registry.single_flight import SingleFlight
-
-TOKEN_LIMIT = 1024 * 1024
-"""The largest answer of a token server that is read."""
-
-_TOKEN_SECONDS = 60.0
-"""How long a token lasts where its server does not say; token.md gives this number."""
-
-_LONGEST_TOKEN_SECONDS = 24 * 3600.0
-
-_TOKEN_MARGIN = 10.0
-"""How long before its end a token is used no more."""
+from tasks.registry.token import TOKEN_LIMIT, Token, parse_token
 
 _UNAUTHORIZED, _FORBIDDEN, _OK, _FIRST_FAULT = 401, 403, 200, 400
 _CLIENT = "sleeper-images"
 _SHORTEST_SECRET = 5
-
-
-@dataclass(frozen=True)
-class _Token:
-    """A bearer token; `dies` is on the clock that it was fetched by."""
-
-    header: str = field(repr=False)
-    dies: float
 
 
 def pull_scope(repository: Repository) -> str:
@@ -81,7 +62,7 @@ class Authenticator:
         self._credential: Credential | None = None
         self._resolved = False
         self._accepted: bool | None = None
-        self._tokens: dict[str, _Token] = {}
+        self._tokens: dict[str, Token] = {}
 
     def send(self, request: Request, scope: str) -> Response:
         """Send `request` with what opens `scope`; where that is refused, once more with something fresh.
@@ -204,7 +185,7 @@ class Authenticator:
             token = self._flight.share(f"token {scope}", lambda: self._fetch_token(challenge, scope))
         return token.header
 
-    def _fetch_token(self, challenge: Challenge, scope: str) -> _Token:
+    def _fetch_token(self, challenge: Challenge, scope: str) -> Token:
         credential = self._find()
         response = self._fetch(challenge, scope, credential)
         if response.status in {_UNAUTHORIZED, _FORBIDDEN} and credential is not None:
@@ -215,7 +196,7 @@ class Authenticator:
             raise self._turned_away(response)
         if response.status != _OK:
             raise refused(response)
-        token = _parse_token(response, self._clock())
+        token = parse_token(response, self._clock())
         with self._lock:
             self._tokens[scope] = token
             if self._credential is not None:
@@ -284,21 +265,3 @@ def _asks_again(response: Response, header: str | None) -> bool:
     if response.status == _FORBIDDEN:
         return b"token has expired" in response.body or (header or "").startswith("Bearer ")
     return response.status == _UNAUTHORIZED
-
-
-def _parse_token(response: Response, now: float) -> _Token:
-    try:
-        answer = json.loads(response.body)
-        token = answer.get("token") or answer.get("access_token")
-        lasts = answer.get("expires_in", _TOKEN_SECONDS)
-    except (ValueError, RecursionError, AttributeError):
-        token, lasts = None, _TOKEN_SECONDS
-    if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise RegistryError(
-            f"{response.asked}: the token server's answer holds no token",
-            "see whether DOCKER_REGISTRY is a registry's address, then run again",
-            status=response.status,
-        )
-    # JSON's numbers have no end; no server's token outlives the run in any case.
-    seconds = min(lasts, _LONGEST_TOKEN_SECONDS) if isinstance(lasts, int | float) and lasts > 0 else _TOKEN_SECONDS
-    return _Token(f"Bearer {token}", now + max(seconds - _TOKEN_MARGIN, seconds / 2))
