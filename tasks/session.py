@@ -15,7 +15,7 @@ from sandbox.layout import Sandbox
 from tasks.backoff import Pace
 from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
-from tasks.engine.docker_config import helped, read_config, user_config_directory
+from tasks.engine.docker_config import helped, read_config, server_name, user_config_directory
 from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gatherer, files
 from tasks.model import Builder, Catalogue, Image
@@ -157,7 +157,9 @@ class Session:
         from tasks.registry.oci import Client  # noqa: PLC0415  # As above.
 
         registry = self.target.registry
-        return Client(registry, self.credential, http=Http(registry, puts=self.puts))
+        http = Http(registry, puts=self.puts)
+        # ECR answers 404 for what is absent; its refusals are about rights.
+        return Client(registry, self.credential, http=http, conceals=not self.target.ecr)
 
     @once
     def puts(self) -> Pace | None:
@@ -272,7 +274,7 @@ class Session:
 
         host = server.partition("://")[2].partition("/")[0] or server
         # A helper that the user chose for the host knows best, as ecr-login does.
-        chosen = host in helped(read_config(user_config_directory(self.environment) / "config.json"))
+        chosen = server_name(host) in helped(read_config(user_config_directory(self.environment) / "config.json"))
         return docker_credential(Registry(host)) if chosen else self.credential(Registry(host))
 
     def docker_environment(self, *, logged_in: bool) -> dict[str, str]:

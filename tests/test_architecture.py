@@ -17,7 +17,6 @@ LONGEST = 300
 DOORS = {
     "boto3": {"tasks.registry.ecr"},
     "botocore": {"tasks.registry.ecr"},
-    "docker": {"tasks.engine.docker_login"},
     "e2b_dockerfile_utils": {"tasks.inputs.dockerfile"},
     "isal": {"tasks.inputs.jar"},
     "rich": {"tasks.report.board"},
@@ -53,6 +52,7 @@ PURE = {
     "tasks.registry.model",
     "tasks.registry.origin",
     "tasks.registry.proxy",
+    "tasks.registry.token",
     "tasks.configuration.destination",
     "tasks.configuration.rules",
     "tasks.configuration.selection",

@@ -1,19 +1,18 @@
 """The logins that Docker's own commands would use: its configuration's, and those of the credential helpers it names.
 
-A helper is a program that the user chose (ecr-login, pass, a keychain). It is asked here and not by docker-py, so that
-it ends when the run does, and one that hangs is an error. Protocol: github.com/docker/docker-credential-helpers,
-README, "Development".
+A helper is a program that the user chose (ecr-login, pass, a keychain). It ends when the run does, and one that hangs
+is an error. Protocol: github.com/docker/docker-credential-helpers, README, "Development".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import os
 
 from tasks import run
+from tasks.engine.docker_config import checked_config, helper_of, login_of, names_of, server_name, user_config_directory
 from tasks.errors import CommandError, CredentialsError
-from tasks.reference import DOCKER_HUB, DOCKER_HUB_LOGIN, Registry
+from tasks.reference import Registry
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, how_to_log_in
 from tasks.registry.message import clean
 
@@ -22,8 +21,6 @@ HELPER_SECONDS = 60.0
 
 NOT_FOUND = "credentials not found in native keychain"
 """What a helper says that has none (docker-credential-helpers, credentials/error.go)."""
-
-_DOCKER_HUB = {"index.docker.io", DOCKER_HUB}
 
 
 def docker_credential(registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: ARG001, FBT001, FBT002  # A Keychain.
@@ -39,20 +36,23 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
     Raises:
         CredentialsError: the configuration or a credential helper is at fault.
     """
-    import docker.auth  # noqa: PLC0415  # Slow, and only plain registries need it.
-    import docker.errors  # noqa: PLC0415  # As above.
-
-    host = "docker.io" if registry.host in _DOCKER_HUB else registry.host
+    server = server_name(registry.host)
     try:
-        config = docker.auth.load_config()
-        store = config.get_credential_store(host)
-        found = _ask(store, DOCKER_HUB_LOGIN if host == "docker.io" else host) if store else None
-        return found or _from_docker(docker.auth.AuthConfig({"auths": config.auths}).resolve_authconfig(host))
+        config = checked_config(user_config_directory(os.environ) / "config.json")
+        store = helper_of(config, server)
+        for name in names_of(config, server) if store else ():
+            if (found := _ask(store, name)) is not None:
+                return found
+        user, password, token = login_of(config, server) or ("", "", "")
+        return _credential(IDENTITY_TOKEN_USER, token) or _credential(user, password)
     except CommandError as error:
         raise _unusable(registry, error.message) from None
-    except (docker.errors.DockerException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
-        # Its text may quote the login that it could not read.
-        raise _unusable(registry, f"config.json cannot be read: {type(fault).__name__}") from None
+    except OSError as fault:
+        raise _unusable(registry, f"{fault.filename}: {fault.strerror}") from None
+    except UnicodeError:
+        raise _unusable(registry, "a user or password that is not text") from None
+    except ValueError as fault:
+        raise _unusable(registry, clean(str(fault))) from None
 
 
 def _ask(store: str, server: str) -> Credential | None:
@@ -75,13 +75,6 @@ def _ask(store: str, server: str) -> Credential | None:
     if not isinstance(user, str) or not isinstance(secret, str):
         raise CommandError(f"{program} gave no user and password")
     return _credential(user, secret)
-
-
-def _from_docker(entry: Mapping[str, Any] | None) -> Credential | None:
-    found = {str(key).lower(): value for key, value in (entry or {}).items()}
-    if found.get("identitytoken"):
-        return _credential(IDENTITY_TOKEN_USER, str(found["identitytoken"]))
-    return _credential(str(found.get("username") or ""), str(found.get("password") or ""))
 
 
 def _credential(user: str, secret: str) -> Credential | None:

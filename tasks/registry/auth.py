@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from tasks.errors import CredentialsError, RegistryError
+from tasks.errors import CredentialsError
 from tasks.reference import Repository
 from tasks.registry.challenge import Challenge, challenges, choose
 from tasks.registry.http import Http
@@ -26,30 +25,12 @@ from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain, h
 from tasks.registry.message import Request, Response, clean, refused, shown
 from tasks.registry.origin import trusted
 from tasks.registry.single_flight import SingleFlight
+from tasks.registry.token import TOKEN_LIMIT, Token, parse_token
 from tasks.secrets import keep
-
-TOKEN_LIMIT = 1024 * 1024
-"""The largest answer of a token server that is read."""
-
-_TOKEN_SECONDS = 60.0
-"""How long a token lasts where its server does not say; token.md gives this number."""
-
-_LONGEST_TOKEN_SECONDS = 24 * 3600.0
-
-_TOKEN_MARGIN = 10.0
-"""How long before its end a token is used no more."""
 
 _UNAUTHORIZED, _FORBIDDEN, _OK, _FIRST_FAULT = 401, 403, 200, 400
 _CLIENT = "sleeper-images"
 _SHORTEST_SECRET = 5
-
-
-@dataclass(frozen=True)
-class _Token:
-    """A bearer token; `dies` is on the clock that it was fetched by."""
-
-    header: str = field(repr=False)
-    dies: float
 
 
 def pull_scope(repository: Repository) -> str:
@@ -81,7 +62,8 @@ class Authenticator:
         self._challenge = Challenge("basic") if http.registry.ecr_account_and_region else None
         self._credential: Credential | None = None
         self._resolved = False
-        self._tokens: dict[str, _Token] = {}
+        self._accepted: bool | None = None
+        self._tokens: dict[str, Token] = {}
 
     def send(self, request: Request, scope: str) -> Response:
         """Send `request` with what opens `scope`; where that is refused, once more with something fresh.
@@ -92,7 +74,7 @@ class Authenticator:
         """
         header = self._header(scope)
         response = self._send(_with(request, header), header)
-        if not _asks_again(response):
+        if not _asks_again(response, header) and not self._head_expired(request, response, header):
             return response
         if response.status == _UNAUTHORIZED:
             self._learn(response)
@@ -103,6 +85,31 @@ class Authenticator:
         if response.status == _UNAUTHORIZED:
             raise self._turned_away(response)
         return response
+
+    def accepted(self) -> bool:
+        """Whether the registry takes our login at all, whatever it refused. Asked once; False where we have none.
+
+        Raises:
+            RegistryError: there was no answer.
+        """
+        if self._accepted is None:
+            self._accepted = self._flight.share("accepted", self._ask_accepted)
+        return self._accepted
+
+    def _ask_accepted(self) -> bool:
+        challenge, credential = self._challenge, self._find()
+        if challenge is None or credential is None:
+            return False
+        if challenge.scheme == "bearer":
+            # Without a scope, as `docker login` asks: the answer is about the login alone (token.md).
+            return self._fetch(challenge, "", credential).status == _OK
+        return self._send(_with(Request("GET", "/v2/"), credential.basic), credential.basic).status == _OK
+
+    def _head_expired(self, request: Request, response: Response, header: str | None) -> bool:
+        """Whether a HEAD was refused because the login expired: its answer has no body to say so."""
+        if request.method != "HEAD" or response.status != _FORBIDDEN or header is None:
+            return False
+        return _asks_again(self._send(_with(Request("GET", "/v2/"), header), header), header)
 
     def _send(self, request: Request, header: str | None, password: str = "") -> Response:
         """Send `request`, in which the secrets of `header` and `password` are, and see that no refusal repeats them."""
@@ -156,6 +163,8 @@ class Authenticator:
     def _resolve(self, *, fresh: bool) -> Credential | None:
         found = self._keychain(self._http.registry, fresh)
         with self._lock:
+            if found != self._credential:
+                self._accepted = None
             self._credential, self._resolved = found, True
         return found
 
@@ -177,7 +186,7 @@ class Authenticator:
             token = self._flight.share(f"token {scope}", lambda: self._fetch_token(challenge, scope))
         return token.header
 
-    def _fetch_token(self, challenge: Challenge, scope: str) -> _Token:
+    def _fetch_token(self, challenge: Challenge, scope: str) -> Token:
         credential = self._find()
         response = self._fetch(challenge, scope, credential)
         if response.status in {_UNAUTHORIZED, _FORBIDDEN} and credential is not None:
@@ -188,14 +197,17 @@ class Authenticator:
             raise self._turned_away(response)
         if response.status != _OK:
             raise refused(response)
-        token = _parse_token(response, self._clock())
+        token = parse_token(response, self._clock())
+        keep(token.header.partition(" ")[2])
         with self._lock:
             self._tokens[scope] = token
+            if self._credential is not None:
+                self._accepted = True
         return token
 
     def _fetch(self, challenge: Challenge, scope: str, credential: Credential | None) -> Response:
         realm = self._realm(challenge)
-        values = {"service": challenge.parameters.get("service", ""), "scope": scope}
+        values = {"service": challenge.parameters.get("service", ""), **({"scope": scope} if scope else {})}
         if credential is not None and credential.username == IDENTITY_TOKEN_USER:
             values |= {"grant_type": "refresh_token", "refresh_token": credential.password, "client_id": _CLIENT}
             form = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -246,25 +258,12 @@ def _secrets(header: str | None, password: str) -> Iterator[bytes]:
                 yield spelled.encode()
 
 
-def _asks_again(response: Response) -> bool:
-    """Whether a fresh login may help. ECR answers 403, not 401, to a token that has expired."""
-    return response.status == _UNAUTHORIZED or (response.status == _FORBIDDEN and b"token has expired" in response.body)
+def _asks_again(response: Response, header: str | None) -> bool:
+    """Whether a fresh login may help.
 
-
-def _parse_token(response: Response, now: float) -> _Token:
-    try:
-        answer = json.loads(response.body)
-        token = answer.get("token") or answer.get("access_token")
-        lasts = answer.get("expires_in", _TOKEN_SECONDS)
-    except (ValueError, RecursionError, AttributeError):
-        token, lasts = None, _TOKEN_SECONDS
-    if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise RegistryError(
-            f"{response.asked}: the token server's answer holds no token",
-            "see whether DOCKER_REGISTRY is a registry's address, then run again",
-            status=response.status,
-        )
-    keep(token)
-    # JSON's numbers have no end; no server's token outlives the run in any case.
-    seconds = min(lasts, _LONGEST_TOKEN_SECONDS) if isinstance(lasts, int | float) and lasts > 0 else _TOKEN_SECONDS
-    return _Token(f"Bearer {token}", now + max(seconds - _TOKEN_MARGIN, seconds / 2))
+    ECR answers 403, not 401, to a token that has expired. A bearer token may be older than the repository, and then
+    grants nothing in it: some registries answer 403 to that as well.
+    """
+    if response.status == _FORBIDDEN:
+        return b"token has expired" in response.body or (header or "").startswith("Bearer ")
+    return response.status == _UNAUTHORIZED

@@ -49,10 +49,10 @@ class Blobs:
             raise other_bytes(response, digest, found)
         return response.body
 
-    def has(self, repository: Repository, digest: Digest) -> bool:
-        """Whether the repository has one; RegistryError where there was no answer."""
+    def has(self, repository: Repository, digest: Digest, scope: str = "") -> bool:
+        """Whether the repository has one; RegistryError where there was no answer. `scope` is to pull where empty."""
         request = Request("HEAD", f"/v2/{repository.path}/blobs/{digest}")
-        response = self._authenticator.send(request, pull_scope(repository))
+        response = self._authenticator.send(request, scope or pull_scope(repository))
         if response.status == _NOT_FOUND:
             return False
         # A redirect says that it is there; where it leads to may be signed for GET alone.
@@ -74,8 +74,13 @@ class Blobs:
             RegistryError: the registry did not take it.
         """
         digest = sha256(content)
-        if self.has(repository, digest):
-            return digest
+        try:
+            if self.has(repository, digest, push_scope(repository)):
+                return digest
+        except RegistryError as error:
+            # Some registries refuse to read what is not there.
+            if error.status not in {401, 403}:
+                raise
         # "POST then PUT": registry 2.8 takes no blob with the POST.
         begin = Request("POST", f"/v2/{repository.path}/blobs/uploads/", body=b"")
         begun = self._authenticator.send(begin, push_scope(repository))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from tasks.errors import RegistryError
+from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest, Registry, Repository, check_tag
 from tasks.registry.auth import Authenticator, pull_scope, push_scope
 from tasks.registry.blobs import Blobs
@@ -16,6 +16,7 @@ from tasks.registry.http import Http
 from tasks.registry.keychain import Keychain
 from tasks.registry.message import Request, Response, other_bytes, refused
 from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, media_type
+from tasks.registry.single_flight import SingleFlight
 
 IMMUTABLE = "ImageTagAlreadyExistsException"
 """The code of an error about a tag that cannot be moved, in ECR's words (ECR API reference, PutImage)."""
@@ -28,7 +29,8 @@ _KEPT = (
 # and for a Docker list the digest of one of its images.
 _ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
 
-_OK, _CREATED, _NOT_FOUND, _FIRST_SERVER_FAULT = 200, 201, 404, 500
+_OK, _CREATED, _FORBIDDEN, _NOT_FOUND, _FIRST_SERVER_FAULT = 200, 201, 403, 404, 500
+_REFUSED = frozenset({401, _FORBIDDEN})
 
 
 class Client:
@@ -38,13 +40,19 @@ class Client:
         registry: the registry.
         keychain: where the login comes from.
         http: the way there; one with its own pool where None.
+        conceals: whether the registry may refuse to read what is not there, and we may begin an upload to find out.
     """
 
-    def __init__(self, registry: Registry, keychain: Keychain, *, http: Http | None = None) -> None:
+    def __init__(
+        self, registry: Registry, keychain: Keychain, *, http: Http | None = None, conceals: bool = False
+    ) -> None:
         self.registry = registry
+        self._conceals = conceals
         self._authenticator = Authenticator(http or Http(registry), keychain)
         self.blobs = Blobs(registry, self._authenticator)
         """What manifests refer to."""
+        self._flight = SingleFlight()
+        self._writable: dict[Repository, bool] = {}
 
     def head(self, repository: Repository, reference: str | Digest) -> Descriptor | None:
         """Ask what a tag or digest is on.
@@ -59,8 +67,7 @@ class Client:
         Raises:
             RegistryError: there was no answer, or another one than the two.
         """
-        request = Request("HEAD", _manifest_path(repository, reference), _ACCEPT)
-        response = self._authenticator.send(request, pull_scope(repository))
+        response = self._ask(repository, Request("HEAD", _manifest_path(repository, reference), _ACCEPT))
         if response.status == _NOT_FOUND:
             return None
         if response.status == _OK:
@@ -87,7 +94,7 @@ class Client:
             RegistryError: there was no answer, or one that is no manifest, or not the one asked for.
         """
         request = Request("GET", _manifest_path(repository, reference), _ACCEPT, limit=MANIFEST_LIMIT)
-        response = self._authenticator.send(request, pull_scope(repository))
+        response = self._ask(repository, request)
         if response.status == _NOT_FOUND:
             return None
         if response.status != _OK:
@@ -106,6 +113,51 @@ class Client:
                 raise other_bytes(response, expected, manifest.digest)
         manifest.json()
         return manifest
+
+    def _ask(self, repository: Repository, request: Request) -> Response:
+        """Send a question about a manifest. The answer is 404 also where a refusal only hides that nothing is there.
+
+        Quay, Artifactory and token servers that grant `pull` only for what exists refuse to read what does not exist.
+        Such an answer counts as absent where this login may push to the repository.
+
+        Raises:
+            RegistryError: there was no answer.
+            CredentialsError: the login was refused.
+        """
+        try:
+            response = self._authenticator.send(request, pull_scope(repository))
+        except CredentialsError as refusal:
+            if refusal.status not in _REFUSED or not self._may_push(repository):
+                raise
+        else:
+            if response.status != _FORBIDDEN or not self._may_push(repository):
+                return response
+        try:
+            response = self._authenticator.send(request, push_scope(repository))
+        except CredentialsError as refusal:
+            if refusal.status not in _REFUSED:
+                raise
+            return _absent(request)
+        return _absent(request) if response.status == _FORBIDDEN else response
+
+    def _may_push(self, repository: Repository) -> bool:
+        """Whether the registry takes this login, and lets it begin an upload to the repository. Asked once for each."""
+        if not self._conceals:
+            return False
+        if repository not in self._writable:
+            self._flight.share(str(repository), lambda: self._look_writable(repository))
+        return self._writable[repository]
+
+    def _look_writable(self, repository: Repository) -> None:
+        found = self._authenticator.accepted()
+        try:
+            if found:
+                self.blobs.check_push(repository)
+        except RegistryError as error:
+            if error.temporary or not error.status:
+                raise
+            found = False
+        self._writable[repository] = found
 
     def put(self, repository: Repository, reference: str | Digest, manifest: Manifest) -> Digest:
         """Put a manifest's bytes under a tag, or under their own digest.
@@ -197,6 +249,10 @@ class Client:
         index = Manifest(OCI_INDEX, response.body)
         index.json()
         return index
+
+
+def _absent(request: Request) -> Response:
+    return Response(_NOT_FOUND, {}, b"", f"{request.method} {request.url}")
 
 
 def _manifest_path(repository: Repository, reference: str | Digest) -> str:

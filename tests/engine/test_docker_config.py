@@ -32,6 +32,22 @@ def test_a_host_is_known_by_its_login_or_by_its_helper() -> None:
     assert known(config) == {"a.example", "b.example"}
 
 
+@pytest.mark.parametrize(
+    ("key", "server"),
+    [
+        ("a.example", "a.example"),
+        ("https://a.example", "a.example"),
+        ("https://a.example:5000/v1/", "a.example:5000"),
+        ("a.example/v2/", "a.example"),
+        ("http://[::1]:5000/", "[::1]:5000"),
+        ("https://index.docker.io/v1/", "https://index.docker.io/v1/"),
+        ("docker.io", "https://index.docker.io/v1/"),
+    ],
+)
+def test_a_host_is_known_by_the_name_that_dockers_clients_ask_for(key: str, server: str) -> None:
+    assert known({"auths": {key: {}}}) == helped({"credHelpers": {key: "x"}}) == {server}
+
+
 @pytest.mark.parametrize("malformed", [None, [], "a.example", 1])
 def test_what_is_malformed_names_no_host(malformed: object) -> None:
     assert known({"auths": malformed, "credHelpers": malformed}) == frozenset()

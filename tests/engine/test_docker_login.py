@@ -41,6 +41,82 @@ def test_dockers_file_is_read(docker_config: Callable[[object], None]) -> None:
     assert docker_credential(EXAMPLE, False) == OLD  # noqa: FBT003  # A Keychain is called so.
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("registry.example:5000", "registry.example:5000/", "https://registry.example:5000"),
+        *("https://registry.example:5000/", "https://registry.example:5000/v1/", "https://registry.example:5000/v2/"),
+        *("http://registry.example:5000", "registry.example:5000/v2/", "Registry.Example:5000"),
+    ],
+)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"auth": "bWU6b2xk"},
+        {"username": "me", "password": "old"},
+        {"auth": "bWU6b2xk", "username": "x", "password": "y"},
+    ],
+    ids=["auth", "user and password", "auth before user and password"],
+)
+def test_a_login_is_found_however_it_is_written(
+    docker_config: Callable[[object], None], key: str, entry: dict[str, str]
+) -> None:
+    docker_config({"auths": {"other.example": {"auth": "eDp5"}, key: entry}})
+    assert docker_credential(EXAMPLE) == OLD
+
+
+def test_an_entry_without_a_login_does_not_hide_another_of_the_same_host(
+    docker_config: Callable[[object], None],
+) -> None:
+    docker_config({"auths": {"registry.example:5000": {}, "https://registry.example:5000": {"auth": "bWU6b2xk"}}})
+    assert docker_credential(EXAMPLE) == OLD
+
+
+def test_the_fault_of_another_hosts_entry_is_left_alone(docker_config: Callable[[object], None]) -> None:
+    docker_config({"auths": {"other.example": {"auth": "not base64!"}, "registry.example:5000": {"auth": "bWU6b2xk"}}})
+    assert docker_credential(EXAMPLE) == OLD
+
+
+@pytest.mark.parametrize("host", ["registry-1.docker.io", "index.docker.io", "docker.io"])
+@pytest.mark.parametrize("key", ["https://index.docker.io/v1/", "docker.io", "https://registry-1.docker.io/v2/"])
+def test_docker_hub_has_one_login_under_all_its_names(
+    docker_config: Callable[[object], None], host: str, key: str
+) -> None:
+    docker_config({"auths": {key: {"auth": "bWU6b2xk"}}})
+    assert docker_credential(Registry(host)) == OLD
+
+
+def test_a_helper_is_asked_by_the_name_that_the_login_was_stored_under(
+    docker_config: Callable[[object], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = "https://registry.example:5000/v2/"
+    answer = 'echo "{\\"Username\\": \\"me\\", \\"Secret\\": \\"old\\"}"'
+    helper(tmp_path, "sample", f'[ "$server" = {stored} ] && {answer} || {{ echo "{NOT_FOUND}"; exit 1; }}')
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    docker_config({"credsStore": "sample", "auths": {stored: {}}})
+    assert docker_credential(EXAMPLE) == OLD
+
+
+def test_a_helper_of_a_host_is_found_by_its_address(
+    docker_config: Callable[[object], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper(tmp_path, "sample", 'echo "{\\"Username\\": \\"me\\", \\"Secret\\": \\"old\\"}"')
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    docker_config({"credHelpers": {"https://registry.example:5000": "sample"}, "credsStore": "that-is-not-installed"})
+    assert docker_credential(EXAMPLE) == OLD
+
+
+@pytest.mark.parametrize("text", ['{"auths": {\n"secret"', "[]", "null", "\x00", "[" * 100_000])
+def test_a_configuration_that_is_not_json_is_an_error_that_names_the_file(
+    docker_config: Callable[[object], None], tmp_path: Path, text: str
+) -> None:
+    docker_config({})
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(CredentialsError, match=r"config\.json") as caught:
+        docker_credential(EXAMPLE)
+    assert "secret" not in str(caught.value)
+
+
 def test_dockers_name_for_docker_hub_is_known(docker_config: Callable[[object], None]) -> None:
     docker_config({"auths": {"https://index.docker.io/v1/": {"auth": "bWU6b2xk"}}})
     assert docker_credential(Registry("registry-1.docker.io")) == OLD
@@ -100,7 +176,7 @@ def test_what_a_helper_does_not_know_the_file_may(
         ("echo secret", "not JSON"),
         ("echo null", "gave no user and password"),
         ("""echo '{"Username": 1, "Secret": "secret"}'""", "gave no user and password"),
-        (r"""echo '{"Username": "\\ud800", "Secret": "secret"}'""", "UnicodeEncodeError"),
+        (r"""echo '{"Username": "\\ud800", "Secret": "secret"}'""", "a user or password that is not text"),
     ],
 )
 def test_a_helper_that_fails_is_an_error(

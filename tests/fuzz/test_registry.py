@@ -18,7 +18,7 @@ from tasks.engine.credential_helper import CredentialHelper
 from tasks.engine.progress import Reader
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository
-from tasks.registry import auth, challenge, ecr_answers, message, proof, record, referrers
+from tasks.registry import challenge, ecr_answers, message, proof, record, referrers, token
 from tasks.registry.http import Http
 from tasks.registry.keychain import Credential
 from tasks.registry.message import Response
@@ -81,7 +81,7 @@ TOKEN = {"token": "abc", "expires_in": 300, "issued_at": "x"}
     | DEEP
 )
 def test_token_answers(body: bytes) -> None:
-    survives(lambda: auth._parse_token(answered(body), 0.0))
+    survives(lambda: token.parse_token(answered(body), 0.0))
 
 
 DOCKER_CONFIG = {
