@@ -15,6 +15,7 @@ from tasks.engine import buildx, minimum, retry
 from tasks.errors import SleeperImagesError
 from tasks.inputs import staging
 from tasks.model import Image
+from tasks.refresh import pulls
 from tasks.session import Session
 from tasks.stage import prepare
 
@@ -43,6 +44,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
     made_of = session.decisions.gathered(image).inputs
     # push:<image> removes its context when it is done, which may be in this same run.
     context = prepare(session, image, session.state.loads)
+    pull, pulled = pulls(session, made_of)
     argv = buildx.command(
         session.engine,
         context,
@@ -51,6 +53,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         platforms=() if image.multiplatform else made_of.platforms,
         metadata=session.state.metadata("build", image),
         force=session.settings.force,
+        pull=pull,
     )
     run_build = functools.partial(
         buildx.build,
@@ -68,7 +71,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         "name": local_name(session, image),
         "id": _in_engine(session).get(local_name(session, image)),
         "fingerprint": made_of.fingerprint(),
-        "note": note,
+        "note": "; ".join(filter(None, (note, pulled))),
     }
 
 

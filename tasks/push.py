@@ -24,6 +24,7 @@ from tasks.inputs import gather, staging
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest
+from tasks.refresh import pulls
 from tasks.registry.aws_faults import push_denied
 from tasks.registry.model import Manifest
 from tasks.session import Session
@@ -76,6 +77,7 @@ def push(session: Session, image: Image) -> dict[str, Any]:
 def _build(session: Session, image: Image) -> tuple[Digest, str]:
     made_of = session.decisions.gathered(image).inputs
     repository, context = session.repository(image), session.context(image)
+    pull, pulled = pulls(session, made_of)
     argv = buildx.command(
         session.engine,
         context,
@@ -84,6 +86,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         platforms=made_of.platforms,
         metadata=session.state.metadata("push", image),
         force=session.settings.force,
+        pull=pull,
     )
     listed = session.records.begin(session.decisions.gathered(image))
     given = session.credential(repository.registry)
@@ -110,7 +113,7 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
     unrecorded = session.records.keep(repository, manifest.descriptor, listed)
     manifest = _tag(session, image, manifest)
     staging.remove(context)
-    return manifest.digest, "; ".join(filter(None, (note, unrecorded)))
+    return manifest.digest, "; ".join(filter(None, (note, pulled, unrecorded)))
 
 
 def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:

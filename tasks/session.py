@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.engine.credential_helper import CredentialHelper
     from tasks.engine.progress import Listener, Progress
     from tasks.records import Records
+    from tasks.refresh import Bases, Refreshed
     from tasks.registry.ecr import Ecr
     from tasks.registry.keychain import Credential
     from tasks.registry.oci import Client
@@ -188,19 +189,26 @@ class Session:
         found = mutability.immutable(self.ecr, tags) if tags else set()
         return {tag.repository for tag in (tags if found is None else found)}
 
-    def refresh_bases(self) -> dict[str, str]:
-        """Lock the selected images' base images to the digests that they have now; return those.
+    @once
+    def bases(self) -> Bases:
+        """Where base images are."""
+        from tasks.engine import images  # noqa: PLC0415  # Only what builds or locks needs it.
+        from tasks.refresh import Bases, or_users_own  # noqa: PLC0415  # As above.
+
+        environment = self.docker_environment(logged_in=False)
+        return Bases(or_users_own(self.credential), lambda name: images.held(name, environment))
+
+    def refresh_bases(self) -> Refreshed:
+        """Lock the selected images' base images to the digests that they have now; return what became of them.
 
         Raises:
             SleeperImagesError: a Dockerfile cannot be read, or a registry did not say a digest.
         """
-        from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # As above.
-        from tasks.refresh import refresh  # noqa: PLC0415  # As above.
-
-        found = refresh(self._gatherer.bases(self.selected), lambda registry, _: docker_credential(registry))
+        found = self.bases.refresh(self._gatherer.bases(self.selected))
         kept = {} if self.selected == self.catalogue.images else self.catalogue.bases
-        catalogue.write_lock(self.catalogue.path, {**kept, **found})
-        self.catalogue = replace(self.catalogue, bases={**kept, **found})
+        bases = {**kept, **found.locked}
+        catalogue.write_lock(self.catalogue.path, bases)
+        self.catalogue = replace(self.catalogue, bases=bases)
         del self._gatherer  # It knew the former digests.
         return found
 

@@ -97,7 +97,7 @@ def test_a_refreshed_base_leaves_the_locks_of_images_that_are_not_selected(tmp_p
         session, name = here.session, f"{bases.registry}/base:1"
         (session.settings.scripts_dir / "docker" / "ingest" / "Dockerfile").write_text(f"FROM {name}\n")
         session.catalogue = replace(session.catalogue, bases=OTHER)
-        assert session.refresh_bases() == {name: str(digest)}
+        assert session.refresh_bases().locked == {name: str(digest)}
         assert session.catalogue.bases == {**OTHER, name: str(digest)}
         assert bases_lock.read(catalogue.lock_path(session.catalogue.path)) == session.catalogue.bases
         assert session.decisions.gathered(INGEST).inputs.bases == ((name, str(digest)),)

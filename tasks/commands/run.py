@@ -25,6 +25,7 @@ from tasks.model import Image
 from tasks.session import Session
 from tasks.signals import code, interrupts
 from tasks.stage import sweep
+from tasks.views.words import WIDTH, folded
 
 LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
 """The verbs that write to the checkout's state; a run of anything else needs no lock."""
@@ -98,7 +99,8 @@ class Run(DoitRun):
             found = session.refresh_bases()
         except SleeperImagesError as error:
             raise InvalidCommand(str(error)) from None
-        self.outstream.writelines(f"locked {reference} {digest}\n" for reference, digest in found.items())
+        self.outstream.writelines(f"locked {reference} {digest}\n" for reference, digest in found.locked.items())
+        self.outstream.writelines(f"{line}\n" for reference in found.only_here for line in _told_unlocked(reference))
         return True
 
     def _overview(self) -> int:
@@ -133,6 +135,14 @@ class Run(DoitRun):
         if session.pushes and not session.settings.sandbox:
             check_destination(session)
         return verbs
+
+
+def _told_unlocked(reference: str) -> list[str]:
+    text = (
+        f"not locked {reference}: it is only in this machine's engine, and other machines cannot get it. Push it to a "
+        "registry and name it there in FROM."
+    )
+    return folded(text, "  ", WIDTH)
 
 
 def _sweep(session: Session) -> None:

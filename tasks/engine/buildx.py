@@ -23,6 +23,11 @@ COMPRESSION_LEVEL = 1
 """How hard BuildKit tries: jars are deflated already, so the default takes twice as long for a few bytes less
 (docs/decisions/0016). An image means the same at every level, so that it is not among the inputs."""
 
+CACHE_KEY = "cache-key-"
+"""How the host begins that a RUN is given where a reason to build is not in BuildKit's cache keys (a new `revision`).
+
+BuildKit's key of a RUN has the names of its extra hosts, and the image has nothing of them (docs/decisions/0023)."""
+
 PASSED_ON = (
     # Where things are.
     "HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR", "USER", "LOGNAME", "LANG",
@@ -94,6 +99,7 @@ def command(
     platforms: Sequence[str],
     metadata: Path,
     force: bool = False,
+    pull: bool = False,
 ) -> list[str]:
     """Return the command that builds `context`.
 
@@ -104,7 +110,8 @@ def command(
         output: where the result goes.
         platforms: what to build for; the builder's own platform where empty.
         metadata: the file that buildx writes its result's digest to.
-        force: build every step anew and look for newer bases.
+        force: build every step anew.
+        pull: look for newer bases, whatever the engine holds under their names.
     """
     attest = "true" if inputs.attestations else "false"
     argv = ["docker", "buildx", "build", f"--builder={engine.builder}"]
@@ -115,8 +122,12 @@ def command(
     argv += [
         f"--build-context={name}=docker-image://{_pinned(name, digest)}" for name, digest in inputs.bases if digest
     ]
+    if inputs.unseen:
+        argv.append(f"--add-host={CACHE_KEY}{inputs.unseen}.invalid:127.0.0.1")
     if force:
-        argv += ["--no-cache", "--pull"]
+        argv.append("--no-cache")
+    if pull:
+        argv.append("--pull")
     return [*argv, f"--output={output.text}", f"--metadata-file={metadata}", str(context)]
 
 

@@ -50,6 +50,7 @@ class Archive:
         source: its bytes.
         label: what people call it.
         entries: in the order of the file.
+        listed: the same in the order of the directory; the very same list where that is the file's.
         directory: where the central directory begins.
         comment: the archive's comment.
         regular: whether, as far as has been read, all readers see the same and no byte is unaccounted for.
@@ -58,6 +59,7 @@ class Archive:
     source: Source
     label: str
     entries: list[Entry]
+    listed: list[Entry]
     directory: int
     comment: bytes
     regular: bool
@@ -154,11 +156,12 @@ def open_archive(source: Source, label: str) -> Archive | None:
         if long is not None or len(entries) & _MAX_16 != count:
             raise unreadable(label, None, f"its directory has {len(entries)} entries and should have {count}")
         regular = False
+    listed = entries
     if any(entry.offset > after.offset for entry, after in pairwise(entries)):
         # Readers that stream and readers that look up may now take different ones of two entries of one name.
         regular = regular and len({entry.name for entry in entries}) == len(entries)
-        entries.sort(key=attrgetter("offset"))
-    return Archive(source, label, entries, directory, comment, regular)
+        entries = sorted(entries, key=attrgetter("offset"))
+    return Archive(source, label, entries, listed, directory, comment, regular)
 
 
 def _find_end(tail: bytes) -> int | None:

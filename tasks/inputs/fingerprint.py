@@ -14,8 +14,12 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-SCHEME = 1
+SCHEME = 2
 """Counts up whenever the meaning of a fingerprint changes; every image is then rebuilt once."""
+
+PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"})
+"""Build arguments, in either case, that every RUN has without an ARG, and that BuildKit leaves out of its cache keys
+("Predefined ARGs" in the Dockerfile reference)."""
 
 MEDIA_TYPES = "oci"
 """Which media types the build is told to write: BuildKit's default changed between releases."""
@@ -76,6 +80,19 @@ class Inputs:
     def fingerprint(self) -> str:
         """Return the sha256 of the canonical text, 64 hexadecimal digits."""
         return hashlib.sha256(self.canonical().encode("ascii")).hexdigest()
+
+    @property
+    def unseen(self) -> str:
+        """A digest of the inputs that BuildKit's cache keys leave out, 12 hexadecimal digits; empty without any.
+
+        Everything else either is in BuildKit's keys (files, base digests, platforms, declared build arguments), or is
+        applied behind the cache, when the image is written (attestations, media types, compression).
+        """
+        proxies = [(name, value) for name, value in self.build_args if name.lower() in PROXIES]
+        if not self.revision and not proxies:
+            return ""
+        text = json.dumps([self.revision, proxies], separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
 
     @property
     def unpinned(self) -> tuple[str, ...]:

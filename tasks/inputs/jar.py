@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 
-from tasks.inputs import scheme
+from tasks.inputs import order, scheme
 from tasks.inputs.archive import Archive, open_archive
 from tasks.inputs.central_directory import DEFLATED, Entry, shown, unreadable
 from tasks.inputs.source import Source, opened
@@ -39,7 +39,6 @@ _UNIX = 3
 _SYMLINK, _REGULAR, _DIRECTORY = 0xA, 0x8, 0x4
 _OWNER_EXECUTES = 0o100
 _EXECUTABLE, _UTF8_NAME, _JAR_INSIDE, _DEFLATED_INSIDE, _POM_PROPERTIES, _OTHER_HOST = (1 << bit for bit in range(6))
-_MANIFEST = b"META-INF/MANIFEST.MF"
 
 _DATE_COMMENT = re.compile(
     rb"\A((?:[#!][^\r\n]*\r?\n)?#)"
@@ -161,7 +160,7 @@ class _Reader:
         records.sort(key=itemgetter(0))
         source = archive.source
         facts = (
-            ("place of the manifest", _manifest_place(in_order)),
+            *order.facts(in_order, archive.listed),
             ("bytes before the first entry", source.sha256(0, archive.first) if archive.first else b""),
             ("comment", archive.comment),
             ("layout", b"" if archive.regular else source.sha256()),
@@ -252,18 +251,3 @@ def _attributes(entry: Entry) -> tuple[int, bool]:
     if kind in (0, _REGULAR) or (kind == _DIRECTORY and is_directory):
         return 0, bool(entry.mode & _OWNER_EXECUTES) and not is_directory
     return kind, bool(entry.mode & _OWNER_EXECUTES) and kind != _SYMLINK
-
-
-def _manifest_place(in_order: list[Entry]) -> bytes:
-    """Return where the manifest stands, as far as a reader cares.
-
-    `JarInputStream` finds it as the first entry, or as the second behind `META-INF/`; other readers look at the first
-    two whatever they are.
-    """
-    first, second = (entry.name.upper() for entry in (*in_order[:2], *[_NOTHING] * 2)[:2])
-    if first == _MANIFEST or (first == b"META-INF/" and second == _MANIFEST):
-        return b"first"
-    return b"second" if second == _MANIFEST else b""
-
-
-_NOTHING = Entry(b"", 0, 0, 0, 0, 0, 0, 0, 0, b"")

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-JAR = 1
+JAR = 2
 """Counts up whenever `tasks.inputs.jar` gives the same jar another meaning; it is part of every meaning."""

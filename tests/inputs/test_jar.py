@@ -182,6 +182,37 @@ def test_a_manifest_behind_its_directory_is_as_good_as_first() -> None:
     assert meaning(archive([manifest, folder])) == meaning(archive([folder, manifest]))
 
 
+def test_a_manifest_behind_an_index_at_the_start_counts() -> None:
+    manifest, index, a = Member(MANIFEST, b"x"), Member("META-INF/INDEX.LIST", b"y"), Member("a")
+    assert meaning(archive([Member("META-INF/"), index, manifest, a])) != meaning(
+        archive([Member("META-INF/"), index, a, manifest])
+    )
+
+
+def test_the_order_of_jars_inside_counts() -> None:
+    one, other, a = (Member(name, b"x") for name in ("lib/one.jar", "lib/other.jar", "a"))
+    assert meaning(archive([one, other, a])) == meaning(archive([one, a, other]))
+    assert meaning(archive([one, other, a])) != meaning(archive([other, one, a]))
+
+
+def test_the_order_of_jars_inside_counts_in_the_directory_too() -> None:
+    whole = archive([Member("one.jar", b"x"), Member("two.jar", b"x")])
+    start, end = directory_at(whole), whole.rindex(b"PK\5\6")
+    half = whole.index(b"PK\1\2", start + 4)
+    swapped = whole[:start] + whole[half:end] + whole[start:half] + whole[end:]
+    assert meaning(whole) != meaning(swapped)
+
+
+def test_signatures_count_as_directly_behind_the_manifest_or_not() -> None:
+    manifest, signature, a = Member(MANIFEST, b"x"), Member("META-INF/ME.SF", b"y"), Member("a")
+    assert meaning(archive([manifest, signature, a])) != meaning(archive([manifest, a, signature]))
+
+
+def test_entries_of_a_signed_jar_may_change_places_elsewhere() -> None:
+    head, a, b = [Member(MANIFEST, b"x"), Member("META-INF/ME.SF", b"y")], Member("a"), Member("META-INF/b")
+    assert meaning(archive([*head, a, b])) == meaning(archive([*head, b, a]))
+
+
 def test_only_the_owners_executable_bit_of_a_mode_counts() -> None:
     modes = [archive([Member("run.sh", b"x", mode=mode)]) for mode in (0o100755, 0o100700, 0o100744, 0o100775)]
     assert len({meaning(content) for content in modes}) == 1
@@ -329,7 +360,7 @@ def test_no_content_takes_the_place_of_a_jars_meaning() -> None:
     path = write(b"no zip archive")
     assert jar.read(path).digest == "sha256:" + hashlib.sha256(b"no zip archive").hexdigest()
     assert jar.read(path).digest == f"sha256:{source.file_digest(path)}"
-    assert jar.read(write(archive([]))).digest.startswith("jar-1:")
+    assert jar.read(write(archive([]))).digest.startswith("jar-2:")
 
 
 def test_the_scheme_is_kept_until_its_number_is_counted_up() -> None:
@@ -339,7 +370,7 @@ def test_the_scheme_is_kept_until_its_number_is_counted_up() -> None:
         Member("META-INF/maven/g/a/pom.properties", b"#Mon Jan 01 09:30:00 UTC 2024\nversion=1\n"),
         Member("lib/in.jar", archive([Member("é", b"x")]), method=zipfile.ZIP_STORED),
     ]
-    assert meaning(archive(members)) == "jar-1:226ed8aa769551fbe6de01a87ddbc8d3894c518c52f7a00a3995b380ab0e6833"
+    assert meaning(archive(members)) == "jar-2:12ccc1f901a6c8770f6017e8060b37b5ad5408ffe0120636fef387b359956578"
 
 
 def test_the_entries_say_which_one_differs() -> None:
