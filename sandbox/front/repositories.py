@@ -111,7 +111,7 @@ class Repositories:
             with self._lock:
                 if seen == self._changes:
                     self._policies[name] = text
-        return _allows(text, caller, f"ecr:{action}")
+        return allows(text, caller, f"ecr:{action}")
 
     def account_of(self, header: str) -> str:
         """Return the account that a signed call is of."""
@@ -171,7 +171,8 @@ def _parse(entry: Mapping[str, Any]) -> Repository:
     return Repository(str(entry["repositoryName"]), setting, tuple(str(one["filter"]) for one in exclusions))
 
 
-def _allows(policy: str, caller: str, action: str) -> bool:
+def allows(policy: str, caller: str, action: str) -> bool:
+    """Whether a repository's policy lets an account make a call, `ecr:PutImage`."""
     try:
         statements = json.loads(policy)["Statement"]
     except (ValueError, LookupError, TypeError):
