@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(verb: str, sandbox: Sandbox) -> None:
     match verb:
         case "start":
+            servers.check()  # The catalogue needs some of it, too.
             from tasks.configuration import catalogue  # noqa: PLC0415  # Slow to import; only a start needs the images.
 
             servers.start(sandbox, catalogue.load(_CATALOGUE).images, lambda what: _tell(f"{what}\n"))

@@ -1,55 +1,62 @@
-"""The sandbox's ECR and STS: moto's server, a process of its own on loopback. It forgets everything when it stops."""
+"""The sandbox's STS, and the half of ECR that knows repositories: moto's server, a process of its own on a socket.
+
+It forgets everything when it stops; `sandbox.front` tells it again.
+"""
 
 from __future__ import annotations
 
-import http
 import os
 import sys
+from pathlib import Path
 
-from sandbox.layout import API_PORT_VARIABLE, Sandbox
-from sandbox.loopback import check_free, status
+from sandbox.layout import Sandbox
+from sandbox.loopback import listens
+from sandbox.private import make_private
 from sandbox.process import Server
 
 ANSWER_SECONDS = 60.0
 """How long moto may take to start; it takes one or two seconds, most of them imports."""
 
 
+def address(sandbox: Sandbox) -> str:
+    """Return where it listens."""
+    return f"unix://{_socket(sandbox)}"
+
+
 def running(sandbox: Sandbox) -> bool:
-    """Return whether the API runs and answers."""
-    return _server(sandbox).pid() is not None and _answers(sandbox)
+    """Return whether it runs; whether it answers is seen through what is in front of it."""
+    return _server(sandbox).pid() is not None
 
 
 def start(sandbox: Sandbox) -> None:
-    """Start the API if it does not run.
+    """Start it.
 
     Raises:
-        EngineError: its port is taken, or it does not start.
+        EngineError: it does not start.
     """
-    if running(sandbox):
-        return
-    server = _server(sandbox)
-    server.stop()
-    check_free(sandbox.api_port, "the sandbox's ECR API", API_PORT_VARIABLE)
-    # -P: nothing is imported from wherever we stand.
-    command = [sys.executable, "-P", "-m", "moto.server", "--host", "127.0.0.1", "--port", str(sandbox.api_port)]
+    make_private(sandbox.runtime)
+    _socket(sandbox).unlink(missing_ok=True)
+    # -P: nothing is imported from wherever we stand. The port is not used, and would be made of MOTO_PORT.
+    command = [sys.executable, "-P", "-m", "moto.server", "--host", address(sandbox), "--port", "0"]
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    server = _server(sandbox)
     server.start(command, sandbox.environment(kept))
-    server.await_answer(lambda: _answers(sandbox), ANSWER_SECONDS)
+    server.await_answer(lambda: listens(_socket(sandbox)), ANSWER_SECONDS)
 
 
 def stop(sandbox: Sandbox) -> None:
-    """Stop the API; its repositories are forgotten.
+    """Stop it.
 
     Raises:
         EngineError: it belongs to another user.
     """
     _server(sandbox).stop()
+    _socket(sandbox).unlink(missing_ok=True)
 
 
 def _server(sandbox: Sandbox) -> Server:
     return Server("aws", sandbox.state, sandbox.logs)
 
 
-def _answers(sandbox: Sandbox) -> bool:
-    # Of moto's own pages this one is made without looking at any service.
-    return status(sandbox.api_port, "/moto-api/") == http.HTTPStatus.OK
+def _socket(sandbox: Sandbox) -> Path:
+    return sandbox.runtime / "aws.sock"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+from pathlib import Path
 
 from tasks.errors import EngineError
 
@@ -15,6 +16,13 @@ def taken(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as plain:
         plain.settimeout(_ASK_SECONDS)
         return plain.connect_ex(("127.0.0.1", port)) == 0
+
+
+def listens(path: Path) -> bool:
+    """Return whether something listens at a unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plain:
+        plain.settimeout(_ASK_SECONDS)
+        return plain.connect_ex(str(path)) == 0
 
 
 def check_free(port: int, what: str, variable: str) -> None:

@@ -58,7 +58,7 @@ def start(sandbox: Sandbox, tell: Tell) -> None:
         EngineError: it cannot be started here; the text says what to install.
     """
     _check_programs(sandbox, tell)
-    _make_private(sandbox.runtime)
+    make_private(sandbox.runtime)
     store = sandbox.directory / "engine"
     for name in ("containerd", "dockerd"):
         (store / name).mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ def _check_programs(sandbox: Sandbox, tell: Tell) -> None:
         raise EngineError(f"{shutil.which('docker')} finds no buildx plugin", "put the docker it belongs to on PATH")
 
 
-def _make_private(directory: Path) -> None:
+def make_private(directory: Path) -> None:
     """Make a directory that only we can enter; refuse one that somebody else made."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if directory.is_symlink() or directory.stat().st_uid != os.geteuid():

@@ -1,26 +1,34 @@
-"""The sandbox's registry: the distribution project's own, on loopback, opened by the password of moto's ECR.
+"""The sandbox's registry: the distribution project's own, behind what makes it answer as ECR does (`sandbox.front`).
 
-On the user's engine it is a container, so that an engine in a virtual machine reaches it at the same address; with a
-private engine, or where the image cannot be pulled, it is Debian's package of the same program.
+    a private engine, or no image to be had ──▶ Debian's package of the program, on a socket of its own
+    the user's engine on this machine ────────▶ a container, at a port that the engine chooses
+    the user's engine in a virtual machine ───▶ a container, at the registry's own port, with nothing in front
+
+In a virtual machine the engine's loopback is another than ours, and forwards to nothing but containers: there the
+registry is opened by the password of moto's ECR, and refuses nothing that ECR refuses.
 """
 
 from __future__ import annotations
 
+import base64
 import http
 import json
 import os
 import secrets
 import shutil
+import socket
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sandbox import packages
 from sandbox.engine import Engine
 from sandbox.layout import PASSWORD, REGISTRY_PORT_VARIABLE, USER, Sandbox
-from sandbox.loopback import check_free, status
+from sandbox.loopback import check_free, listens, status
 from sandbox.packages import Tell
+from sandbox.private import make_private
 from sandbox.process import Server, wait_until
-from tasks import run
+from tasks import files, run
 from tasks.errors import CommandError, EngineError
 
 IMAGE = "registry:2.8.3"
@@ -41,10 +49,34 @@ _INSIDE = "/sandbox"
 _INSIDE_PORT = 5000
 
 
+@dataclass(frozen=True)
+class Behind:
+    """Where the registry itself listens.
+
+    Attributes:
+        address: `host:port`, or `unix://` and a path.
+        login: the Authorization header that opens it, or empty.
+        direct: it is where clients expect it, and nothing can be in front of it.
+    """
+
+    address: str
+    login: str = ""
+    direct: bool = False
+
+
+def behind(sandbox: Sandbox) -> Behind:
+    """Return where the registry listens, as it was started last."""
+    try:
+        return Behind(**json.loads(_container_record(sandbox).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return Behind(f"unix://{_socket(sandbox)}")
+
+
 def running(sandbox: Sandbox) -> bool:
-    """Return whether the registry runs and asks for a password."""
-    started = _server(sandbox).pid() is not None or _container_record(sandbox).exists()
-    return started and _answers(sandbox)
+    """Return whether the registry runs; whether it is ready is seen through what is in front of it."""
+    if _container_record(sandbox).exists():
+        return _answers(behind(sandbox))
+    return _server(sandbox).pid() is not None and listens(_socket(sandbox))
 
 
 def start(sandbox: Sandbox, engine: Engine, tell: Tell) -> None:
@@ -56,9 +88,7 @@ def start(sandbox: Sandbox, engine: Engine, tell: Tell) -> None:
     if running(sandbox):
         return
     stop(sandbox, engine)
-    check_free(sandbox.registry_port, "the sandbox's registry", REGISTRY_PORT_VARIABLE)
     sandbox.registry_disk.mkdir(parents=True, exist_ok=True)
-    (sandbox.directory / "registry.htpasswd").write_text(f"{USER}:{_bcrypt(PASSWORD)}\n")
     if engine.private or not _start_container(sandbox, engine):
         _start_program(sandbox, tell)
 
@@ -75,6 +105,7 @@ def stop(sandbox: Sandbox, engine: Engine | None) -> None:
         CommandError: its container could not be removed.
     """
     _server(sandbox).stop()
+    _socket(sandbox).unlink(missing_ok=True)
     if _container_record(sandbox).exists():
         if engine is not None:
             run.check(
@@ -89,10 +120,11 @@ def configuration(*, address: str, disk: str, passwords: str) -> dict[str, objec
     """Return a registry's configuration; it accepts the deletion of manifests, as ECR does.
 
     Args:
-        address: what it listens at, `host:port`.
+        address: what it listens at, `host:port` or `unix://` and a path.
         disk: the directory that it keeps everything in.
-        passwords: its htpasswd file.
+        passwords: its htpasswd file; it asks for no login where that is empty.
     """
+    net, _, place = address.rpartition("://")
     return {
         "version": "0.1",
         "log": {"level": "warn"},
@@ -101,13 +133,15 @@ def configuration(*, address: str, disk: str, passwords: str) -> dict[str, objec
             "delete": {"enabled": True},
             "cache": {"blobdescriptor": "inmemory"},
         },
-        "http": {"addr": address, "secret": secrets.token_hex()},
-        "auth": {"htpasswd": {"realm": "sandbox", "path": passwords}},
+        "http": {"net": net or "tcp", "addr": place, "secret": secrets.token_hex()},
+        **({"auth": {"htpasswd": {"realm": "sandbox", "path": passwords}}} if passwords else {}),
     }
 
 
-def _answers(sandbox: Sandbox) -> bool:
-    return status(sandbox.registry_port, "/v2/") == http.HTTPStatus.UNAUTHORIZED
+def _answers(found: Behind) -> bool:
+    """Return whether a container's registry answers; its port is open before."""
+    port = found.address.rpartition(":")[2]
+    return port.isdigit() and status(int(port), "/v2/") == http.HTTPStatus.UNAUTHORIZED
 
 
 def _configure(sandbox: Sandbox, configured: dict[str, object]) -> str:
@@ -125,6 +159,10 @@ def _server(sandbox: Sandbox) -> Server:
     return Server("registry", sandbox.state, sandbox.logs)
 
 
+def _socket(sandbox: Sandbox) -> Path:
+    return sandbox.runtime / "registry.sock"
+
+
 def _start_program(sandbox: Sandbox, tell: Tell) -> None:
     if shutil.which(_PROGRAM) is None:
         if not packages.installable():
@@ -133,16 +171,14 @@ def _start_program(sandbox: Sandbox, tell: Tell) -> None:
                 f"docker pull {IMAGE}, or install the program (Debian, Ubuntu: apt-get install {_PROGRAM})",
             )
         packages.install([_PROGRAM], log=sandbox.logs / "apt-registry.log", tell=tell)
-    configured = configuration(
-        address=sandbox.docker_registry,
-        disk=str(sandbox.registry_disk),
-        passwords=str(sandbox.directory / "registry.htpasswd"),
-    )
+    make_private(sandbox.runtime)
+    address = f"unix://{_socket(sandbox)}"
+    configured = configuration(address=address, disk=str(sandbox.registry_disk), passwords="")
     path = sandbox.directory / _configure(sandbox, configured)
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     server = _server(sandbox)
     server.start([_PROGRAM, "serve", str(path)], kept)
-    server.await_answer(lambda: _answers(sandbox), ANSWER_SECONDS)
+    server.await_answer(lambda: listens(_socket(sandbox)), ANSWER_SECONDS)
 
 
 # As a container
@@ -157,6 +193,10 @@ def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
     environment = {**os.environ, **engine.environment}
     if not _has_image(environment):
         return False
+    direct = not _is_here(environment)
+    if direct:
+        check_free(sandbox.registry_port, "the sandbox's registry", REGISTRY_PORT_VARIABLE)
+    (sandbox.directory / "registry.htpasswd").write_text(f"{USER}:{_bcrypt(PASSWORD)}\n")
     configured = configuration(
         address=f"0.0.0.0:{_INSIDE_PORT}",
         disk=f"{_INSIDE}/{sandbox.registry_disk.name}",
@@ -173,20 +213,36 @@ def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
             *("docker", "run", "--detach", "--name", sandbox.registry_container),
             # As we are, so that what it writes is ours to remove.
             *("--user", f"{os.getuid()}:{os.getgid()}"),
-            *("--publish", f"{sandbox.docker_registry}:{_INSIDE_PORT}"),
+            *("--publish", f"{sandbox.docker_registry if direct else '127.0.0.1:'}:{_INSIDE_PORT}"),
             *("--mount", f"type=bind,source={sandbox.directory},target={_INSIDE}"),
             *(IMAGE, f"{_INSIDE}/{name}"),
         ],
         environment=environment,
         next_step="see docker ps --all",
     )
-    if not wait_until(lambda: _answers(sandbox), ANSWER_SECONDS):
+    login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    found = Behind(_published(sandbox, environment), f"Basic {login}", direct)
+    files.replace(_container_record(sandbox), json.dumps(asdict(found)))
+    if not wait_until(lambda: _answers(found), ANSWER_SECONDS):
         said = run.run(["docker", "logs", sandbox.registry_container], environment=environment)
         raise EngineError(
-            f"the registry's container does not answer at {sandbox.docker_registry}\n{run.tail(said)}",
+            f"the registry's container does not answer at {found.address}\n{run.tail(said)}",
             f"see docker logs {sandbox.registry_container}",
         )
     return True
+
+
+def _published(sandbox: Sandbox, environment: Mapping[str, str]) -> str:
+    """Return where the container's port is on this machine."""
+    command = ["docker", "port", sandbox.registry_container, str(_INSIDE_PORT)]
+    done = run.check(command, environment=environment, next_step="see docker ps --all")
+    return done.output.split()[0]
+
+
+def _is_here(environment: Mapping[str, str]) -> bool:
+    """Return whether the engine runs on this machine and not in another one, whose loopback is its own."""
+    done = run.run(["docker", "info", "--format", "{{.Name}} {{.KernelVersion}}"], environment=environment)
+    return done.output.split() == [socket.gethostname(), os.uname().release]
 
 
 def _has_image(environment: Mapping[str, str]) -> bool:

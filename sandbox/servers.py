@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from sandbox import aws, engine, registry, sample
+from sandbox import ecr, engine, registry, sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from sandbox.packages import Tell, silent
 from tasks import lock
-from tasks.errors import EngineError
+from tasks.errors import EngineError, LockedError
 from tasks.model import Image
+
+_PACKAGES = ("bcrypt", "boto3", "flask", "moto", "yaml")
+"""What a start needs besides Python's own library; the environment has them, the system's Python rarely."""
+
+
+def check() -> None:
+    """See that this Python has what a start needs.
+
+    Raises:
+        EngineError: it does not.
+    """
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise EngineError(
+            f"the sandbox needs Python packages that this Python does not have: {', '.join(missing)}",
+            "use the environment's Python, which ./doitw makes: ./doitw sandbox, or .venv/bin/python -m sandbox",
+        )
 
 
 def start(sandbox: Sandbox, images: Iterable[Image], tell: Tell = silent) -> Engine:
     """Start what does not run, and make what is missing of the sample scripts.
+
+    Where something fails, what this start began is stopped; what ran before goes on.
 
     Args:
         sandbox: which one.
@@ -31,20 +52,39 @@ def start(sandbox: Sandbox, images: Iterable[Image], tell: Tell = silent) -> Eng
         EngineError: the engine, the registry or the API cannot be started; the text says what to do.
         LockedError: the sandbox's directory cannot be written.
     """
-    with _alone(sandbox):
+    check()
+    with _alone(sandbox), contextlib.ExitStack() as begun:
         if not engine.running(sandbox):
             # Its container must not stay behind on an engine that is given up.
             registry.stop(sandbox, engine.reachable(sandbox))
+            begun.callback(engine.stop, sandbox)
         found = engine.start(sandbox, tell)
-        registry.start(sandbox, found, tell)
-        aws.start(sandbox)
+        if not registry.running(sandbox):
+            ecr.stop(sandbox)  # It knows the former one's address.
+            begun.callback(registry.stop, sandbox, found)
+            registry.start(sandbox, found, tell)
+        if not ecr.running(sandbox):
+            begun.callback(ecr.stop, sandbox)
+            ecr.start(sandbox)
         sample.make(sandbox.scripts_dir, images, sandbox.version)
+        begun.pop_all()
     return found
 
 
 def running(sandbox: Sandbox) -> bool:
     """Return whether everything answers."""
-    return engine.running(sandbox) and registry.running(sandbox) and aws.running(sandbox)
+    return engine.running(sandbox) and registry.running(sandbox) and ecr.running(sandbox)
+
+
+@contextlib.contextmanager
+def used(sandbox: Sandbox) -> Iterator[None]:
+    """Keep the sandbox from being stopped while the block runs.
+
+    Raises:
+        LockedError: it is being stopped.
+    """
+    with lock.held(_use(sandbox), wait=math.inf, shared=True):
+        yield
 
 
 def stop(sandbox: Sandbox) -> None:
@@ -52,16 +92,16 @@ def stop(sandbox: Sandbox) -> None:
 
     Raises:
         EngineError: a server belongs to another user.
-        LockedError: the sandbox's directory does.
+        LockedError: the sandbox's directory does, or a run uses the sandbox.
         CommandError: a container or the builder could not be removed.
     """
     if not sandbox.directory.exists():
         return
-    with _alone(sandbox), contextlib.ExitStack() as stack:
+    with _unused(sandbox), _alone(sandbox), contextlib.ExitStack() as stack:
         # Last in, first out; and each even where another fails.
         stack.callback(engine.stop, sandbox)
         stack.callback(registry.stop, sandbox, engine.reachable(sandbox))
-        stack.callback(aws.stop, sandbox)
+        stack.callback(ecr.stop, sandbox)
 
 
 def remove(sandbox: Sandbox) -> None:
@@ -82,3 +122,20 @@ def remove(sandbox: Sandbox) -> None:
 
 def _alone(sandbox: Sandbox) -> contextlib.AbstractContextManager[None]:
     return lock.held(sandbox.state / "lock", wait=math.inf)
+
+
+@contextlib.contextmanager
+def _unused(sandbox: Sandbox) -> Iterator[None]:
+    try:
+        with lock.held(_use(sandbox)):
+            yield
+    except LockedError as fault:
+        if fault.__cause__ is not None:
+            raise  # Nobody holds it; it cannot be made.
+        raise LockedError(
+            f"the sandbox is in use: {fault.message}", "wait for that run, or end it; then stop the sandbox again"
+        ) from fault
+
+
+def _use(sandbox: Sandbox) -> Path:
+    return sandbox.state / "use"

@@ -6,6 +6,7 @@ sandbox:stop        a task of its own: nothing depends on it
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ _TASK = "sandbox"
 
 def tasks(session: Session) -> Iterator[dict[str, Any]]:
     """Yield the sandbox's tasks."""
+    used = contextlib.ExitStack()
     yield {
         "basename": _TASK,
         "doc": "Start an engine, a registry and an ECR API on this machine.",
-        "actions": [action(_start, session)],
+        "actions": [action(_start, session, used)],
         "clean": [(_remove, [session.sandbox])],
         "uptodate": [False],
         "io": NO_CAPTURE,
@@ -33,21 +35,25 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
     yield {
         "basename": f"{_TASK}:stop",
         "doc": "Stop the sandbox; `doit clean sandbox` removes what it made.",
-        "actions": [action(_stop, session.sandbox)],
+        "actions": [action(_stop, session.sandbox, used)],
         "uptodate": [False],
         "io": NO_CAPTURE,
         "meta": {"verb": "sandbox"},
     }
 
 
-def _start(session: Session) -> dict[str, str]:
-    """Start it; the values say what the others use, and the note what to do with it, where the run does not."""
+def _start(session: Session, used: contextlib.ExitStack) -> dict[str, str]:
+    """Start it; the values say what the others use, and the note what to do with it, where the run does not.
+
+    Until this run ends, another one cannot stop it.
+    """
     from sandbox import servers  # noqa: PLC0415  # Only a run of these tasks pays for its imports.
 
     def tell(step: str) -> None:
         if session.watcher is not None:
             session.watcher(_TASK, Progress(step))
 
+    used.enter_context(servers.used(session.sandbox))
     engine = servers.start(session.sandbox, session.catalogue.images, tell)
     found = {
         "engine": engine.host,
@@ -69,9 +75,10 @@ def _note(sandbox: Sandbox, engine: str) -> str:
     )
 
 
-def _stop(sandbox: Sandbox) -> None:
+def _stop(sandbox: Sandbox, used: contextlib.ExitStack) -> None:
     from sandbox import servers  # noqa: PLC0415  # As above.
 
+    used.close()
     servers.stop(sandbox)
 
 

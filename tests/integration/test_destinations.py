@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,15 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import registry as sandbox_registry
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, PASSWORD, REGION, USER, Sandbox
-from sandbox.loopback import status
 from tasks import run
 from tasks.configuration import catalogue, platforms
 from tasks.reference import Registry, Repository
 from tests.integration import images
+from tests.integration.plain import registry_of_its_own
 from tests.integration.project import CHECKOUT, Project
 
 pytestmark = pytest.mark.integration
@@ -52,32 +49,22 @@ def project(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="module")
 def without_login(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """The same, but that its registry asks for no login and is a program or a container of its own."""
-    folder = tmp_path_factory.mktemp("open")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    box = replace(sandbox, directory=folder, registry_port=port)
-    box.registry_disk.mkdir()
-    program = shutil.which("docker-registry")
-    address = box.docker_registry if program else "0.0.0.0:5000"
-    configured = sandbox_registry.configuration(address=address, disk=str(box.registry_disk), passwords="")
-    del configured["auth"]
-    (folder / "registry.yml").write_text(json.dumps(configured))
-    mount = f"type=bind,source={folder},target={folder}"
-    container = ["docker", "run", "--rm", "--publish", f"{box.docker_registry}:5000", "--mount", mount]
-    argv = [program, "serve"] if program else [*container, sandbox_registry.IMAGE]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [*argv, str(folder / "registry.yml")], env=engine.environment, stdout=log, stderr=subprocess.STDOUT
-        )
-    try:
-        while status(port, "/v2/") != 200:
-            assert server.poll() is None, (folder / "log").read_text()
+    """The same, but that its registry is not ECR and asks for no login."""
+    with registry_of_its_own(sandbox, engine, tmp_path_factory.mktemp("open"), login=False) as box:
         yield box
-    finally:
-        server.terminate()
-        server.wait()
+
+
+@pytest.fixture(scope="module")
+def with_login(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The same, but that its registry is not ECR."""
+    with registry_of_its_own(sandbox, engine, tmp_path_factory.mktemp("closed"), login=True) as box:
+        yield box
+
+
+@pytest.fixture
+def closed(project: Project, with_login: Sandbox) -> Project:
+    """A project whose registry is not ECR and asks for a login."""
+    return replace(project, sandbox=with_login, variables=NO_AWS)
 
 
 def log_in(project: Project) -> None:
@@ -94,8 +81,8 @@ def platform_of(project: Project, name: str) -> list[str]:
     return sorted(held.platform for held in images.read(repository, project.version)[1])
 
 
-def test_a_plain_registry_is_pushed_to_with_dockers_own_login(project: Project) -> None:
-    plain = replace(project, variables=NO_AWS | NO_KEYS | {"AWS_ENDPOINT_URL": ""})
+def test_a_plain_registry_is_pushed_to_with_dockers_own_login(closed: Project) -> None:
+    plain = replace(closed, variables=NO_AWS | NO_KEYS | {"AWS_ENDPOINT_URL": ""})
     log_in(plain)
     first = plain.push_all(SOME)
     assert (first.built, first.pushed) == (NAMES, NAMES)
@@ -103,8 +90,8 @@ def test_a_plain_registry_is_pushed_to_with_dockers_own_login(project: Project) 
     assert plain.push_all(SOME).counts == (0, 0)
 
 
-def test_the_users_own_login_is_not_written_to(project: Project) -> None:
-    plain = replace(project, variables=NO_AWS)
+def test_the_users_own_login_is_not_written_to(closed: Project) -> None:
+    plain = closed
     log_in(plain)
     config = plain.root / "home" / ".docker" / "config.json"
     before = (config.read_bytes(), config.stat().st_mtime_ns)
@@ -113,9 +100,9 @@ def test_the_users_own_login_is_not_written_to(project: Project) -> None:
 
 
 @pytest.mark.parametrize("key", ["credsStore", "credHelpers"])
-def test_the_users_helper_is_asked_with_the_users_environment(project: Project, key: str) -> None:
+def test_the_users_helper_is_asked_with_the_users_environment(closed: Project, key: str) -> None:
     """As ecr-login is, which finds its login by AWS_PROFILE; buildx's own environment has nothing of the kind."""
-    plain = replace(project, variables=NO_AWS | {"KEPT_ELSEWHERE": PASSWORD})
+    plain = replace(closed, variables=NO_AWS | {"KEPT_ELSEWHERE": PASSWORD})
     folder = plain.root / "home" / ".docker"
     folder.mkdir(parents=True)
     named = "elsewhere" if key == "credsStore" else {plain.sandbox.docker_registry: "elsewhere"}
@@ -127,10 +114,10 @@ def test_the_users_helper_is_asked_with_the_users_environment(project: Project, 
     assert plain.push_all("images=ingest").pushed == {"ingest"}
 
 
-def test_a_plain_registry_whose_login_is_missing_says_how_to_log_in(project: Project) -> None:
-    done = replace(project, variables=NO_AWS).run("push_all", "images=ingest")
+def test_a_plain_registry_whose_login_is_missing_says_how_to_log_in(closed: Project) -> None:
+    done = closed.run("push_all", "images=ingest")
     assert done.code != 0
-    assert f"docker login {project.sandbox.docker_registry}" in done.output
+    assert f"docker login {closed.sandbox.docker_registry}" in done.output
     assert done.built == set()
     assert "Traceback" not in done.output
 

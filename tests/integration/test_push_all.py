@@ -20,6 +20,7 @@ from tasks.reference import Registry, Repository
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST
 from tests import trees
 from tests.integration import images
+from tests.integration.api import create
 from tests.integration.project import CHECKOUT, Project, Run
 
 pytestmark = pytest.mark.integration
@@ -41,6 +42,7 @@ def base(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFact
     environment = {**engine.environment, "DOCKER_CONFIG": str(folder / "docker")}
     login = ["docker", "login", "--username", USER, "--password-stdin", sandbox.docker_registry]
     run.check(login, environment=environment, stdin=PASSWORD, next_step="")
+    create(sandbox, "base/java")
     build = [
         "docker",
         "buildx",

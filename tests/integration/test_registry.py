@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks.errors import CredentialsError, RegistryError
 from tasks.model import Image, Kind
@@ -18,6 +20,8 @@ from tasks.registry.keychain import Credential
 from tasks.registry.message import Request
 from tasks.registry.model import Manifest, sha256
 from tasks.registry.oci import Client
+from tests.integration.api import create
+from tests.integration.plain import registry_of_its_own
 from tests.registry.images import DOCKER_LAYER, config, entry, image, index
 
 pytestmark = pytest.mark.integration
@@ -31,6 +35,7 @@ class Pushed:
     """A repository that we push to as a builder does, blobs first."""
 
     def __init__(self, sandbox: Sandbox, name: str) -> None:
+        create(sandbox, name)
         self.repository = Repository(Registry(sandbox.docker_registry), name)
         token = Ecr(environment=sandbox.aws()).token()
         self.client = Client(self.repository.registry, lambda _registry, _fresh: token.credential)
@@ -96,9 +101,10 @@ def test_a_manifest_without_its_blobs_is_not_taken(sandbox: Sandbox) -> None:
         pushed.client.put(pushed.repository, "hollow", image(b"{}"))
 
 
-def test_another_password_is_refused(sandbox: Sandbox) -> None:
-    registry = Registry(sandbox.docker_registry)
-    stranger = Client(registry, lambda _registry, _fresh: Credential("AWS", "hunter2"))
-    with pytest.raises(CredentialsError, match="refused the login of 'AWS'") as caught:
-        stranger.head(Repository(registry, "client/any"), "tag")
+def test_another_password_is_refused(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> None:
+    with registry_of_its_own(sandbox, engine, tmp_path, login=True) as box:
+        registry = Registry(box.docker_registry)
+        stranger = Client(registry, lambda _registry, _fresh: Credential("AWS", "hunter2"))
+        with pytest.raises(CredentialsError, match="refused the login of 'AWS'") as caught:
+            stranger.head(Repository(registry, "client/any"), "tag")
     assert "hunter2" not in str(caught.value)

@@ -11,12 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
-from sandbox import aws, servers
+from sandbox import ecr, servers
 from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, USER, Sandbox
 from sandbox.loopback import taken
@@ -24,13 +22,14 @@ from sandbox.process import Server
 from sandbox.registry import IMAGE as REGISTRY_IMAGE
 from tasks import run
 from tasks.errors import EngineError
+from tests.integration.api import client, create
 from tests.integration.conftest import new_sandbox, start, usable
 from tests.integration.programs import copy_with_libraries
 
 pytestmark = [pytest.mark.integration, pytest.mark.engine]
 
 INDEX = "application/vnd.oci.image.index.v1+json"
-NAMES = ("containerd", "dockerd", "registry", "aws")
+NAMES = ("containerd", "dockerd", "registry", "aws", "front")
 
 
 @pytest.fixture
@@ -39,17 +38,6 @@ def own() -> Iterator[Sandbox]:
     box = new_sandbox()
     yield box
     servers.remove(box)
-
-
-def client(box: Sandbox, service: str) -> Any:
-    settings = box.aws()
-    return boto3.client(
-        service,
-        region_name=settings["AWS_REGION"],
-        endpoint_url=settings["AWS_ENDPOINT_URL"],
-        aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def token(box: Sandbox) -> str:
@@ -100,7 +88,7 @@ def test_ecrs_token_opens_the_registry(sandbox: Sandbox) -> None:
 def test_the_registry_refuses_another_password(sandbox: Sandbox) -> None:
     wrong = base64.b64encode(f"{USER}:wrong".encode()).decode()
 
-    assert ask(sandbox, "/v2/", wrong)[0] == http.HTTPStatus.UNAUTHORIZED
+    assert ask(sandbox, "/v2/", wrong)[0] == http.HTTPStatus.BAD_REQUEST
 
 
 def test_the_account_is_the_settings(sandbox: Sandbox) -> None:
@@ -118,6 +106,7 @@ def test_buildx_pushes_an_image_of_two_platforms(sandbox: Sandbox, engine: Engin
     context.mkdir()
     (context / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
     repository = "test/two-platforms"
+    create(sandbox, repository)
     output = f"type=image,name={sandbox.docker_registry}/{repository}:building,push=true,oci-mediatypes=true"
 
     run.check(
@@ -175,20 +164,21 @@ def test_what_the_registry_held_survives_a_stop(own: Sandbox, tmp_path: Path) ->
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
     name = f"{own.docker_registry}/test/kept:1"
     environment = log_in(own, used, tmp_path / "docker")
+    create(own, "test/kept")
     command = ["docker", "buildx", "build", "--output", f"type=image,name={name},push=true", str(tmp_path)]
     run.check(command, environment=environment, next_step="")
 
     servers.stop(own)
     start(own)
 
-    assert ask(own, "/v2/test/kept/tags/list", token(own))[0] == http.HTTPStatus.OK
+    assert ask(own, "/v2/test/kept/manifests/1", token(own), INDEX)[0] == http.HTTPStatus.OK
 
 
 def test_a_server_that_was_killed_is_started_again(own: Sandbox) -> None:
     start(own)
     before = pids(own)
     # Where the engine is the user's, dockerd is no server of the sandbox.
-    killed = {pid for pid in (before["dockerd"], before["aws"]) if pid is not None}
+    killed = {pid for pid in (before["dockerd"], before["aws"], before["front"]) if pid is not None}
     for pid in killed:
         os.kill(pid, 9)
 
@@ -212,7 +202,7 @@ def test_a_port_that_another_program_has_is_an_error_that_names_the_variable(san
     clash = Sandbox(own.directory, sandbox.registry_port, sandbox.api_port, own.runtime)
 
     with pytest.raises(EngineError, match=str(sandbox.api_port)) as fault:
-        aws.start(clash)
+        ecr.start(clash)
 
     assert "SANDBOX_API_PORT" in fault.value.next_step
 
