@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import IO
 
 from tasks import files
+from tasks.invocation import spelled
 from tasks.views.words import WIDTH
 
 STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "1"}
@@ -77,6 +78,7 @@ class Terminal:
 
     def write(self, text: str) -> None:
         """Write text as one piece, in whatever the stream can encode; a reader that has gone misses it."""
+        text = spelled(text)
         encoding = self._stream.encoding or "utf-8" if hasattr(self._stream, "encoding") else "utf-8"
         try:
             text.encode(encoding)

@@ -31,6 +31,9 @@ PATIENCE = 0.5
 FRAME_SECONDS = 0.125
 """How often the board is drawn anew."""
 
+WIDEST = 100
+"""Columns that a row takes at most: what is no wider needs no second row in a window that is made narrower."""
+
 _WORTH_TELLING = 100_000
 """Bytes below which a transfer is over before anybody has read of it."""
 
@@ -169,15 +172,15 @@ def drawn(run: Run, now: float, columns: int, rows: int, terminal: Terminal) -> 
         rows: how high it is.
         terminal: what can be shown.
     """
-    ascii_only = not terminal.unicode
+    ascii_only, wide = not terminal.unicode, min(columns - 1, WIDEST)
     frames = _ASCII_FRAMES if ascii_only else _FRAMES
     running = [work for work in run.running if work.verb in _WORK]
     shown = running[: max(0, rows - 4)]
     # Of all images and not only of those in flight, so that nothing jumps when one is done.
     names = max((width(work.image or work.task) for work in [*run.images, *shown]), default=0)
     sign = frames[int(now * 8) % len(frames)]
-    lines = [_row(work, sign, now, names, columns - 1, terminal) for work in shown]
-    totals = _totals(run, now, len(running) - len(shown), "-" if ascii_only else "·", columns - 1)
+    lines = [_row(work, sign, now, names, wide, terminal) for work in shown]
+    totals = _totals(run, now, len(running) - len(shown), "-" if ascii_only else "·", wide)
     found = ["", *lines, terminal.paint(totals, "strong")]
     return found[-max(1, rows - 1) :]
 
