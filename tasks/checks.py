@@ -11,6 +11,7 @@ from typing import Any
 from tasks import run
 from tasks.actions import NO_CAPTURE, action
 from tasks.errors import CommandError
+from tasks.invocation import spelled
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 """Where the tests and the configuration of the tools are."""
@@ -23,7 +24,7 @@ def tasks() -> Iterator[dict[str, Any]]:
     common = {"uptodate": [False], "io": NO_CAPTURE, "verbosity": 2}
     yield {
         "basename": "test",
-        "doc": "Run the tests; ./doitw test -k NAME passes options on to pytest.",
+        "doc": spelled("Run the tests; ./doitw test -k NAME passes options on to pytest."),
         "actions": [_test],
         "pos_arg": "arguments",
         **common,

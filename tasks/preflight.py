@@ -88,7 +88,9 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def is_not_needed(session: Session) -> bool:
-    """Whether nothing is to be built, and the registry said so."""
+    """Whether nothing is to be built, and the registry said so; never where it is all that was asked for."""
+    if session.examines:
+        return False
     decisions = (session.decisions.of(image) for image in session.pushes)
     return not session.loads and not any(isinstance(decision, Missing | Unknown) for decision in decisions)
 
@@ -106,6 +108,8 @@ def preflight(session: Session) -> dict[str, Any]:
     if is_not_needed(session):
         return {}
     faults = look(session)
+    if session.examines:
+        return _told(session, faults)
     if not faults.found:
         return {}
     for image in _missing(session):
@@ -116,6 +120,15 @@ def preflight(session: Session) -> dict[str, Any]:
     if len(stuck) == len(session.pushes) and (faults.general or not session.loads):
         raise PreflightError(f"nothing can be built; this stands in the way:\n{faults}")
     return {"note": f"this stands in the way:\n{faults.outlined()}"}
+
+
+def _told(session: Session, faults: Faults) -> dict[str, Any]:
+    """Return in a note that nothing stands in the way; PreflightError with every fault and its remedy where some do."""
+    if faults.found:
+        raise PreflightError(f"this stands in the way:\n{faults}")
+    building = len(_missing(session))
+    current = len(session.pushes) - building
+    return {"note": f"nothing stands in the way: {building} to build, {current} in the registry"}
 
 
 def look(session: Session) -> Faults:

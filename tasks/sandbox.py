@@ -15,6 +15,7 @@ from sandbox.layout import Sandbox
 from tasks.actions import NO_CAPTURE, action
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
+from tasks.invocation import spelled
 from tasks.session import Session
 
 _TASK = "sandbox"
@@ -34,7 +35,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
     }
     yield {
         "basename": f"{_TASK}:stop",
-        "doc": "Stop the sandbox; `doit clean sandbox` removes what it made.",
+        "doc": spelled("Stop the sandbox; `doit clean sandbox` removes what it made."),
         "actions": [action(_stop, session.sandbox, used)],
         "uptodate": [False],
         "io": NO_CAPTURE,

@@ -68,9 +68,13 @@ class Session:
         self._asked: tuple[tuple[Image, ...], tuple[Image, ...]] | None = None
         self.boots = False
         """Whether the builder is to be ready even if nothing is built."""
+        self.examines = False
+        """Whether to find what stands in the way is all that this run is asked for."""
         self._closing = contextlib.ExitStack()
         self.sizes: dict[str, int] = {}
         """How many bytes the registry holds for the images that were read back, by name."""
+        self.exit_code = 0
+        """What the run ends with, once the reporter knows."""
         self.watcher: Callable[[str, Progress], None] | None = None
         """Is told how far builds are, by the name of the task; called from workers."""
         self._files: dict[str, list[str]] = {}
@@ -240,10 +244,19 @@ class Session:
 
         return Records(lambda: self.client, Listings(self.state.listings, self._digests.entries))
 
-    def ask(self, pushes: Iterable[Image], loads: Iterable[Image], *, boots: bool = False) -> None:
-        """Say which images this run pushes, which it loads into the engine, and whether the builder was named."""
+    def ask(
+        self, pushes: Iterable[Image], loads: Iterable[Image], *, boots: bool = False, examines: bool = False
+    ) -> None:
+        """Say which images this run pushes and which it loads into the engine.
+
+        Args:
+            pushes: the images that it pushes.
+            loads: those that it loads.
+            boots: whether the builder was named.
+            examines: whether the preflight was named, and no image is pushed or loaded.
+        """
         self._asked = tuple(pushes), tuple(loads)
-        self.boots = boots
+        self.boots, self.examines = boots, examines
 
     @property
     def pushes(self) -> tuple[Image, ...]:

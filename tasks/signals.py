@@ -16,6 +16,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -38,6 +39,10 @@ def code(number: int) -> int:
     return 128 + number
 
 
+received: list[int] = []
+"""The signal that ended, or is ending, the command of this process; empty while there was none."""
+
+
 @contextlib.contextmanager
 def interrupts() -> Iterator[list[int]]:
     """Raise KeyboardInterrupt at the first of the signals; the list that is yielded tells which it was.
@@ -45,12 +50,14 @@ def interrupts() -> Iterator[list[int]]:
     A SIGHUP that is ignored stays ignored, as nohup wants it. A SIGINT does not: a shell has commands in the background
     ignore it, and CI systems start theirs so and then send it. For the main thread alone, as signals are.
     """
-    received: list[int] = []
+    received.clear()
+    _ending.clear()
 
     def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # A signal handler's signature.
         if not received:
             received.append(number)
-            raise KeyboardInterrupt
+            if not _ending.is_set():
+                raise KeyboardInterrupt
 
     def nothing(number: int, frame: FrameType | None) -> None:
         pass
@@ -60,10 +67,42 @@ def interrupts() -> Iterator[list[int]]:
         numbers.append(signal.SIGHUP)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_watched(frozenset(numbers), received))
+        stack.enter_context(_raised_again())
         stack.callback(signal.signal, _WAKE, signal.signal(_WAKE, nothing))
         for number in numbers:
             stack.callback(signal.signal, number, signal.signal(number, handle))
         yield received
+
+
+_ending = threading.Event()
+
+
+def ending() -> None:
+    """Say that the command has ended and puts away what it held; a first signal from now on only changes its code."""
+    _ending.set()
+
+
+@contextlib.contextmanager
+def _raised_again() -> Iterator[None]:
+    """Raise an interrupt again that came where Python passes over exceptions, and print nothing of it there.
+
+    Python calls back in the middle of other code, for an import's lock or an object that goes away, and goes on after
+    whatever that raises.
+    """
+    main, before = threading.get_ident(), sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt) or not received:
+            before(unraisable)
+            return
+        number = received.pop()
+        threading.Timer(WAKE_SECONDS, signal.pthread_kill, (main, number)).start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from tasks import files
+from tasks.invocation import spelled
 from tasks.secrets import without_secrets
 from tasks.views.words import WIDTH
 
@@ -61,9 +63,23 @@ class Terminal:
         """How wide lines are to be."""
         return columns(self._stream)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many columns and rows the terminal has now."""
+        try:
+            found = os.get_terminal_size(self._stream.fileno())
+        except (AttributeError, OSError, ValueError):  # As above.
+            return 80, 24
+        return found.columns or 80, found.lines or 24  # A terminal that nobody told its size says 0.
+
+    @property
+    def unicode(self) -> bool:
+        """Whether it shows more than ASCII."""
+        return (getattr(self._stream, "encoding", None) or "utf-8").lower().startswith("utf")
+
     def write(self, text: str) -> None:
         """Write text as one piece, in whatever the stream can encode; a reader that has gone misses it."""
-        text = without_secrets(text)
+        text = spelled(without_secrets(text))
         encoding = self._stream.encoding or "utf-8" if hasattr(self._stream, "encoding") else "utf-8"
         try:
             text.encode(encoding)
@@ -107,3 +123,30 @@ class Guarded:
 def printable(text: str) -> str:
     """Return others' text without what would steer a terminal: builds print whatever they like."""
     return _CONTROL.sub("", text.replace("\r\n", "\n"))
+
+
+def width(text: str) -> int:
+    """Return how many columns a text takes (Unicode's UAX 11); it holds no control characters."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(character) for character in text)
+
+
+def clipped(text: str, columns: int, *, ascii_only: bool = False) -> str:
+    """Return a text as it is where it fits, else its beginning and what says that there is more."""
+    if width(text) <= columns:
+        return text
+    more = "" if ascii_only else "…"
+    kept, left = "", columns - len(more)
+    for character in text:
+        left -= _columns(character)
+        if left < 0:
+            break
+        kept += character
+    return kept + more if columns > 0 else ""
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import sys
 from typing import Any
 
 from doit.cmd_forget import Forget as DoitForget
-from doit.cmd_help import Help as DoitHelp
 from doit.cmd_ignore import Ignore as DoitIgnore
 from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
 from doit.cmd_resetdep import ResetDep as DoitResetDep
+from doit.exceptions import InvalidCommand
 
+from tasks.commands import usage
 from tasks.commands.names import matching
-from tasks.commands.options import Changing, Reading, encoded, no_arguments
+from tasks.commands.options import Changing, Interruptible, Reading, encoded, no_arguments
 from tasks.composition import current
+from tasks.configuration.suggest import did_you_mean
 from tasks.decision import Blocked, Missing, Retag, Unknown
+from tasks.errors import quoted
 from tasks.terminal import Terminal
 
 
@@ -26,6 +27,7 @@ class List(Reading, DoitList):
     """`doit list`, of patterns too."""
 
     name = "list"
+    doc_purpose = "list tasks"
 
     def _list_filtered(self, tasks: dict[str, Any], filter_tasks: list[str], include_subtasks: bool) -> list[Any]:  # noqa: FBT001  # doit's signature.
         return list(super()._list_filtered(tasks, matching(tasks, filter_tasks), include_subtasks))
@@ -35,6 +37,7 @@ class Info(Reading, DoitInfo):
     """`doit info`, with the image's decision for the reason."""
 
     name = "info"
+    doc_purpose = "show a task: what it waits for, and whether it would run"
     _image: str | None = None
 
     def _execute(self, pos_args: list[str], hide_status: bool) -> int:  # noqa: FBT001  # doit hands over its options.
@@ -82,6 +85,7 @@ class Forget(Changing, DoitForget):
     """`doit forget`, of patterns too."""
 
     name = "forget"
+    doc_purpose = "forget what is remembered of tasks; it decides nothing"
     sel_tasks: list[str] | None
 
     def _execute(self, forget_sub: bool, forget_disable_default: bool, forget_all: bool) -> int:  # noqa: FBT001  # doit hands over its options.
@@ -93,6 +97,7 @@ class Ignore(Changing, DoitIgnore):
     """`doit ignore`, of patterns too."""
 
     name = "ignore"
+    doc_purpose = "skip tasks in later runs, until `forget`"
 
     def _execute(self, pos_args: list[str]) -> int:
         return int(super()._execute(matching([task.name for task in self.task_list], pos_args)) or 0)
@@ -102,20 +107,45 @@ class ResetDep(Changing, DoitResetDep):
     """`doit reset-dep`, of patterns too."""
 
     name = "reset-dep"
+    doc_purpose = "remember the files of tasks as they are now; it decides nothing"
 
     def _execute(self, pos_args: list[str]) -> int:
         return int(super()._execute(matching([task.name for task in self.task_list], pos_args)) or 0)
 
 
-class Help(DoitHelp):
-    """`doit help`, which doit prints to whoever is there."""
+class Help(Interruptible):
+    """`doit help`: the overview, a command, or a task."""
 
     name = "help"
+    doc_purpose = "show what there is, or how a task or command is used"
+    doc_usage = "[TASK | COMMAND]"
+    cmd_options = ()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._commands = kwargs["cmds"]
+        self._made_with = kwargs
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Run the command; return its exit code."""
-        text = io.StringIO()
-        with contextlib.redirect_stdout(text):
-            ended = int(super().execute(params, args) or 0)
-        Terminal(sys.stdout, os.environ).write(text.getvalue())
-        return ended
+        if not args:
+            self._say(usage.overview(self._commands.to_dict()))
+        elif args[0] in self._commands:
+            self._say(usage.of_command(self._commands.get_plugin(args[0])(**self._made_with)))
+        else:
+            return super().execute(params, args)
+        return 0
+
+    def _execute(self, pos_args: list[str]) -> int:
+        tasks = {task.name: task for task in self.task_list}
+        if pos_args[0] not in tasks:
+            guess = did_you_mean(pos_args[0], [*tasks, *self._commands])
+            raise InvalidCommand(
+                f"there is no task or command {quoted(pos_args[0])}{guess}\n"
+                "  next: `doit help` lists them; `doit list --all` lists every task"
+            )
+        self._say(usage.of_task(tasks[pos_args[0]]))
+        return 0
+
+    def _say(self, text: str) -> None:
+        Terminal(sys.stdout, os.environ).write(text)

@@ -16,10 +16,11 @@ from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import files
+from tasks.commands import usage
 from tasks.composition import close, initial_directory
 from tasks.configuration.suggest import did_you_mean
 from tasks.decision import FAULTS, TO_DO
-from tasks.signals import code, interrupts
+from tasks.signals import code, ending, interrupts
 from tasks.terminal import Terminal
 
 SANDBOX = "sandbox"
@@ -57,30 +58,44 @@ def state_code(states: Collection[str]) -> int:
     return SOMETHING_TO_DO if TO_DO.intersection(states) else 0
 
 
+def faults_code(states: Collection[str]) -> int:
+    """Return the exit code without --exit-code: 1 where a run would fail for an image, 0 where it would not."""
+    return 1 if FAULTS.intersection(states) else 0
+
+
 class Interruptible(DoitCmdBase):
     """A command that a signal ends as it ends a run: at once, without a traceback, and the exit code tells."""
+
+    outstream: Any
+
+    def parse_execute(self, in_args: list[str]) -> Any:
+        """Parse the words of the command line and run the command, or show its help."""
+        if asks_help(in_args):
+            Terminal(self.outstream, os.environ).write(usage.of_command(self))
+            return 0
+        return super().parse_execute(options_first(self.cmdparser, in_args, self.name))
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Run the command; return its exit code, or 128 and a signal's number where that ended it."""
         with interrupts() as received:
+            ended = 0
             try:
                 ended = int(super().execute(params, args) or 0)
                 self.outstream.flush()
             except KeyboardInterrupt:
-                return code(received[0])
+                pass
             except BrokenPipeError:
                 # Whoever read it has seen enough, as `head` has.
                 files.discard(self.outstream)
-                return code(signal.SIGPIPE)
+                ended = code(signal.SIGPIPE)
             finally:
+                ending()
                 close()
-        return ended
+            return code(received[0]) if received else ended
 
 
 class Changing(Interruptible):
     """A command that changes something: all of it, whether or not somebody still reads what it says."""
-
-    outstream: Any
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Run the command; return its exit code."""
@@ -94,13 +109,6 @@ class Reading(Interruptible):
 
     execute_tasks = False
 
-    def parse_execute(self, in_args: list[str]) -> Any:
-        """Parse the words of the command line and run the command, or show its help."""
-        if {"--help", "-h"} & set(in_args):
-            self.say(f"{self.help()}\n")
-            return 0
-        return super().parse_execute(options_first(self.cmdparser, in_args, self.name))
-
     def say(self, text: str) -> None:
         """Write to whoever reads us, in an encoding that they have, and as long as they read."""
         Terminal(self.outstream, os.environ).write(text)
@@ -110,6 +118,12 @@ class Reading(Interruptible):
         if SANDBOX in args:
             set_var("target", SANDBOX)
         return super().execute(params, args)
+
+
+def asks_help(words: list[str]) -> bool:
+    """Return whether the words ask how something is used; what follows `--` is somebody else's."""
+    own = words[: words.index("--")] if "--" in words else words
+    return not {"-h", "--help"}.isdisjoint(own)
 
 
 def text_option(name: str, what: str, *, short: str = "", choices: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
@@ -144,11 +158,11 @@ def options_first(parser: CmdParse, words: list[str], command: str) -> list[str]
         InvalidCommand: an option is unknown or ambiguous, or lacks its value.
     """
     next_step = f"\n  next: `doit help {command}` lists the options"
+    own, others = (words[: words.index("--")], words[words.index("--") :]) if "--" in words else (words, [])
     try:
-        options, arguments = getopt.gnu_getopt(words, parser.get_short(), parser.get_long())
+        options, arguments = getopt.gnu_getopt(own, parser.get_short(), parser.get_long())
     except getopt.GetoptError as fault:
-        known = [f"--{name.removesuffix('=')}" for name in parser.get_long()]
-        guess = did_you_mean(f"--{fault.opt}", known) if "not recognized" in fault.msg else ""
+        guess = did_you_mean(f"--{fault.opt}", _long(parser)) if "not recognized" in fault.msg else ""
         raise InvalidCommand(f"{command}: {fault.msg}{guess}{next_step}") from None
     first: list[str] = []
     for name, value in options:
@@ -156,7 +170,11 @@ def options_first(parser: CmdParse, words: list[str], command: str) -> list[str]
         if takes_value and not value:  # An empty variable in a script, which must not pass for no option at all.
             raise InvalidCommand(f"{command}: option {name} has an empty value{next_step}")
         first += [name, value] if takes_value else [name]
-    return first + arguments
+    return first + arguments + others
+
+
+def _long(parser: CmdParse) -> list[str]:
+    return [f"--{name.removesuffix('=')}" for name in parser.get_long()]
 
 
 def arguments(words: list[str]) -> list[str]:

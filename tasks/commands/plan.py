@@ -10,7 +10,7 @@ from doit.exceptions import InvalidCommand
 from tasks import build
 from tasks.closure import closure, images_of
 from tasks.commands.names import matching
-from tasks.commands.options import EXIT_CODE, JSON, Reading, arguments, encoded, state_code
+from tasks.commands.options import EXIT_CODE, JSON, Reading, arguments, encoded, faults_code, state_code
 from tasks.commands.target import check_destination, check_sandbox
 from tasks.composition import current
 from tasks.plan import Plan, plan, where
@@ -27,7 +27,10 @@ class PlanCommand(Reading):
     name = "plan"
     doc_purpose = "say what a run would do and why, changing nothing"
     doc_usage = "[TASK ...] [VARIABLE=VALUE ...]"
-    doc_description = "Without tasks, of push_all. docs/plan-and-why.md describes what it prints."
+    doc_description = (
+        "Without tasks, of push_all. Exit code 0; 1 where an image is blocked or unknown, so that a run would fail; 3 "
+        "where nothing says where images go. docs/plan-and-why.md describes what it prints."
+    )
 
     cmd_options = (
         JSON,
@@ -44,7 +47,7 @@ class PlanCommand(Reading):
         else:
             stream = self.outstream
             self.say(as_text(found, target, version, colour=colours(stream), width=columns(stream)))
-        return state_code(found.counts) if exit_code else 0
+        return state_code(found.counts) if exit_code else faults_code(found.counts)
 
     def _plan(self, session: Session, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
         needed = closure(tasks, names)

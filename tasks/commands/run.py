@@ -7,6 +7,7 @@ the sandbox as the target, where it is on the command line ─▶ names checked 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,14 +18,17 @@ from doit.exceptions import InvalidCommand
 
 from tasks import digests_file, lock, run
 from tasks.closure import closure, images_of
+from tasks.commands import usage
 from tasks.commands.names import matching
+from tasks.commands.options import SANDBOX, Reading, asks_help, options_first
 from tasks.commands.target import check_destination
 from tasks.composition import close, current
-from tasks.errors import LockedError, SleeperImagesError
+from tasks.errors import LockedError, SleeperImagesError, quoted
 from tasks.model import Image
 from tasks.session import Session
-from tasks.signals import code, interrupts
+from tasks.signals import code, ending, interrupts
 from tasks.stage import sweep
+from tasks.terminal import Terminal
 from tasks.views.words import WIDTH, folded
 
 LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
@@ -35,21 +39,54 @@ class Run(DoitRun):
     """Runs tasks."""
 
     name = "run"
+    doc_purpose = "run tasks; the word `run` may be left out"
+    doc_usage = "[OPTION ...] TASK ... [SETTING=VALUE ...]"
+    doc_description = (
+        "docs/settings.md describes the settings, docs/reliability.md the exit codes. What follows `test` is pytest's."
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._commands = kwargs.get("cmds")
+        self._made_with = kwargs
+
+    def parse_execute(self, in_args: list[str]) -> Any:
+        """Parse the words of the command line and run them; a command that reads may follow the word `sandbox`."""
+        if asks_help(in_args):
+            Terminal(self.outstream, os.environ).write(usage.of_command(self))
+            return 0
+        if in_args[:1] == [SANDBOX] and in_args[1:] and in_args[1] in (self._commands or ()):
+            return self._in_sandbox(in_args[1], in_args[2:])
+        if in_args[:1] == ["test"] and "--" not in in_args:
+            in_args = ["test", "--", *in_args[1:]]
+        return super().parse_execute(options_first(self.cmdparser, in_args, self.name))
+
+    def _in_sandbox(self, name: str, words: list[str]) -> Any:
+        command = self._commands.get_plugin(name)(**self._made_with)  # type: ignore[union-attr]  # Its caller looked.
+        if not isinstance(command, Reading | Run):
+            raise InvalidCommand(
+                f"`{SANDBOX}` stands before tasks and before commands that only read, not before `{name}`\n"
+                f"  next: `doit help {name}` says how it is used"
+            )
+        set_var("target", SANDBOX)
+        return command.parse_execute([SANDBOX, *words] if isinstance(command, Run) else words)
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Run doit's command; return its exit code, or 128 and a signal's number where that ended it."""
-        if "sandbox" in args:
-            set_var("target", "sandbox")
+        if SANDBOX in args:
+            set_var("target", SANDBOX)
         with interrupts() as received:
+            ended = 0
             try:
-                return int(super().execute(params, args) or 0)
+                ended = int(super().execute(params, args) or 0)
             except KeyboardInterrupt:
                 # Not among what the run prints, which a program may read.
                 sys.stderr.write("interrupted; what was finished is kept, run again to go on\n")
-                return code(received[0])
             finally:
+                ending()
                 run.stop_all()
                 close()
+            return code(received[0]) if received else ended
 
     def _execute(  # noqa: PLR0917  # doit hands over its options by these names (doit 0.37, cmd_base.py:548-552).
         self,
@@ -78,12 +115,11 @@ class Run(DoitRun):
                 held.callback(self._record_digests, session)
             if {"push", "build"} & verbs:
                 _sweep(session)
-            return int(
-                super()._execute(
-                    outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
-                    auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
-                )
+            ended = super()._execute(
+                outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
+                auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
             )  # fmt: skip
+            return session.exit_code if ended in {1, 2} else int(ended)
 
     def _record_digests(self, session: Session) -> None:
         """Bring this checkout's digests.json up to date, whatever became of the run."""
@@ -117,7 +153,10 @@ class Run(DoitRun):
         for word in self.sel_tasks:
             if word.startswith("-"):
                 return  # Options of the task before it; doit parses them.
-            matching(tasks, [word], "task or command")
+            if word in (self._commands or ()) and word not in tasks:
+                others = " ".join(other for other in self.sel_tasks if other != word)
+                raise InvalidCommand(f"{quoted(word)} is a command\n  next: name it first: `doit {word} {others}`")
+            matching(tasks, [word], "task or command", self._commands or ())
             if word in tasks and tasks[word].pos_arg is not None:
                 return  # It takes the rest of the line.
 
@@ -131,7 +170,12 @@ class Run(DoitRun):
             pushes = session.selected  # Each of them alone is about what push_all would push.
         loads = images_of(session.catalogue, tasks, names, "build")
         engine_only = "builder" in verbs and verbs <= {"build", "builder", "preflight", "sandbox"}
-        session.ask(pushes=() if engine_only else pushes, loads=loads, boots="builder" in self.sel_tasks)
+        session.ask(
+            pushes=() if engine_only else pushes,
+            loads=loads,
+            boots="builder" in self.sel_tasks,
+            examines="preflight" in self.sel_tasks and not {"push", "build"} & verbs,
+        )
         if session.pushes and not session.settings.sandbox:
             check_destination(session)
         return verbs

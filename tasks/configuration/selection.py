@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from tasks.configuration.settings import Settings
-from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.suggest import did_you_mean, did_you_mean_pattern
 from tasks.errors import SelectionError, quoted
 from tasks.model import Catalogue, Image, Kind
 
@@ -59,8 +59,9 @@ def _matching(patterns: Sequence[str], names: Sequence[str], origin: str, faults
     for pattern in patterns:
         matches = {name for name in names if fnmatchcase(name, pattern)}
         if not matches:
-            verb = "matches" if any(sign in pattern for sign in "*?[") else "is called"
-            suggestion = did_you_mean(pattern.strip("*?"), names)
+            glob = any(sign in pattern for sign in "*?[")
+            verb = "matches" if glob else "is called"
+            suggestion = did_you_mean_pattern(pattern, names) if glob else did_you_mean(pattern, names)
             faults.append(f"IMAGES ({origin}): no image {verb} {quoted(pattern)}{suggestion}")
         chosen |= matches
     return chosen

@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -47,7 +48,8 @@ from tasks.secrets import safe
 from tasks.session import Session
 from tasks.terminal import Terminal
 
-_UNMET = "UnmetDependency"
+_UNMET, _FAILED = "UnmetDependency", "TaskFailed"
+"""What doit calls a task that cannot begin because another one failed, and one that failed with an error of ours."""
 
 
 class Display(Protocol):
@@ -79,6 +81,8 @@ class Reporter:
         self._workers: dict[int, int] = {}
         self._explaining: threading.Thread | None = None
         self._over = False
+        self._failures: list[tuple[str, bool]] = []
+        """Of each task that failed: what doit calls it, and whether it is about one image."""
 
     @staticmethod
     def display(terminal: Terminal) -> Display:
@@ -138,6 +142,7 @@ class Reporter:
     def add_failure(self, task: Any, fail: Any) -> None:
         """A task has failed, or cannot begin because another one has."""
         verb, image = _about(task)
+        self._failures.append((fail.get_name(), bool(image)))
         if fail.get_name() != _UNMET:
             self._ended(task, FAILED, {}, error=fail.get_msg())
         elif verb in IMAGE_VERBS:  # Its cause has been shown.
@@ -186,6 +191,7 @@ class Reporter:
             report = self._write_report() if worked else ""
             logs = shown(self._session.state.logs) if any(work.log for work in self._run.works.values()) else ""
             self._happened(Finished(self._now(), logs, report))
+            self._session.exit_code = exit_code(self._failures)
             self._over = True
             self._display.close()
             # Builds that an interrupt has not reached yet go on talking.
@@ -279,6 +285,21 @@ class JsonLinesReporter(Reporter):
     def display(terminal: Terminal) -> Display:
         """Return JSON."""
         return JsonLines(terminal)
+
+
+def exit_code(failures: Sequence[tuple[str, bool]]) -> int:
+    """Return what a run ends with, as docs/reliability.md has it; doit's own has 2 for every task that others need.
+
+    Args:
+        failures: of each task that failed, what doit calls the failure, and whether the task is about one image.
+    """
+    own = [failure for failure in failures if failure[0] != _UNMET]
+    if not own:
+        return 2 if failures else 0  # What was needed was passed over, because doit was told so.
+    shared = any(not of_image for _, of_image in own)
+    needed = any(name == _UNMET and of_image for name, of_image in failures)
+    bug = any(name != _FAILED for name, _ in own)
+    return 2 if bug or (shared and needed) else 1
 
 
 def _about(task: Any) -> tuple[str, str]:

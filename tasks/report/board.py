@@ -1,9 +1,12 @@
 """A run on a terminal: finished images as lines that stay, and below them a board of what is in flight.
 
-    nothing has to be done ─▶ one line that says what is waited for, where that takes long
-    something is ───────────▶ the board, which is taken away at the end
+    nothing to do ──▶ one line that says what the run waits for, if that takes long
+    something to do ▶ the board, which is removed at the end
 
-rich draws the board. It is imported when the board begins, so that a run in which nothing changed does not pay for it.
+The cursor stays at the board's first column and row. A terminal that is resized moves it along with the text there,
+whether or not it wraps the board's rows anew, so "erase from the cursor to the end of the screen" removes the whole
+board and nothing else. Each change of the screen is one write under one lock: what erases, the lines that stay, and the
+board again. docs/decisions/0024 says why no library draws it.
 """
 
 from __future__ import annotations
@@ -11,26 +14,33 @@ from __future__ import annotations
 import atexit
 import contextlib
 import itertools
+import os
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.engine.progress import human
 from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, Run, Started, Work
 from tasks.report.plain import Plain
-from tasks.terminal import Terminal, printable
-
-if TYPE_CHECKING:
-    from rich.console import Group
+from tasks.terminal import Terminal, clipped, printable, width
 
 PATIENCE = 0.5
-"""Seconds of silence after which a line says what is waited for."""
+"""Seconds of silence after which a line says what the run waits for."""
+
+FRAME_SECONDS = 0.125
+"""How often the board is drawn anew."""
+
+WIDEST = 100
+"""Columns that a row takes at most: what is no wider needs no second row in a window that is made narrower."""
 
 _WORTH_TELLING = 100_000
-"""Bytes below which a transfer is over before one has read of it."""
+"""Bytes below which a transfer is over before anybody has read of it."""
 
 _OUTPUT = {"exporting", "naming", "pushing", "unpacking"}
-_ERASE = "\r\x1b[2K"
+# This row, and what is below it. Erasing all from the first row on would have tmux keep the screen in its history.
+_ERASE = "\r\x1b[K\x1b7\x1b[B\x1b[J\x1b8"
+_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _FRAMES, _ASCII_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _WORK = IMAGE_VERBS | {"preflight", "stage", "repository", "builder", "login"}
 _DOING = {
@@ -48,139 +58,148 @@ class Board:
 
     Args:
         terminal: one that can move its cursor.
+        animated: whether it is drawn anew by itself; if not, only when something is shown, and by `redraw`.
     """
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, *, animated: bool = True) -> None:
         self._terminal = terminal
         self._plain = Plain(terminal, starts=False)
+        self._animated = animated
         self._lock = threading.RLock()
         self._run = Run()
         self._began = time.monotonic()
-        self._live: Any = None
         self._over = threading.Event()
-        self._hinting = False
+        self._on = False
+        self._errors: Any = None
 
     def show(self, event: Event, run: Run) -> None:
         """Show an event that the run has taken in."""
         with self._lock:
             self._run = run
-            if isinstance(event, Started):
-                threading.Thread(target=self._hint, name="board", daemon=True).start()
+            if isinstance(event, Started) and self._animated:
+                threading.Thread(target=self._animate, name="board", daemon=True).start()
             if isinstance(event, Finished):
                 self.close()
             if text := self._plain.text(event, run):
-                self._say(text)
-            if isinstance(event, Began) and event.verb in _WORK and self._live is None and not self._over.is_set():
+                self.say(text)
+            if isinstance(event, Began) and event.verb in _WORK and not self._on and not self._over.is_set():
                 self._start()
+
+    def say(self, text: str) -> None:
+        """Write lines that stay, above the board if there is one."""
+        with self._lock:
+            self._terminal.write(f"{_ERASE if self._on or self._hinting else ''}{text}{self._board()}")
+            self._hinting = False
+
+    def redraw(self) -> None:
+        """Draw the board anew."""
+        with self._lock:
+            if self._on:
+                self._terminal.write(_ERASE + self._board())
 
     def close(self) -> None:
         """Take the board away and give the terminal back as it was."""
         with self._lock:
             self._over.set()
-            self._erase()
-            if self._live is not None:
-                live, self._live = self._live, None
+            if self._on:
                 atexit.unregister(self.close)
-                live.stop()
+                if isinstance(sys.stderr, _Above):
+                    sys.stderr = self._errors
+                self._terminal.write(_ERASE + _SHOW)
+            elif self._hinting:
+                self._terminal.write(_ERASE)
+            self._on = self._hinting = False
 
-    def _say(self, text: str) -> None:
-        self._erase()
-        if self._live is None:
-            self._terminal.write(text)
-        else:
-            from rich.text import Text  # noqa: PLC0415  # See above.
-
-            self._live.console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
-
-    # Before there is a board
-
-    def _hint(self) -> None:
-        while not self._over.wait(PATIENCE):
-            with self._lock:
-                if self._live is not None or self._over.is_set():
-                    return
-                verbs = [work.verb for work in self._run.running]
-                if all(verb in _DOING for verb in verbs):  # Others write to the terminal themselves.
-                    what = _DOING[verbs[0]] if verbs else "reading what images are made of and asking the registry"
-                    line = f"  {what}  {time.monotonic() - self._began:.0f} s"
-                    self._terminal.write(_ERASE + self._terminal.paint(line, "faint"))
-                    self._hinting = True
-
-    def _erase(self) -> None:
-        if self._hinting:
-            self._terminal.write(_ERASE)
-            self._hinting = False
-
-    # The board
+    _hinting = False
 
     def _start(self) -> None:
-        from rich.console import Console  # noqa: PLC0415  # See above.
-        from rich.live import Live  # noqa: PLC0415
-
-        self._erase()
-        console = Console(
-            file=self._terminal.stream,
-            force_terminal=True,
-            no_color=not self._terminal.colour,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
-        self._live = Live(
-            get_renderable=lambda: self._draw(console),
-            console=console,
-            refresh_per_second=8,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=True,
-        )
         # A fault of ours must not leave a terminal without a cursor.
         atexit.register(self.close)
-        self._live.start()
+        self._on, self._errors = True, sys.stderr
+        if self._errors is not None and self._errors.isatty():
+            sys.stderr = _Above(self._errors, self)
+        self._terminal.write(_ERASE + _HIDE + self._board())
 
-    def _draw(self, console: Any) -> Group:
-        # Not under our lock: rich draws under its own, which the line that we print takes after ours.
-        run, now = self._run, time.monotonic() - self._began
-        with contextlib.suppress(RuntimeError):  # A task was added while we looked; the next frame has it.
-            return draw(run, now, console.size.height, ascii_only=not console.encoding.startswith("utf"))
-        return draw(Run(), now, console.size.height)
+    def _animate(self) -> None:
+        while not self._over.wait(FRAME_SECONDS if self._on else PATIENCE):
+            with self._lock:
+                if not self._over.is_set():
+                    self.redraw() if self._on else self._hint()
+
+    def _hint(self) -> None:
+        verbs = [work.verb for work in self._run.running]
+        if all(verb in _DOING for verb in verbs):  # Others write to the terminal themselves.
+            what = _DOING[verbs[0]] if verbs else "reading what images are made of and asking the registry"
+            columns, _ = self._terminal.size
+            line = clipped(f"  {what}  {time.monotonic() - self._began:.0f} s", columns - 1)
+            self._terminal.write(_ERASE + self._terminal.paint(line, "faint"))
+            self._hinting = True
+
+    def _board(self) -> str:
+        """Return what draws the board and moves the cursor back to its beginning; nothing where it is off."""
+        if not self._on:
+            return ""
+        columns, rows = self._terminal.size
+        lines = drawn(self._run, time.monotonic() - self._began, columns, rows, self._terminal)
+        return "\r\n".join(lines) + "\r" + (f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else "")
 
 
-def draw(run: Run, now: float, height: int, *, ascii_only: bool = False) -> Group:
-    """Return the board: a row for each task that a worker is at, and how much there is left.
+class _Above:
+    """A stream whose lines stand above the board: what libraries and Python itself write to standard error."""
+
+    def __init__(self, stream: Any, board: Board) -> None:
+        self._stream = stream
+        self._board = board
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        whole, end, self._line = (self._line + text).rpartition("\n")
+        if end:
+            self._board.say(printable(whole) + end)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def drawn(run: Run, now: float, columns: int, rows: int, terminal: Terminal) -> list[str]:
+    """Return the board's lines: one for each task that a worker is at, and how much is left.
 
     Args:
         run: the run.
         now: seconds since it began.
-        height: rows that the terminal has.
-        ascii_only: whether its encoding has no other characters.
+        columns: how wide the terminal is; no line reaches its last column, where some terminals wrap.
+        rows: how high it is.
+        terminal: what can be shown.
     """
-    from rich.console import Group  # noqa: PLC0415  # See above.
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
+    ascii_only, wide = not terminal.unicode, min(columns - 1, WIDEST)
     frames = _ASCII_FRAMES if ascii_only else _FRAMES
-    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="crop" if ascii_only else "ellipsis", ratio=1)
-    table.add_column(no_wrap=True, justify="right")
-    table.add_column(no_wrap=True, justify="right")
     running = [work for work in run.running if work.verb in _WORK]
-    shown = running[: max(1, height - 4)]
+    shown = running[: max(0, rows - 4)]
     # Of all images and not only of those in flight, so that nothing jumps when one is done.
-    widest = max((len(work.image) for work in run.images), default=0)
-    for work in shown:
-        what, progress = _what(work), work.progress
-        moved = human(progress.sent) if progress.sent >= _WORTH_TELLING else ""
-        if moved and progress.size:
-            moved += f" of {human(progress.size)}"
-        table.add_row(
-            Text.assemble((frames[int(now * 8) % len(frames)], "cyan"), f" {work.image or work.task:<{widest}}"),
-            Text(what, style="dim"),
-            Text(moved, style="dim"),
-            Text(f"{max(0.0, now - (work.began or now)):.0f} s"),
-        )
-    return Group("", table, _totals(run, now, len(running) - len(shown), "-" if ascii_only else "·"))
+    names = max((width(work.image or work.task) for work in [*run.images, *shown]), default=0)
+    sign = frames[int(now * 8) % len(frames)]
+    lines = [_row(work, sign, now, names, wide, terminal) for work in shown]
+    totals = _totals(run, now, len(running) - len(shown), "-" if ascii_only else "·", wide)
+    found = ["", *lines, terminal.paint(totals, "strong")]
+    return found[-max(1, rows - 1) :]
+
+
+def _row(work: Work, sign: str, now: float, names: int, columns: int, terminal: Terminal) -> str:
+    progress = work.progress
+    moved = human(progress.sent) if progress.sent >= _WORTH_TELLING else ""
+    if moved and progress.size:
+        moved += f" of {human(progress.size)}"
+    took = f"{max(0.0, now - (work.began or now)):.0f} s"
+    end = f"  {moved:>9}  {took:>5}" if moved else f"  {took:>5}"
+    ascii_only = not terminal.unicode
+    name = clipped(f" {work.image or work.task:<{names}}", columns - 1 - width(end), ascii_only=ascii_only)
+    if not name:
+        return clipped(f"{sign} {work.image or work.task}", columns, ascii_only=ascii_only)
+    room = columns - 1 - width(name) - width(end)
+    what = clipped(f"  {_what(work)}", room, ascii_only=ascii_only)
+    what += " " * (room - width(what))
+    return terminal.paint(sign, "change") + name + terminal.paint(what, "faint") + end
 
 
 def _what(work: Work) -> str:
@@ -195,15 +214,15 @@ def _what(work: Work) -> str:
     return " ".join(words).removesuffix(" for").removesuffix(" to")
 
 
-def _totals(run: Run, now: float, hidden: int, dot: str) -> Any:
-    from rich.text import Text  # noqa: PLC0415  # See above.
-
+def _totals(run: Run, now: float, hidden: int, dot: str, columns: int) -> str:
     images = run.images
     done = sum(1 for work in images if work.outcome)
     bad = sum(1 for work in images if work.outcome in {"failed", NOT_RUN})
     running = sum(1 for work in images if work.running)
-    parts = [f"{done} of {len(images)} done", f"{running} in flight", f"{len(images) - done - running} waiting"]
-    parts += [f"{bad} failed or not run"] if bad else []
-    parts += [f"{hidden} not shown"] if hidden else []
     minutes, seconds = divmod(int(now), 60)
-    return Text(f"{f' {dot} '.join(parts)} {dot} {minutes}:{seconds:02}", style="bold", no_wrap=True)
+    # From the left what matters most, as a narrow terminal shows no more.
+    parts = [f"{done} of {len(images)} done"]
+    parts += [f"{bad} failed or not run"] if bad else []
+    parts += [f"{running} in flight", f"{len(images) - done - running} waiting"]
+    parts += [f"{hidden} not shown"] if hidden else []
+    return clipped(f" {dot} ".join([*parts, f"{minutes}:{seconds:02}"]), columns, ascii_only=dot == "-")

@@ -13,7 +13,7 @@ def doit(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
         "def task_test():\n    return {'actions': None}\n"
     )
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    argv = [sys.executable, "-m", "doit", "plan", *words]
+    argv = [sys.executable, "-m", "tasks", "plan", *words]
     return subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -22,7 +22,7 @@ def project(tmp_path: Path) -> Path:
 
 def doit(project: Path, *words: str, **exported: str) -> subprocess.CompletedProcess[str]:
     ours = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    argv = [sys.executable, "-m", "doit", "settings", *words]
+    argv = [sys.executable, "-m", "tasks", "settings", *words]
     return subprocess.run(argv, cwd=project, env=ours | exported, capture_output=True, text=True, check=False)
 
 

@@ -71,7 +71,7 @@ class Graph:
     def doit(self, *words: str, flags: tuple[str, ...] = ()) -> Done:
         """Run doit to its end, with `flags` for Python."""
         done = subprocess.run(
-            [sys.executable, *flags, "-m", "doit", *words],
+            [sys.executable, *flags, "-m", "tasks", *words],
             cwd=CHECKOUT,
             env=self.environment,
             stdin=subprocess.DEVNULL,

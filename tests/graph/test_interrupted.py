@@ -23,7 +23,7 @@ def test_a_signal_ends_a_command_that_waits(graph: Graph, words: str, number: si
         silent.settimeout(60)
         asking = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=f"127.0.0.1:{silent.getsockname()[1]}")
         running = subprocess.Popen(
-            [sys.executable, "-m", "doit", *words.split()],
+            [sys.executable, "-m", "tasks", *words.split()],
             cwd=CHECKOUT, env=asking.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         connection, _ = silent.accept()

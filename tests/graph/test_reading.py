@@ -22,7 +22,7 @@ def to_nobody(graph: Graph, words: str) -> tuple[int, str]:
     os.close(reading)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "doit", *words.split()],
+            [sys.executable, "-m", "tasks", *words.split()],
             cwd=CHECKOUT,
             env=graph.environment,
             stdin=subprocess.DEVNULL,

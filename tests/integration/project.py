@@ -128,7 +128,7 @@ class Project:
         for name in ("home", "t"):
             (self.root / name).mkdir(exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "doit", *words],
+            [sys.executable, "-m", "tasks", *words],
             cwd=CHECKOUT,
             env=self.environment(),
             stdout=subprocess.PIPE,

@@ -316,7 +316,7 @@ def test_colour_is_for_terminals_that_want_it(pushed: Project, variables: dict[s
     main, side = pty.openpty()
     environment = {**pushed.environment(), "TERM": "xterm", **variables}
     started = subprocess.Popen(
-        [sys.executable, "-m", "doit", "status", "images=ingest"],
+        [sys.executable, "-m", "tasks", "status", "images=ingest"],
         cwd=CHECKOUT,
         env=environment,
         stdin=subprocess.DEVNULL,

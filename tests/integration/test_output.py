@@ -63,7 +63,7 @@ def on_a_terminal(project: Project, *words: str) -> tuple[subprocess.Popen[bytes
     (project.root / "home").mkdir(exist_ok=True)
     (project.root / "t").mkdir(exist_ok=True)
     started = subprocess.Popen(
-        [sys.executable, "-m", "doit", *words],
+        [sys.executable, "-m", "tasks", *words],
         cwd=CHECKOUT,
         env={**project.environment(), **BOARD},
         stdin=subprocess.DEVNULL,

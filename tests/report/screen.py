@@ -1,8 +1,9 @@
-"""A terminal of 80 by 24 that tests can look at: a real pseudo terminal, read by a terminal emulator."""
+"""A terminal that tests can look at: a real pseudo terminal, read by a terminal emulator."""
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import pty
 import struct
@@ -12,7 +13,11 @@ from typing import TextIO
 
 import pyte
 
+from tests.waiting import await_until
+
 COLUMNS, LINES = 80, 24
+
+_HISTORY = 5000
 
 
 class Screen:
@@ -23,15 +28,54 @@ class Screen:
         raw: all that was written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, columns: int = COLUMNS, lines: int = LINES) -> None:
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         self.stream: TextIO = os.fdopen(theirs, "w", encoding="utf-8")
         self.raw = b""
-        self._emulated = pyte.Screen(COLUMNS, LINES)
+        self._emulated = pyte.HistoryScreen(columns, lines, history=_HISTORY, ratio=0.5)
+        self._size(columns, lines)
         self._feed = pyte.ByteStream(self._emulated)
+        self._marks = itertools.count(1)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def _size(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self.stream.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the window another size as xterm does: rows go below the cursor first, and nothing wraps anew."""
+        self._settle()
+        emulated = self._emulated
+        row, scrolled = emulated.cursor.y, max(0, emulated.cursor.y - lines + 1)
+        emulated.cursor.y = emulated.lines - 1
+        for _ in range(scrolled):
+            emulated.index()
+        emulated.cursor.y = row - scrolled
+        for gone in range(lines, emulated.lines):
+            emulated.buffer.pop(gone, None)
+        emulated.lines = lines  # pyte itself would take rows away at the top, and leave the cursor where it was.
+        emulated.resize(lines, columns)
+        self._size(columns, lines)
+
+    def _settle(self) -> None:
+        """Return when the emulator has taken in all that was written so far."""
+        mark = f"\x1b]2;{next(self._marks)}\x07"  # A window's title, which nobody else writes.
+        self.stream.write(mark)
+        self.stream.flush()
+        await_until(lambda: self._emulated.title == mark[4:-1], 30)
+
+    def seen(self) -> list[str]:
+        """Return all lines that are to be seen now, those that scrolled away included."""
+        self._settle()
+        columns = range(self._emulated.columns)
+        above = ["".join(line[column].data for column in columns).rstrip() for line in self._emulated.history.top]
+        return [*above, *(line.rstrip() for line in self._emulated.display)]
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """The cursor's row and column, from 0."""
+        self._settle()
+        return self._emulated.cursor.y, self._emulated.cursor.x
 
     def _read(self) -> None:
         while True:
