@@ -1,20 +1,22 @@
 """build:<image>: the image in the local engine as `<image>:<version>`, for people who want to run it.
 
-It needs no registry and no account. A multi-platform image is loaded for the engine's own platform.
+It needs no registry and no account. A multi-platform image is loaded for the engine's own platform. The image also gets
+its inputs tag there: what the engine holds decides whether it is built, as the registry does for `push:<image>`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks import run
 from tasks.actions import NO_CAPTURE, action
-from tasks.engine import buildx, minimum, retry
-from tasks.errors import SleeperImagesError
+from tasks.engine import buildx, images, retry
+from tasks.errors import EngineError, SleeperImagesError
 from tasks.inputs import staging
+from tasks.inputs.fingerprint import INPUTS, inputs_tag
 from tasks.model import Image
+from tasks.push import CURRENT
 from tasks.refresh import pulls
 from tasks.session import Session
 from tasks.stage import prepare
@@ -32,7 +34,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
             "actions": [action(build, session, image)],
             "file_dep": session.files(image),
             "task_dep": ["builder"],
-            "uptodate": [_loaded_check(session, image)],
+            "uptodate": [(is_loaded, [session, image])],
             "clean": [(session.state.remove_logs, ["build", image])],
             "io": NO_CAPTURE,
             "meta": {"verb": "build", "image": image.name},
@@ -40,8 +42,11 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def build(session: Session, image: Image) -> dict[str, Any]:
-    """Build the image and load it into the engine; return its name, the engine's id of it, its fingerprint, a note."""
+    """Build the image and load it into the engine, unless it is there; return its outcome, names and a note."""
+    if is_loaded(session, image):
+        return {"outcome": CURRENT}
     made_of = session.decisions.gathered(image).inputs
+    names = local_names(session, image)
     # push:<image> removes its context when it is done, which may be in this same run.
     context = prepare(session, image, session.state.loads)
     pull, pulled = pulls(session, made_of)
@@ -49,7 +54,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         session.engine,
         context,
         made_of,
-        buildx.Output.load(local_name(session, image)),
+        buildx.Output.load(names),
         platforms=() if image.multiplatform else made_of.platforms,
         metadata=session.state.metadata("build", image),
         force=session.settings.force,
@@ -66,55 +71,53 @@ def build(session: Session, image: Image) -> dict[str, Any]:
     _, note = session.alive.build(lambda: retry.build(argv, run_build))
     session.decisions.check_unchanged(image)
     staging.remove(context)
-    return {
-        "outcome": LOADED,
-        "name": local_name(session, image),
-        "id": _in_engine(session).get(local_name(session, image)),
-        "fingerprint": made_of.fingerprint(),
-        "note": "; ".join(filter(None, (note, pulled))),
-    }
+    _remove_replaced(session, image)
+    return {"outcome": LOADED, "name": names[0], "note": "; ".join(filter(None, (note, pulled)))}
 
 
-def _loaded_check(session: Session, image: Image) -> Callable[..., bool]:
-    # doit hands over the saved values by position and by these names (doit 0.37, dependency.py:624-631).
-    def check(task: object, values: dict[str, Any]) -> bool:  # noqa: ARG001  # As above.
-        return is_loaded(session, image, values)
-
-    return check
-
-
-def is_loaded(session: Session, image: Image, values: dict[str, Any]) -> bool:
-    """Whether the engine holds the image that we last built, and it was made of what it would be made of now."""
+def is_loaded(session: Session, image: Image) -> bool:
+    """Whether the engine holds the image of these inputs, and its version is that image."""
     try:
-        made_of = session.decisions.gathered(image).inputs
-        name = local_name(session, image)
-        if session.settings.force or values.get("fingerprint") != made_of.fingerprint() or values.get("name") != name:
-            return False
-        return values.get("id") is not None and _at_first(session).get(name) == values["id"]
+        version, inputs = local_names(session, image)
+        held = _at_first(session)
+        return not session.settings.force and inputs in held and held.get(version) == held[inputs]
     except SleeperImagesError:
         return False  # The action meets the same fault and reports it.
 
 
-def local_name(session: Session, image: Image) -> str:
-    """Return the image's name in the local engine."""
-    return f"{image.name}:{session.version}"
+def local_names(session: Session, image: Image) -> tuple[str, str]:
+    """Return the image's names in the local engine: by its version, and by its inputs."""
+    fingerprint = session.decisions.gathered(image).inputs.fingerprint()
+    return f"{image.name}:{session.version}", f"{image.name}:{inputs_tag(fingerprint)}"
+
+
+def replaced(held: Mapping[str, str], name: str) -> list[str]:
+    """Return those names by inputs that are the only name of an image which was replaced; nobody else asks for it.
+
+    Args:
+        held: by name, the ID of each image in the engine.
+        name: the image's.
+    """
+    mine = {tag: identity for tag, identity in held.items() if tag.startswith(f"{name}:{INPUTS}")}
+    wanted = {identity for tag, identity in held.items() if tag not in mine}
+    return sorted(tag for tag, identity in mine.items() if identity not in wanted)
+
+
+def _remove_replaced(session: Session, image: Image) -> None:
+    """Free what an earlier build of the image left: its name by inputs would keep it on the disk for ever."""
+    environment = session.docker_environment(logged_in=False)
+    try:
+        names = replaced(images.named(environment), image.name)
+        if names:
+            images.remove_names(names, environment)
+    except EngineError:
+        return  # It is loaded all the same.
 
 
 @functools.cache
-def _at_first(session: Session) -> dict[str, str]:
-    """Return what the engine held when this run first asked; nothing where it did not answer."""
+def _at_first(session: Session) -> Mapping[str, str]:
+    """Return what the engine held when this run first asked; nothing where it did not answer, which the builder says."""
     try:
-        return _in_engine(session)
+        return images.named(session.docker_environment(logged_in=False))
     except SleeperImagesError:
         return {}
-
-
-def _in_engine(session: Session) -> dict[str, str]:
-    """Return the engine's images, name to id; none where no engine answers, which the builder reports."""
-    done = run.run(
-        ["docker", "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"],
-        environment=session.docker_environment(logged_in=False),
-        timeout=minimum.SECONDS,
-    )
-    lines = (line.partition(" ") for line in done.output.splitlines()) if done.code == 0 else ()
-    return {name: identity for name, _, identity in lines}

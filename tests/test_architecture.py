@@ -12,10 +12,12 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for room in ("tasks", "sandbox") for path in (CHECKOUT / room).rglob("*.py"))
-LONGEST = 300
+LONGEST = 500
+"""A module this long is more than one concept; a shorter one is split where its concepts are, not where its lines are."""
 
 DOORS = {
     "boto3": {"tasks.registry.ecr"},
+    "docker": {"tasks.engine.images"},
     "botocore": {"tasks.registry.ecr"},
     "e2b_dockerfile_utils": {"tasks.inputs.dockerfile"},
     "isal": {"tasks.inputs.jar"},

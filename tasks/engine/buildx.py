@@ -66,9 +66,15 @@ class Engine:
 
 @dataclass(frozen=True)
 class Output:
-    """Where a build's result goes, as `--output` takes it."""
+    """Where a build's result goes.
+
+    Attributes:
+        text: as `--output` takes it.
+        names: what the result is called, where `text` does not say it.
+    """
 
     text: str
+    names: tuple[str, ...] = ()
 
     @classmethod
     def push(cls, repository: Repository, inputs: Inputs, engine: Engine, building: str = BUILDING) -> Output:
@@ -85,9 +91,9 @@ class Output:
         return cls(",".join([*parts, f"oci-mediatypes={_oci(inputs)}", compression]))
 
     @classmethod
-    def load(cls, name: str) -> Output:
-        """Load into the engine's own images as `name`."""
-        return cls(f"type=docker,name={name}")
+    def load(cls, names: tuple[str, ...]) -> Output:
+        """Load into the engine's own images under each of `names`."""
+        return cls("type=docker", names)
 
 
 def command(
@@ -128,6 +134,7 @@ def command(
         argv.append("--no-cache")
     if pull:
         argv.append("--pull")
+    argv += [f"--tag={name}" for name in output.names]
     return [*argv, f"--output={output.text}", f"--metadata-file={metadata}", str(context)]
 
 

@@ -1,31 +1,104 @@
-"""The images that a Docker engine holds."""
+"""The images that a Docker engine holds, asked through the Docker SDK.
+
+The engine is the one that docker's commands use: DOCKER_HOST, or the current context, which the SDK knows only in part
+(docker 7.1 ignores DOCKER_CONTEXT and a context's certificates), so that docker itself is asked for it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from tasks import run
-from tasks.errors import SleeperImagesError
+from tasks.errors import CommandError, EngineError
 
 SECONDS = 60.0
-"""How long docker may take to answer."""
+"""How long the engine may take for each answer."""
+
+_NEXT = "see `docker info`, then run again"
+
+
+def named(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the ID of each image that has a name, by `<repository>:<tag>`.
+
+    Args:
+        environment: that of docker's commands.
+
+    Raises:
+        EngineError: no engine answers.
+    """
+    with _engine(environment) as engine:
+        return {name: image["Id"] for image in engine.images() for name in image.get("RepoTags") or ()}
 
 
 def held(reference: str, environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Return the names by digest that the engine knows an image by, which is none for one that was only built there.
+    """Return the names by digest that the engine knows an image by; one that was only built there has none.
 
     Args:
         reference: the image, as a FROM line has it.
-        environment: for the docker command.
+        environment: that of docker's commands.
 
     Returns:
-        The names; None where the engine has no such image, or none answers.
+        The names; None where the engine has no such image, or does not answer.
     """
-    argv = ["docker", "image", "inspect", "--format", "{{json .RepoDigests}}", "--", reference]
     try:
-        done = run.run(argv, environment=environment, timeout=SECONDS)
-        names = json.loads(done.output) if done.code == 0 else None
-    except (SleeperImagesError, ValueError):
+        with _engine(environment) as engine:
+            found = [image for image in engine.images(name=reference) if image.get("RepoTags")]
+    except EngineError:
         return None
-    return None if done.code != 0 else tuple(map(str, names or ()))
+    return tuple(found[0].get("RepoDigests") or ()) if found else None
+
+
+def remove_names(names: list[str], environment: Mapping[str, str]) -> None:
+    """Remove names of images, and each image whose last name that was, unless a container uses it.
+
+    Raises:
+        EngineError: no engine answers.
+    """
+    from docker.errors import APIError  # noqa: PLC0415  # Slow: only what asks the engine pays.
+
+    with _engine(environment) as engine:
+        for name in names:
+            # Another run may have removed it, or a container may use it.
+            with contextlib.suppress(APIError):
+                engine.remove_image(name)
+
+
+@contextlib.contextmanager
+def _engine(environment: Mapping[str, str]) -> Iterator[Any]:
+    """Yield the SDK's client; EngineError for whatever it raises, without its text, which may quote an address."""
+    import docker.errors  # noqa: PLC0415  # Slow: only what asks the engine pays.
+    import requests.exceptions  # noqa: PLC0415  # As above.
+
+    try:
+        client = _connect(environment)
+        with contextlib.closing(client):
+            yield client
+    except CommandError as error:
+        raise EngineError(error.message, error.next_step) from None
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as fault:
+        raise EngineError(f"the Docker engine did not list its images ({type(fault).__name__})", _NEXT) from None
+
+
+def _connect(environment: Mapping[str, str]) -> Any:
+    from docker.api.client import APIClient  # noqa: PLC0415  # As above.
+    from docker.tls import TLSConfig  # noqa: PLC0415  # As above.
+    from docker.utils import kwargs_from_env  # noqa: PLC0415  # As above.
+
+    options: dict[str, Any] = {"timeout": SECONDS, "version": "auto", "use_ssh_client": True}
+    if environment.get("DOCKER_HOST"):
+        return APIClient(**options, **kwargs_from_env(environment=dict(environment)))
+    argv = ["docker", "context", "inspect"]
+    done = run.check(argv, environment=environment, next_step="see `docker context ls`", timeout=SECONDS)
+    (context,) = json.loads(done.output)
+    endpoint, folder = context["Endpoints"]["docker"], Path(context["Storage"]["TLSPath"]) / "docker"
+    if folder.is_dir():
+        options["tls"] = TLSConfig(
+            client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
+            ca_cert=str(folder / "ca.pem"),
+            verify=not endpoint.get("SkipTLSVerify"),
+        )
+    return APIClient(base_url=endpoint["Host"], **options)

@@ -17,6 +17,9 @@ from dataclasses import asdict, dataclass
 SCHEME = 2
 """Counts up whenever the meaning of a fingerprint changes; every image is then rebuilt once."""
 
+INPUTS = "inputs-"
+"""How the tags begin that say what an image is made of."""
+
 PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"})
 """Build arguments, in either case, that every RUN has without an ARG, and that BuildKit leaves out of its cache keys
 ("Predefined ARGs" in the Dockerfile reference)."""
@@ -102,4 +105,4 @@ class Inputs:
 
 def inputs_tag(fingerprint: str) -> str:
     """Return the tag that an image made of these inputs has, and nothing else ever has."""
-    return f"inputs-{fingerprint}"
+    return f"{INPUTS}{fingerprint}"

@@ -65,6 +65,14 @@ def docker(project: Project, *words: str) -> str:
     return run.check(["docker", *words], environment=project.engine.environment, next_step="").output.strip()
 
 
+def ids(project: Project, image: str) -> dict[str, str]:
+    """Return the ID of the project's image in the engine, by each of its names."""
+    listed = docker(project, "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").splitlines()
+    found = dict(line.split() for line in listed if line.startswith(f"{image}:"))
+    mine = {identity for name, identity in found.items() if project.version in name}
+    return {name: identity for name, identity in found.items() if identity in mine}
+
+
 def test_all_twenty_are_in_the_engine_under_their_names(all_built: tuple[Project, Run]) -> None:
     project, done = all_built
     assert done.code == 0, done.output
@@ -146,9 +154,23 @@ def test_another_platform_is_another_image(project: Project) -> None:
     assert other != platforms.native()
 
 
-def test_without_state_an_image_is_built_again_and_not_taken_for_current(project: Project) -> None:
+def test_without_state_what_the_engine_holds_decides(project: Project) -> None:
     (project.state / "doit.db").unlink()
-    assert "ingest" in build(project)
+    assert build(project) == set()
+
+
+def test_both_names_of_an_image_are_on_one_id(project: Project) -> None:
+    assert len(ids(project, "ingest")) == 2
+    assert len(set(ids(project, "ingest").values())) == 1
+
+
+def test_what_a_new_build_replaces_does_not_stay_in_the_engine(project: Project) -> None:
+    before = ids(project, "query-lambda")
+    assert trees.rewrite(project.scripts / "jars" / f"query-{project.version}.jar", edited=True)
+    assert build(project) == {"query-lambda"}
+    after = ids(project, "query-lambda")
+    assert len(after) == 2
+    assert not set(before.values()) & set(after.values())
 
 
 def test_a_failed_build_is_shown_whole_and_the_others_are_finished(project: Project) -> None:
