@@ -116,7 +116,7 @@ def _remove_replaced(session: Session, image: Image) -> None:
 
 @functools.cache
 def _at_first(session: Session) -> Mapping[str, str]:
-    """Return what the engine held when this run first asked; nothing where it did not answer, which the builder says."""
+    """Return what the engine held when this run first asked; nothing without an answer, which the builder reports."""
     try:
         return images.named(session.docker_environment(logged_in=False))
     except SleeperImagesError:
