@@ -24,7 +24,10 @@ from tests.integration.bridge import Bridge
 from tests.integration.programs import copy_with_libraries
 
 DOCKER, REMOTE, CONTAINER = "docker", "remote", "docker-container"
-NAMES = (DOCKER, REMOTE, CONTAINER)
+BY_DIGEST = (REMOTE, CONTAINER)
+"""The drivers that can push an image without a tag."""
+
+NAMES = (DOCKER, *BY_DIGEST)
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml"
 STABLE = "moby/buildkit:buildx-stable-1"
@@ -70,7 +73,7 @@ class Driver:
     @property
     def pushes_by_digest(self) -> bool:
         """Whether it can push an image without a tag."""
-        return self.name != DOCKER
+        return self.name in BY_DIGEST
 
 
 class Drivers:
