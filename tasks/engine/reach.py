@@ -40,7 +40,8 @@ def fault(
     what = f"the builder {engine.builder} ({engine.driver}) cannot reach the registry {registry}"
     if registry.loopback and found is not None and _is_apart(found):
         return EngineError(f"{what}: it runs in a container with a loopback of its own", _on_the_hosts_network(engine))
-    said = _asked(engine, repository, environment)
+    # A registry that let one connection go is not out of reach.
+    said = _asked(engine, repository, environment) and _asked(engine, repository, environment)
     return EngineError(f"{what}: {said}", next_step(said, engine, registry)) if said else None
 
 
