@@ -408,10 +408,14 @@ def test_what_only_leads_to_a_directory_of_the_users_own_is_refused(tmp_path: Pa
     assert list((tmp_path / "mine").iterdir()) == []
 
 
-def test_a_lock_is_where_buildx_keeps_its_builders_so_that_all_who_share_them_share_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", [True, False], ids=["later", "at first"])
+def test_a_lock_is_where_buildx_keeps_its_builders_so_that_all_who_share_them_share_it(
+    tmp_path: Path, *, there: bool
+) -> None:
     docker = StandIn(tmp_path, {"buildx inspect sleeper": (0, RUNNING, "")})
     shared = tmp_path / "home" / ".docker" / "buildx"
-    shared.mkdir(parents=True)
+    if there:
+        shared.mkdir(parents=True)
     with contextlib.ExitStack() as hold:
         environment = {**docker.environment, "HOME": str(tmp_path / "home"), "BUILDX_CONFIG": ""}
         builders.ready(builder(), environment, tmp_path / "builder.json", hold)
