@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import packages, private
-from sandbox.layout import BUILDER, BUILDER_OPTIONS, Sandbox
+from sandbox.layout import BUILDER, BUILDER_DRIVER, BUILDER_OPTIONS, Sandbox
 from sandbox.packages import Tell
 from sandbox.private import answers
 from tasks import files, run
@@ -76,7 +76,7 @@ def reachable(sandbox: Sandbox) -> Engine | None:
 def running(sandbox: Sandbox) -> bool:
     """Return whether the engine that was started last still answers, and the user did not choose another since."""
     found = reachable(sandbox)
-    return found is not None and (found.private or found.choice == _choice(os.environ))
+    return found is not None and (found.private or found.choice == _choice(os.environ) or _is_chosen(found))
 
 
 def start(sandbox: Sandbox, tell: Tell) -> Engine:
@@ -123,10 +123,15 @@ def _users_engine(sandbox: Sandbox, tell: Tell) -> str | None:
         return None
     if not private.has_buildx():
         packages.install(["docker-buildx"], log=sandbox.logs / "apt.log", tell=tell)
-    host = (_asked({}, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}") or "").strip()
+    host = _host()
     if _CONTAINERD_STORE in json.dumps(info.get("DriverStatus")) or _boots(sandbox, host):
         return host
     return None
+
+
+def _host() -> str:
+    """Return where the engine of the user's choice listens: of DOCKER_HOST, or of the current context."""
+    return (_asked({}, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}") or "").strip()
 
 
 def _asked(variables: Mapping[str, str], *words: str) -> str | None:
@@ -140,8 +145,8 @@ def _asked(variables: Mapping[str, str], *words: str) -> str | None:
 
 
 def _boots(sandbox: Sandbox, host: str) -> bool:
-    """Return whether a docker-container builder boots on the user's engine; it is kept for the builds."""
-    create = ["docker", "buildx", "create", "--name", BUILDER, "--driver", "docker-container", "--bootstrap"]
+    """Return whether a docker-container builder boots on the user's engine. The one that shows it is removed again."""
+    create = ["docker", "buildx", "create", "--name", BUILDER, "--driver", BUILDER_DRIVER, "--bootstrap"]
     for name, value in BUILDER_OPTIONS:
         create += ["--driver-opt", f"{name}={value}"]
     surroundings = {**os.environ, **_environment(sandbox, host)}
@@ -149,8 +154,8 @@ def _boots(sandbox: Sandbox, host: str) -> bool:
         booted = run.run(create, environment=surroundings, timeout=BOOT_SECONDS).code == 0
     except CommandError:
         booted = False
-    if not booted:
-        run.run(["docker", "buildx", "rm", "--force", BUILDER], environment=surroundings)
+    # A run creates its own: only of that it knows how it was created.
+    run.run(["docker", "buildx", "rm", "--force", BUILDER], environment=surroundings)
     return booted
 
 
@@ -176,6 +181,17 @@ def _record_path(sandbox: Sandbox) -> Path:
 
 def _choice(variables: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(variables.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"))
+
+
+def _is_chosen(found: Engine) -> bool:
+    """Return whether the user's variables and contexts of now lead to the same engine, by other words."""
+    # One behind TLS is known by the very words only: they say where its certificates are.
+    return found.host.startswith((_UNIX, "ssh://")) and _place(_host()) == _place(found.host)
+
+
+def _place(host: str) -> str:
+    """Return a host, where it is a socket's path without symbolic links, as /var/run often is one."""
+    return _UNIX + os.path.realpath(host.removeprefix(_UNIX)) if host.startswith(_UNIX) else host
 
 
 def _record(sandbox: Sandbox, *, private: bool, host: str) -> None:

@@ -20,6 +20,7 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-2"
 VERSION = "0.1.0-sandbox"
 BUILDER = "sleeper-sandbox"
+BUILDER_DRIVER = "docker-container"
 BUILDER_OPTIONS = (("network", "host"),)
 """A docker-container builder reaches a registry on the host's loopback only from the host's network."""
 
@@ -105,8 +106,12 @@ class Sandbox:
         """What the servers say."""
         return self.directory / "log"
 
-    def settings(self) -> dict[str, tuple[str, str]]:
-        """Return the settings of a run against the sandbox by their names, each with where it comes from."""
+    def settings(self, driver: str = "") -> dict[str, tuple[str, str]]:
+        """Return the settings of a run against the sandbox by their names, each with where it comes from.
+
+        Args:
+            driver: the builder's driver where the command line names one. The options here are only for ours.
+        """
         values = {
             "SCRIPTS_DIR": str(self.scripts_dir),
             "INSTANCE_ID": INSTANCE_ID,
@@ -117,7 +122,10 @@ class Sandbox:
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "VERSION": self.version,
             "BUILDER": BUILDER,
+            "BUILDER_DRIVER": BUILDER_DRIVER,
         }
+        if driver.lower() in {"", BUILDER_DRIVER}:
+            values["BUILDER_OPTIONS"] = ",".join(f"{name}={value}" for name, value in BUILDER_OPTIONS)
         return {name: (value, _ORIGIN) for name, value in values.items()}
 
     def environment(self, outer: Mapping[str, str]) -> dict[str, str]:

@@ -64,19 +64,21 @@ def compose(variables: Mapping[str, str]) -> Session:
     initial = initial_directory()
     ports = (layout.REGISTRY_PORT_VARIABLE, layout.API_PORT_VARIABLE)
     found = settings.load(variables, os.environ, PROJECT, initial_directory=initial, known_extra=ports)
-    given = {
-        name: text
-        for name in ports
-        if (text := variables.get(name) or variables.get(name.lower()) or os.environ.get(name))
-    }
+    given = {name: text for name in ports if (text := _said(variables, name) or os.environ.get(name))}
     sandbox = layout.defaults(found.sandbox_dir, given)
     environment = dict(os.environ)
     if found.sandbox:
         environment = sandbox.environment(os.environ)
+        supplied = sandbox.settings(driver=_said(variables, "BUILDER_DRIVER"))
         found = settings.load(
-            variables, environment, PROJECT, initial_directory=initial, known_extra=ports, defaults=sandbox.settings()
+            variables, environment, PROJECT, initial_directory=initial, known_extra=ports, defaults=supplied
         )
     return Session(found, catalogue.load(found.catalogue), sandbox, environment)
+
+
+def _said(variables: Mapping[str, str], name: str) -> str:
+    """Return what doit's command line gives a variable, in either case; nothing where it does not name it."""
+    return variables.get(name) or variables.get(name.lower()) or ""
 
 
 def initial_directory() -> Path:

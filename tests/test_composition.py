@@ -50,6 +50,26 @@ def test_a_port_of_the_sandbox_on_the_command_line_wins_over_the_environments(
     assert session.settings.docker_registry == "127.0.0.1:5001"
 
 
+def test_the_sandboxs_builder_reaches_a_registry_on_loopback_whatever_builder_is_exported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BUILDER", "corp")
+    monkeypatch.setenv("BUILDER_DRIVER", "kubernetes")
+    monkeypatch.setenv("BUILDER_OPTIONS", "namespace=buildkit")
+    builder = compose({"target": "sandbox"}).builder
+    assert (builder.name, builder.driver, builder.options) == (
+        "sleeper-sandbox",
+        "docker-container",
+        (("network", "host"),),
+    )
+
+
+@pytest.mark.parametrize("name", ["builder_driver", "BUILDER_DRIVER"])
+def test_the_sandboxs_options_are_not_for_another_driver_on_the_command_line(name: str) -> None:
+    builder = compose({"target": "sandbox", name: "remote"}).builder
+    assert (builder.driver, builder.options) == ("remote", ())
+
+
 def test_a_path_starts_where_people_called_us_and_a_default_in_the_project(tmp_path: Path) -> None:
     settings = compose({"scripts_dir": "scripts"}).settings
     assert settings.scripts_dir == tmp_path / "scripts"

@@ -10,9 +10,11 @@ import pytest
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tests.faults.place import SIX, Place, place
-from tests.integration.conftest import driver, drivers, engine, sandbox
+from tests.faults.truth import IMAGES
+from tests.integration.conftest import capable_engine, driver, drivers, engine, sandbox
+from tests.integration.drivers import BY_DIGEST, Drivers
 
-__all__ = ["driver", "drivers", "engine", "sandbox"]
+__all__ = ["capable_engine", "driver", "drivers", "engine", "sandbox"]
 
 
 @pytest.fixture
@@ -26,5 +28,23 @@ def there(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> Iterator[Place]:
 def pushed(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A place that the tests of a module share, with all images pushed; each test leaves it repaired."""
     with place(tmp_path_factory.mktemp("faults"), sandbox, engine, PARALLEL="8") as found:
+        found.repair()
+        yield found
+
+
+@pytest.fixture(scope="module", params=BY_DIGEST)
+def bridged(
+    request: pytest.FixtureRequest,
+    sandbox: Sandbox,
+    engine: Engine,
+    drivers: Drivers,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Place]:
+    """A place as above, whose builder is one of the drivers that push by digest."""
+    if not drivers.can(request.param):
+        pytest.skip("the engine is not at a unix socket of this machine, so no bridge reaches it")
+    root = tmp_path_factory.mktemp(request.param)
+    variables = {**drivers.get(request.param).variables, "PARALLEL": "8"}
+    with place(root, sandbox, engine, IMAGES, **variables) as found:
         found.repair()
         yield found

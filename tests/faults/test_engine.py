@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,21 +18,26 @@ from sandbox.layout import Sandbox
 from tests.faults import processes
 from tests.faults.place import SIX, Place, place
 from tests.integration.conftest import new_sandbox, start, usable
+from tests.integration.drivers import BY_DIGEST, DOCKER, Drivers
 from tests.waiting import await_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.engine]
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Place]:
-    """A place in a sandbox of the test's own."""
+@pytest.fixture(params=[DOCKER])
+def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A place in a sandbox of the test's own, with a builder of one driver."""
     box = new_sandbox()
-    try:
+    with contextlib.ExitStack() as closing:
+        closing.callback(servers.remove, box)
         engine = usable(box, start(box))
-        with place(tmp_path, box, engine, SIX) as found:
-            yield found
-    finally:
-        servers.remove(box)
+        drivers = Drivers(engine, Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="brg-"))))
+        closing.callback(drivers.close)
+        if not drivers.can(request.param):
+            pytest.skip("the engine is not at a unix socket of this machine, so no bridge reaches it")
+        variables = dict(drivers.get(request.param).variables)
+        (tmp_path / "place").mkdir()
+        yield closing.enter_context(place(tmp_path / "place", box, engine, SIX, **variables))
 
 
 def server(box: Sandbox, name: str) -> int:
@@ -58,6 +65,16 @@ def mend(disk: Path) -> None:
 def test_a_server_that_is_killed_fails_what_needs_it_and_the_next_run_goes_on(
     own: Place, names: list[str], after: int
 ) -> None:
+    killed_in_the_middle(own, names, after)
+
+
+@pytest.mark.parametrize("own", BY_DIGEST, indirect=True)
+def test_an_engine_that_is_killed_below_another_driver_fails_clearly(own: Place) -> None:
+    killed_in_the_middle(own, ["dockerd"], 1)
+
+
+def killed_in_the_middle(own: Place, names: list[str], after: int) -> None:
+    """Kill servers when some images are tagged and start them again; the next run must build only what is left."""
     box = own.project.sandbox
     if not own.project.engine.private and names != ["registry"]:
         pytest.skip("the engine is the user's, and not ours to kill")

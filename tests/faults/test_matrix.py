@@ -58,6 +58,15 @@ BUILT = (
 )
 """The steps of an image that is built, and how many such requests come before."""
 
+BUILT_BY_DIGEST = tuple(
+    (f"buildkit: {what}", 0)
+    for what in (*("HEAD blob", "POST uploads", "PUT uploads", "HEAD manifest", "PUT manifest"),)
+)
+"""What BuildKit asks where it pushes by digest; what we ask is the same with each driver."""
+
+MAIN = ("drop", "401", "another digest")
+"""Those that are tried with the other drivers, too."""
+
 RETAGGED = (
     ("ours: HEAD inputs tag", 0),
     ("ours: HEAD version tag", 0),
@@ -111,6 +120,17 @@ def batches(todo: Sequence[Cell]) -> Iterator[dict[str, Cell]]:
 ONCE = list(batches(cells(BUILT, tuple(FAULTS), 1)))
 FOR_EVER_ = list(batches(cells(BUILT, STUBBORN, FOR_EVER)))
 RETAG = list(batches([*cells(RETAGGED, tuple(FAULTS), 1), *cells(RETAGGED, STUBBORN, FOR_EVER)]))
+
+
+def _parts(todo: Sequence[Cell], size: int) -> Iterator[Sequence[Cell]]:
+    return (todo[start : start + size] for start in range(0, len(todo), size))
+
+
+def by_digest(names: Sequence[str], times: int) -> list[dict[str, Cell]]:
+    """Give each cell of a push by digest an image of one platform, whose manifest is the only one that it puts."""
+    todo = cells(BUILT_BY_DIGEST, names, times)
+    others = [image.name for image in IMAGES if not image.multiplatform]
+    return [dict(zip(others, some, strict=False)) for some in _parts(todo, len(others))]
 
 
 def chosen(found: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
@@ -174,6 +194,22 @@ def test_a_fault_that_stays(pushed: Place, batch: dict[str, Cell]) -> None:
     """Fails clearly within the budget, or does not matter; the next run without it repairs it, no tag is ever wrong."""
     pushed.truth.edit()
     carry_out(pushed, batch)
+
+
+@pytest.mark.parametrize("batch", by_digest(tuple(FAULTS) if WHOLE else MAIN, 1), ids=summary)
+def test_a_fault_that_happens_once_to_a_push_by_digest(bridged: Place, batch: dict[str, Cell]) -> None:
+    """As with the engine's own builder, which needs a tag."""
+    bridged.truth.edit()
+    found = carry_out(bridged, batch)
+    failed = [str(batch[image]) for image, what in found.items() if what == "failed"]
+    assert [cell for cell in failed if cell.endswith(TEMPORARY)] == []
+
+
+@pytest.mark.parametrize("batch", by_digest(STUBBORN if WHOLE else ("401",), FOR_EVER), ids=summary)
+def test_a_fault_that_stays_of_a_push_by_digest(bridged: Place, batch: dict[str, Cell]) -> None:
+    """As with the engine's own builder."""
+    bridged.truth.edit()
+    carry_out(bridged, batch)
 
 
 @pytest.mark.parametrize("batch", chosen(RETAG), ids=summary)

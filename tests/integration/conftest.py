@@ -17,16 +17,27 @@ from sandbox import servers
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox, defaults
 from sandbox.loopback import taken
+from tasks import run
 from tasks.configuration import catalogue
-from tasks.errors import EngineError
+from tasks.errors import CommandError, EngineError
 from tests.integration.drivers import NAMES as DRIVER_NAMES
 from tests.integration.drivers import Driver, Drivers
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def capable_engine() -> Iterator[None]:
+    """Hide an engine that has no containerd image store: its own builder, which tests build with, cannot do enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        if _is_incapable():
+            patch.setenv("DOCKER_HOST", "unix:///hidden/as/it/has/no/containerd/image/store.sock")
+            patch.setenv("DOCKER_CONTEXT", "default")
+        yield
+
+
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(capable_engine: None) -> Iterator[Sandbox]:  # noqa: ARG001  # It comes first.
     """A sandbox that runs; its ports and its directory are no other's."""
     box = new_sandbox()
     # pytest winds up after an interrupt, but not after a SIGTERM.
@@ -69,6 +80,17 @@ def driver(request: pytest.FixtureRequest, drivers: Drivers) -> Driver:
 def registry_disk(sandbox: Sandbox) -> Path:
     """Where the sandbox's registry keeps its repositories: `docker/registry/v2/repositories/<name>/…` below it."""
     return sandbox.registry_disk
+
+
+def _is_incapable() -> bool:
+    """Return whether an engine answers that has no containerd image store."""
+    try:
+        done = run.run(["docker", "info", "--format", "{{.ServerVersion}} {{json .DriverStatus}}"])
+    except CommandError:
+        return False  # There is no docker.
+    # Without an engine, older ones end with 0, too.
+    version, _, store = done.output.partition(" ")
+    return done.code == 0 and bool(version) and "io.containerd.snapshotter" not in store
 
 
 def usable(box: Sandbox, found: Engine) -> Engine:

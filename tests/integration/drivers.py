@@ -24,7 +24,10 @@ from tests.integration.bridge import Bridge
 from tests.integration.programs import copy_with_libraries
 
 DOCKER, REMOTE, CONTAINER = "docker", "remote", "docker-container"
-NAMES = (DOCKER, REMOTE, CONTAINER)
+BY_DIGEST = (REMOTE, CONTAINER)
+"""The drivers that can push an image without a tag."""
+
+NAMES = (DOCKER, *BY_DIGEST)
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml"
 STABLE = "moby/buildkit:buildx-stable-1"
@@ -70,7 +73,7 @@ class Driver:
     @property
     def pushes_by_digest(self) -> bool:
         """Whether it can push an image without a tag."""
-        return self.name != DOCKER
+        return self.name in BY_DIGEST
 
 
 class Drivers:
@@ -113,11 +116,15 @@ class Drivers:
     def image(self, name: str = "") -> str:
         """Make the image of a docker-container builder in the engine, under that name; return its name.
 
+        One of that name that is there already is the user's, and is taken as it is.
+
         Raises:
             EngineError: there is no busybox, and none can be installed.
             CommandError: the engine cannot build it.
         """
         name = name or f"{_IMAGE}:{self.bridge.port}"
+        if run.run(["docker", "image", "inspect", name], environment=self._engine.environment).code == 0:
+            return name
         with tempfile.TemporaryDirectory(dir=self._directory) as folder:
             context = Path(folder)
             write_image(context, self.bridge.port, self._directory / "apt.log")

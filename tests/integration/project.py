@@ -19,6 +19,9 @@ from sandbox.layout import ACCOUNT, REGION, Sandbox
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
+_BUILDER = {"CATALOGUE", "BUILDER", "BUILDER_DRIVER", "BUILDER_OPTIONS", "BUILDER_CONFIG"}
+"""The variables that describe a builder."""
+
 Tags = dict[str, dict[str, tuple[str, int]]]
 """By image and tag: the digest that the tag is on, and when it was last PUT."""
 
@@ -72,7 +75,8 @@ class Project:
         sandbox: the registry and the ECR API.
         engine: what builds.
         instance: the instance's id.
-        variables: more of the environment.
+        variables: more of the environment. Where they describe no builder, the engine's own builds: the catalogue's
+            is another one on each machine, as BuildKit's image can be had or not.
     """
 
     root: Path
@@ -115,6 +119,7 @@ class Project:
             "REGION": REGION,
             "DOCKER_REGISTRY": self.sandbox.docker_registry,
             "AWS_ENDPOINT_URL": self.sandbox.endpoint_url,
+            **({} if _BUILDER & set(self.variables) else {"BUILDER_DRIVER": "docker"}),
             **self.variables,
         }
 

@@ -27,7 +27,7 @@ from tasks.errors import EngineError
 from tests.integration.conftest import new_sandbox, start, usable
 from tests.integration.programs import copy_with_libraries
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.engine]
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 NAMES = ("containerd", "dockerd", "registry", "aws")
@@ -187,15 +187,16 @@ def test_what_the_registry_held_survives_a_stop(own: Sandbox, tmp_path: Path) ->
 def test_a_server_that_was_killed_is_started_again(own: Sandbox) -> None:
     start(own)
     before = pids(own)
-    killed = before["dockerd"], before["aws"]
+    # Where the engine is the user's, dockerd is no server of the sandbox.
+    killed = {pid for pid in (before["dockerd"], before["aws"]) if pid is not None}
     for pid in killed:
-        if pid is not None:
-            os.kill(pid, 9)
+        os.kill(pid, 9)
 
     start(own)
 
+    assert killed
     assert servers.running(own)
-    assert not set(killed) & set(pids(own).values())
+    assert not killed & set(pids(own).values())
 
 
 def test_stopping_twice_is_no_fault(own: Sandbox) -> None:
@@ -228,20 +229,64 @@ def test_the_users_engine_is_used_where_it_can_do_what_is_needed(
     assert pids(own)["dockerd"] is None
 
 
-def test_stopping_leaves_the_users_engine_alone(
-    sandbox: Sandbox, own: Sandbox, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopping_leaves_the_users_engine_alone(own: Sandbox, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine.host)
     start(own)
 
     servers.stop(own)
 
-    assert servers.running(sandbox)
+    run.check(["docker", "version"], environment=engine.environment, next_step="")
+
+
+@pytest.fixture
+def users(engine: Engine, own: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The socket of an engine that the user named, and that a sandbox was started with."""
+    if not engine.host.startswith("unix://"):
+        pytest.skip("the engine is not at a socket of this machine")
+    monkeypatch.setenv("DOCKER_HOST", engine.host)
+    start(own)
+    return engine.host.removeprefix("unix://")
+
+
+def test_a_sandbox_runs_where_its_engine_is_named_by_another_path(
+    own: Sandbox, users: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker.sock").symlink_to(users)
+
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+
+    assert servers.running(own)
+
+
+def test_a_sandbox_runs_where_its_engine_is_named_by_a_context(
+    own: Sandbox, users: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    create = ["docker", "context", "create", "mine", "--docker", f"host=unix://{users}"]
+    run.check(create, environment=os.environ, next_step="")
+
+    monkeypatch.delenv("DOCKER_HOST")
+    monkeypatch.setenv("DOCKER_CONTEXT", "mine")
+
+    assert servers.running(own)
+
+
+@pytest.mark.usefixtures("users")
+def test_a_sandbox_does_not_run_where_another_engine_is_named(
+    own: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/another.sock")
+
+    assert not servers.running(own)
 
 
 @pytest.fixture
 def registry_image(engine: Engine, tmp_path: Path) -> Iterator[None]:
-    """The registry's image in the engine, made of the program that Debian packages, as no hub need be reachable."""
+    """The registry's image in the engine; where it is not there, it is made of the program that Debian packages."""
+    if run.run(["docker", "image", "inspect", REGISTRY_IMAGE], environment=engine.environment).code == 0:
+        # The user's own, which must be there afterwards.
+        yield
+        return
     program = shutil.which("docker-registry")
     if program is None:
         pytest.skip("no docker-registry here to make an image of; the sandbox uses the one that it pulled")
@@ -276,6 +321,6 @@ def test_stopping_removes_the_registrys_container(
 
     servers.stop(own)
 
-    listed = run.check(["docker", "ps", "--all", "--quiet"], environment=engine.environment, next_step="")
-    assert not listed.output
+    listed = run.check(["docker", "ps", "--all"], environment=engine.environment, next_step="")
+    assert own.registry_container not in listed.output
     assert not taken(own.registry_port)
