@@ -122,7 +122,9 @@ def _unfit(found: Inspected, wanted: Builder, environment: Mapping[str, str]) ->
     Raises:
         EngineError: it is not ours, and cannot be used as it is; or no engine answers.
     """
-    if found.driver == own.DRIVER or (not found.driver and wanted.name == "default"):
+    # buildx says the driver of an engine's own builder only where that engine answers, and keeps no file about it.
+    unnamed = not found.driver and not made.instance_path(wanted.name, environment).exists()
+    if found.driver == own.DRIVER or unnamed:
         raise own.is_no_choice(wanted.name, environment)
     if unanswered.is_told_by(found.fault):
         raise EngineError(
