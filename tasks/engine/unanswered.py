@@ -18,7 +18,7 @@ from tasks.errors import EngineError
 _SANDBOX = "or try `./doitw sandbox push_all`"
 
 _SYSTEM_SOCKET = "/var/run/docker.sock"
-_SOCKET = re.compile(r"unix://(/[^\s:\"]*?)(?:[.:]?\s|\.?$)")
+_SOCKET = re.compile(r"unix://(/[^\s:;,\"]*?)\.?(?:[:;,\s]|$)")
 _CONTEXT = re.compile(r'context "([^"]*)": context not found')
 _SIGNS = (
     "Cannot connect to the Docker daemon",

@@ -5,9 +5,9 @@ import pytest
 from tasks.engine import reach
 from tasks.engine.buildx import Engine
 from tasks.engine.nodes import Inspected, InspectedNode
-from tasks.reference import Registry, Repository
+from tasks.reference import Registry
 
-LOCAL = Repository(Registry("127.0.0.1:5000"), "mine/ingest")
+LOCAL = Registry("127.0.0.1:5000")
 APART, HOST = (), (("network", "host"),)
 NOWHERE = {"PATH": "/nowhere"}
 """An environment in which no docker is found: what needs no question is known without one."""

@@ -68,6 +68,28 @@ def test_each_reason_why_no_engine_answers_has_its_own_next_step(
     assert step in unanswered.next_step(said, {"HOME": "/nowhere", **variables})
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        NOT_THERE.format(SYSTEM),
+        f"failed to connect to the docker API at unix://{SYSTEM}; check if the path is correct and if the daemon is running",
+        f"Cannot connect to the Docker daemon at unix://{SYSTEM}",
+    ],
+)
+def test_the_systems_engine_is_started_whichever_words_say_that_it_does_not_run(said: str) -> None:
+    assert unanswered.is_told_by(said)
+    assert unanswered.next_step(said, {"HOME": "/nowhere", "XDG_RUNTIME_DIR": "/nowhere"}).startswith(
+        ("start Docker (sudo ", "start Docker Desktop")
+    )
+
+
+@pytest.mark.parametrize("words", ["Docker daemon socket", "docker API"])
+def test_a_refused_socket_is_named_whichever_words_say_so(words: str) -> None:
+    said = f"permission denied while trying to connect to the {words} at unix:///nowhere/x.sock: Get y: denied"
+    assert unanswered.is_told_by(said)
+    assert "ls -l /nowhere/x.sock" in unanswered.next_step(said, {})
+
+
 def test_a_context_of_docker_desktop_says_to_start_that(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"currentContext": "desktop-linux"}')
     environment = {"DOCKER_CONFIG": str(tmp_path), "HOME": "/nowhere"}

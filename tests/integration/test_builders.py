@@ -22,7 +22,7 @@ from tasks.engine import builders, made, reach
 from tasks.engine.buildx import Engine as Ready
 from tasks.errors import EngineError
 from tasks.model import Builder
-from tasks.reference import Registry, Repository
+from tasks.reference import Registry
 from tests.integration.drivers import Driver, Drivers
 from tests.integration.project import CHECKOUT, Project, Run
 
@@ -196,14 +196,12 @@ def test_a_builder_without_the_hosts_network_is_told_in_one_line_before_the_firs
 
 
 def test_a_registry_that_answers_is_reached(project: Project, sandbox: Sandbox, driver: Driver) -> None:
-    repository = Repository(Registry(sandbox.docker_registry), "nobodys/image")
-    engine = Ready(*_made(project, driver))
-    assert reach.fault(engine, None, repository, project.engine.environment) is None
+    registry = Registry(sandbox.docker_registry)
+    assert reach.fault(Ready(*_made(project, driver)), None, registry, project.engine.environment) is None
 
 
 def test_a_registry_that_nobody_runs_is_not_reached(project: Project, driver: Driver) -> None:
-    repository = Repository(Registry("127.0.0.1:1"), "nobodys/image")
-    error = reach.fault(Ready(*_made(project, driver)), None, repository, project.engine.environment)
+    error = reach.fault(Ready(*_made(project, driver)), None, Registry("127.0.0.1:1"), project.engine.environment)
     assert error is not None
     assert "connection refused" in error.message
 
