@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from tasks import files
@@ -39,5 +39,5 @@ def remember(memory: Path, wanted: Builder, environment: Mapping[str, str], engi
 def _circumstances(wanted: Builder, environment: Mapping[str, str]) -> dict[str, str]:
     where = {name: environment.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT")}
     current = read_config(user_config_directory(environment) / "config.json").get("currentContext", "")
-    described = json.dumps(asdict(replace(wanted, as_is=False)), default=str, sort_keys=True)
+    described = json.dumps(asdict(wanted), default=str, sort_keys=True)
     return where | {"context": str(current), "builder": described, "config": made.config_digest(wanted)}

@@ -160,6 +160,21 @@ NAMES = [variable.name for variable in VARIABLES]
 @example({"catalogue": "x" * 5000, "builder_config": "x" * 5000, "instance_properties": "x" * 5000})
 @example({"scripts_dir": "x" * 5000})
 @example({"parallel": "²", "wait": "²"})
+@pytest.mark.parametrize(
+    ("said", "as_is"),
+    [
+        ({"builder": "corp"}, True),
+        ({}, False),
+        ({"builder": "corp", "builder_driver": "remote"}, False),
+        ({"builder": "corp", "builder_options": "network=host"}, False),
+    ],
+)
+def test_a_builder_of_which_only_the_name_is_said_may_be_any(
+    tmp_path: Path, said: dict[str, str], *, as_is: bool
+) -> None:
+    assert load(tmp_path, said).builder_for(Builder("sleeper")).as_is == as_is
+
+
 def test_any_command_line_gives_settings_or_a_settings_error(
     tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]
 ) -> None:

@@ -72,7 +72,7 @@ def test_each_reason_why_no_engine_answers_has_its_own_next_step(
     "said",
     [
         NOT_THERE.format(SYSTEM),
-        f"failed to connect to the docker API at unix://{SYSTEM}; check if the path is correct and if the daemon is running",
+        f"failed to connect to the docker API at unix://{SYSTEM}; check if the path is correct",
         f"Cannot connect to the Docker daemon at unix://{SYSTEM}",
     ],
 )
