@@ -160,6 +160,17 @@ NAMES = [variable.name for variable in VARIABLES]
 @example({"catalogue": "x" * 5000, "builder_config": "x" * 5000, "instance_properties": "x" * 5000})
 @example({"scripts_dir": "x" * 5000})
 @example({"parallel": "²", "wait": "²"})
+def test_any_command_line_gives_settings_or_a_settings_error(
+    tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]
+) -> None:
+    directory = tmp_path_factory.getbasetemp()
+    try:
+        found = settings.load(variables, {}, directory)
+    except SettingsError:
+        return
+    assert found.instance_id is None or (found.instance_id[0] != "-" and found.instance_id.isprintable())
+
+
 @pytest.mark.parametrize(
     ("said", "as_is"),
     [
@@ -173,14 +184,3 @@ def test_a_builder_of_which_only_the_name_is_said_may_be_any(
     tmp_path: Path, said: dict[str, str], *, as_is: bool
 ) -> None:
     assert load(tmp_path, said).builder_for(Builder("sleeper")).as_is == as_is
-
-
-def test_any_command_line_gives_settings_or_a_settings_error(
-    tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]
-) -> None:
-    directory = tmp_path_factory.getbasetemp()
-    try:
-        found = settings.load(variables, {}, directory)
-    except SettingsError:
-        return
-    assert found.instance_id is None or (found.instance_id[0] != "-" and found.instance_id.isprintable())
