@@ -2,6 +2,7 @@
 
 A doit action that raises is printed with its traceback; one that returns TaskFailed is printed as its text alone
 (doit 0.37, action.py:474-480). So a fault of errors.py becomes a TaskFailed here, once, and a bug keeps its traceback.
+The TaskFailed carries the fault as `error`, for the reporter.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def action(function: Callable[..., Any], *arguments: object) -> Action:
         try:
             return function(*given)
         except SleeperImagesError as error:
-            return TaskFailed(str(error))
+            failed = TaskFailed(str(error))
+            failed.error = error
+            return failed
         except OSError as fault:
             if fault.errno not in _FULL:
                 raise

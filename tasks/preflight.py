@@ -183,7 +183,7 @@ def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperIma
         wanted = {image: _run_for(session, image) for image in images}
         platforms = {name for names in wanted.values() for name in names}
         lacking = able.lacking(engine.builder, found, platforms, environment) if found is not None else set()
-        if missing and (error := reach.fault(engine, found, session.repository(missing[0]), environment)):
+        if missing and (error := reach.fault(engine, found, session.target.registry, environment)):
             raise error
     except SleeperImagesError as error:
         return [(error, "")]

@@ -316,9 +316,9 @@ class Session:
     @once
     def alive(self) -> Alive:
         """Runs builds for as long as the builder answers."""
-        from tasks.engine.alive import Alive  # noqa: PLC0415  # As above.
+        from tasks.engine.alive import Alive, gone  # noqa: PLC0415  # As above.
 
-        return Alive(lambda: builders.gone(self.engine, self.docker_environment(logged_in=False)))
+        return Alive(lambda: gone(self.engine, self.docker_environment(logged_in=False)))
 
     def close(self) -> None:
         """Give back what the run held: the login, the builder's lock."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from tasks.errors import BuildError, EngineGoneError
+from tasks import run
+from tasks.engine import unanswered
+from tasks.engine.buildx import Engine
+from tasks.engine.nodes import parse
+from tasks.errors import BuildError, CommandError, EngineGoneError
 
 Result = TypeVar("Result")
+
+_SECONDS = 60.0
+_THEN = "; then run again: images already pushed are kept"
 
 
 class Alive:
@@ -23,7 +30,7 @@ class Alive:
         self._gone: EngineGoneError | None = None
         self._lock = threading.Lock()
 
-    def build(self, run: Callable[[], Result]) -> Result:
+    def build(self, build: Callable[[], Result]) -> Result:
         """Return what a build returns.
 
         Raises:
@@ -33,10 +40,35 @@ class Alive:
         if self._gone is not None:
             raise self._gone
         try:
-            return run()
+            return build()
         except BuildError:
             with self._lock:
                 self._gone = self._gone or self._ask()
             if self._gone is not None:
                 raise self._gone from None
             raise
+
+
+def gone(engine: Engine, environment: Mapping[str, str]) -> EngineGoneError | None:
+    """Return why a builder that was ready can build nothing any more, or None where it still answers.
+
+    One that only stopped is booted by the next build, unless it is `remote`.
+    """
+    try:
+        argv = ["docker", "buildx", "inspect", engine.builder]
+        done = run.run(argv, environment=environment, timeout=_SECONDS)
+    except CommandError:
+        return None  # The run is being stopped, or docker hangs: nobody knows.
+    found = parse(done.output)
+    said = found.fault or done.errors.strip()
+    if done.code == 0 and not said and (found.running or engine.driver != "remote"):
+        return None
+    if done.code != 0 and not said:
+        return None  # A signal ended it.
+    if unanswered.is_told_by(said):
+        step = unanswered.next_step(said, environment)
+        return EngineGoneError(f"the Docker engine no longer answers\n    {said}", f"{step}{_THEN}")
+    return EngineGoneError(
+        f"the builder {engine.builder} ({engine.driver}) no longer answers\n    {said or 'it does not run'}",
+        f"see `docker buildx inspect {engine.builder}`{_THEN}",
+    )

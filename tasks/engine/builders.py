@@ -15,23 +15,19 @@ theirs with `--builder`.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import stat
 import tempfile
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
 
-from tasks import files, lock, run
-from tasks.engine import made, unanswered
+from tasks import lock, run
+from tasks.engine import cannot_boot, made, own, unanswered
 from tasks.engine.buildx import Engine
-from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.engine.made import Made
 from tasks.engine.nodes import Inspected, creation, differences, parse
-from tasks.errors import CommandError, EngineError, EngineGoneError
+from tasks.errors import CommandError, EngineError
 from tasks.model import Builder
 
 BOOT_SECONDS = 300.0
@@ -40,13 +36,6 @@ BOOT_SECONDS = 300.0
 BUSY_SECONDS = 60.0
 """How long to wait for another run of ours that is creating the same builder."""
 
-MEMORY_SECONDS = 24 * 3600
-"""How long it is remembered that a driver could not boot."""
-
-OWN = "docker"
-"""The driver of the builders that each engine has without one being created."""
-
-_THEN = "; then run again: images already pushed are kept"
 _ASKED_HOST = re.compile(r'(?:Get|Head|Post) \\?"https?://([^/"\\]+)')
 
 
@@ -64,9 +53,9 @@ def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: c
             somebody else's and is not as described.
         LockedError: other runs kept the builder busy for BUSY_SECONDS while it had to be recreated.
     """
-    if wanted.driver == OWN:
-        return own_engine(environment)
-    if known := _remembered(memory, wanted, environment):
+    if wanted.driver == own.DRIVER:
+        return own.engine(environment)
+    if known := cannot_boot.remembered(memory, wanted, environment):
         return known
     path = _lock_path(wanted.name, environment)
     shared = contextlib.ExitStack()
@@ -81,8 +70,8 @@ def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: c
     if isinstance(booted, Engine):
         hold.enter_context(lock.held(path, BUSY_SECONDS, shared=True))
         return booted
-    engine = own_engine(environment, because=booted)
-    _remember(memory, wanted, environment, engine)
+    engine = own.engine(environment, because=booted)
+    cannot_boot.remember(memory, wanted, environment, engine)
     return engine
 
 
@@ -104,25 +93,6 @@ def driver(wanted: Builder, environment: Mapping[str, str]) -> str:
     return found.driver if found is not None and found.driver else wanted.driver
 
 
-def gone(engine: Engine, environment: Mapping[str, str]) -> EngineGoneError | None:
-    """Return why a builder that was ready can build nothing any more, or None where it still answers.
-
-    One that only stopped is booted by the next build, unless it is `remote`.
-    """
-    done = run.run(["docker", "buildx", "inspect", engine.builder], environment=environment)
-    found = parse(done.output)
-    if done.code == 0 and not found.fault and (found.running or engine.driver != "remote"):
-        return None
-    said = found.fault or done.errors.strip()
-    if unanswered.is_told_by(said):
-        step = unanswered.next_step(said, environment)
-        return EngineGoneError(f"the Docker engine no longer answers\n    {said}", f"{step}{_THEN}")
-    return EngineGoneError(
-        f"the builder {engine.builder} ({engine.driver}) no longer answers\n    {said or 'it does not run'}",
-        f"see `docker buildx inspect {engine.builder}`{_THEN}",
-    )
-
-
 def remove(name: str, environment: Mapping[str, str], *, dryrun: bool = False) -> bool:
     """Remove the builder and what it cached, unless `dryrun`, if we made it; return whether there is one.
 
@@ -132,7 +102,7 @@ def remove(name: str, environment: Mapping[str, str], *, dryrun: bool = False) -
     """
     with lock.held(_lock_path(name, environment)):
         found, ours = inspect(name, environment), made.find(name, environment)
-        if found is None or found.driver == OWN:
+        if found is None or found.driver == own.DRIVER:
             return False
         if ours is None:
             said = f"the builder {name} was not made by this project, so it stays"
@@ -140,34 +110,6 @@ def remove(name: str, environment: Mapping[str, str], *, dryrun: bool = False) -
         if not dryrun:
             _remove(name, ours, environment)
     return True
-
-
-def own_engine(environment: Mapping[str, str], *, because: str = "") -> Engine:
-    """Return the engine's own BuildKit as a builder, with a note if that is so `because` another cannot.
-
-    Raises:
-        EngineError: no engine answers, or it has no containerd image store: then it can neither build for other
-            platforms nor say the digest of what it pushed.
-    """
-    done = run.run(["docker", "info", "--format", "{{json .DriverStatus}}"], environment=environment)
-    if done.code != 0:
-        raise unanswered.error(done, environment, because)
-    if "io.containerd.snapshotter" not in done.output:
-        raise EngineError(
-            f"{because or 'the builder is to be the engine itself'}, but its BuildKit has no containerd image store",
-            'let the engine pull BuildKit\'s image, or set {"features": {"containerd-snapshotter": true}} in '
-            "the engine's daemon.json, or describe a reachable builder in the catalogue (docs/catalogue.md)",
-        )
-    # With DOCKER_HOST set, the engine's builder is called default whatever the context.
-    note = f"{because}. The engine's own BuildKit builds; builder_driver=docker chooses it without this note"
-    return Engine(_own_builder(environment), OWN, note if because else "")
-
-
-def _own_builder(environment: Mapping[str, str]) -> str:
-    if environment.get("DOCKER_HOST"):
-        return "default"
-    step = "docker context ls"
-    return run.check(["docker", "context", "show"], environment=environment, next_step=step).output.strip()
 
 
 def _engine(name: str, actual: str, environment: Mapping[str, str]) -> Engine:
@@ -180,8 +122,10 @@ def _unfit(found: Inspected, wanted: Builder, environment: Mapping[str, str]) ->
     Raises:
         EngineError: it is not ours, and cannot be used as it is; or no engine answers.
     """
-    if found.driver == OWN or (not found.driver and wanted.name == "default"):
-        raise _is_the_engines(wanted.name, environment)
+    # buildx says the driver of an engine's own builder only where that engine answers, and keeps no file about it.
+    unnamed = not found.driver and not made.instance_path(wanted.name, environment).exists()
+    if found.driver == own.DRIVER or unnamed:
+        raise own.is_no_choice(wanted.name, environment)
     if unanswered.is_told_by(found.fault):
         raise EngineError(
             f"no Docker engine answers\n    {found.fault}", unanswered.next_step(found.fault, environment)
@@ -194,22 +138,11 @@ def _unfit(found: Inspected, wanted: Builder, environment: Mapping[str, str]) ->
         told = differences(found, wanted, exact=False)
     if told:
         raise EngineError(
-            f"the builder {wanted.name}, which this project did not make and leaves as it is, cannot be used: "
-            + "; ".join(told),
+            f"the builder {wanted.name}, which this project did not make, cannot be used: {'; '.join(told)}",
             ("" if wanted.as_is else f"use it as it is (builder={wanted.name} and no other BUILDER setting), or ")
-            + f"give another name (builder=NAME: a missing one is created), or docker buildx rm {wanted.name}, if it is "
-            "yours",
+            + f"set another name (builder=NAME), or remove it (docker buildx rm {wanted.name})",
         )
     return []
-
-
-def _is_the_engines(name: str, environment: Mapping[str, str]) -> EngineError:
-    current = _own_builder(environment)
-    choose = "builder_driver=docker" if name == current else f"DOCKER_CONTEXT={name} and builder_driver=docker"
-    return EngineError(
-        f"{name} is the builder that a Docker engine has itself; it is neither created nor configured",
-        f"set {choose}, and leave BUILDER out",
-    )
 
 
 def _boot(wanted: Builder, environment: Mapping[str, str]) -> Engine | str:
@@ -300,27 +233,3 @@ def _lock_path(name: str, environment: Mapping[str, str]) -> Path:
     if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid():
         raise EngineError(f"{folder} is no directory of yours", "set TMPDIR to a directory of your own")
     return folder / f"builder-{name.lower()}.lock"
-
-
-def _circumstances(wanted: Builder, environment: Mapping[str, str]) -> dict[str, str]:
-    where = {name: environment.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT")}
-    current = read_config(user_config_directory(environment) / "config.json").get("currentContext", "")
-    described = json.dumps(asdict(replace(wanted, as_is=False)), default=str, sort_keys=True)
-    return where | {"context": str(current), "builder": described, "config": made.config_digest(wanted)}
-
-
-def _remembered(memory: Path, wanted: Builder, environment: Mapping[str, str]) -> Engine | None:
-    """Return what stood in for the builder when it was last tried and could not boot."""
-    try:
-        known = json.loads(memory.read_text())
-        young = 0 <= time.time() - float(known["at"]) < MEMORY_SECONDS
-        if young and known["circumstances"] == _circumstances(wanted, environment):
-            return Engine(str(known["builder"]), str(known["driver"]), str(known["note"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # Forgotten or damaged: the builder is tried again, which costs only time.
-    return None
-
-
-def _remember(memory: Path, wanted: Builder, environment: Mapping[str, str], engine: Engine) -> None:
-    known = asdict(engine) | {"at": time.time(), "circumstances": _circumstances(wanted, environment)}
-    files.replace(memory, json.dumps(known, indent=2))

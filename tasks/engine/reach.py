@@ -14,33 +14,33 @@ from tasks import run
 from tasks.engine.buildx import Engine
 from tasks.engine.nodes import Inspected
 from tasks.errors import CommandError, EngineError
-from tasks.reference import Registry, Repository
+from tasks.reference import Registry
 
 SECONDS = 90.0
 """How long BuildKit may take to say so. It waits 30 s for a connection; one that takes longer is left to the builds."""
 
-_NOBODYS = "sha256:" + 64 * "0"
+_NOBODYS = "sleeper-images/does-not-exist@sha256:" + 64 * "0"
 _NO_WAY = re.compile(
     r"failed to do request: \w+ \\?\"[^\"]*\": (?P<reason>.*)|failed to fetch \w+ token: \w+ \"[^\"]*\": (?P<token>.*)"
 )
 
 
 def fault(
-    engine: Engine, found: Inspected | None, repository: Repository, environment: Mapping[str, str]
+    engine: Engine, found: Inspected | None, registry: Registry, environment: Mapping[str, str]
 ) -> EngineError | None:
     """Return why the builder cannot reach the registry, or None where it can or nobody can say.
 
     Args:
         engine: the builder.
         found: what buildx says of it.
-        repository: one of those that are pushed to.
+        registry: where images go.
         environment: for the docker commands.
     """
-    registry = repository.registry
     what = f"the builder {engine.builder} ({engine.driver}) cannot reach the registry {registry}"
     if registry.loopback and found is not None and _is_apart(found):
         return EngineError(f"{what}: it runs in a container with a loopback of its own", _on_the_hosts_network(engine))
-    said = _asked(engine, repository, environment)
+    # A registry that let one connection go is not out of reach.
+    said = _asked(engine, registry, environment) and _asked(engine, registry, environment)
     return EngineError(f"{what}: {said}", next_step(said, engine, registry)) if said else None
 
 
@@ -99,9 +99,9 @@ def _is_apart(found: Inspected) -> bool:
     return found.driver == "docker-container" and any(network != "host" for network in networks)
 
 
-def _asked(engine: Engine, repository: Repository, environment: Mapping[str, str]) -> str:
+def _asked(engine: Engine, registry: Registry, environment: Mapping[str, str]) -> str:
     argv = ["docker", "buildx", "build", f"--builder={engine.builder}", "--progress=plain", "--output=type=cacheonly"]
-    question = f"FROM {repository}@{_NOBODYS}\n"
+    question = f"FROM {registry}/{_NOBODYS}\n"
     try:
         done = run.run([*argv, "-"], environment=environment, stdin=question, timeout=SECONDS)
     except CommandError:

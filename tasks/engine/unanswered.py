@@ -15,10 +15,10 @@ from tasks import run
 from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.errors import EngineError
 
-SANDBOX = "or try `./doitw sandbox push_all`"
+_SANDBOX = "or try `./doitw sandbox push_all`"
 
 _SYSTEM_SOCKET = "/var/run/docker.sock"
-_SOCKET = re.compile(r"unix://(/[^\s:\"]*?)(?:[.:]?\s|\.?$)")
+_SOCKET = re.compile(r"unix://(/[^\s:;,\"]*?)\.?(?:[:;,\s]|$)")
 _CONTEXT = re.compile(r'context "([^"]*)": context not found')
 _SIGNS = (
     "Cannot connect to the Docker daemon",
@@ -121,7 +121,7 @@ def _start(socket: str, environment: Mapping[str, str]) -> str:
     others = [path for path in _known_sockets(environment) if str(path) != socket and path.is_socket()]
     if others and not environment.get("DOCKER_HOST"):
         return f"{step}, or use the one that runs: export DOCKER_HOST=unix://{others[0]}"
-    return f"{step}, {SANDBOX}"
+    return step if environment.get("DOCKER_HOST") else f"{step}, {_SANDBOX}"
 
 
 def _how(socket: str, environment: Mapping[str, str]) -> str:
@@ -143,6 +143,7 @@ _STARTS = (
     ("/.docker/", _DESKTOP),
     ("/.colima/", "start Docker (colima start)"),
     ("/.rd/", "start Rancher Desktop"),
+    ("/.sandbox/run/", "start the sandbox's engine (./doitw sandbox)"),
     ("/run/user/", "start Docker (systemctl --user start docker)"),
 )
 """By a part of the socket's path: how the engine is started that listens there."""

@@ -23,7 +23,7 @@ from tasks.closure import closure
 from tasks.composition import current
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
-from tasks.errors import SleeperImagesError
+from tasks.errors import EngineGoneError, SleeperImagesError
 from tasks.push import CURRENT
 from tasks.report.events import (
     DONE,
@@ -144,7 +144,9 @@ class Reporter:
         verb, image = _about(task)
         self._failures.append((fail.get_name(), bool(image)))
         if fail.get_name() != _UNMET:
-            self._ended(task, FAILED, {}, error=fail.get_msg())
+            self._ended(
+                task, FAILED, {}, error=fail.get_msg(), alike=isinstance(getattr(fail, "error", None), EngineGoneError)
+            )
         elif verb in IMAGE_VERBS:  # Its cause has been shown.
             reason = f"needs {', '.join(sorted(fail.get_msg().split()))}"
             self._happened(Ended(self._now(), task.name, verb, image, NOT_RUN, reason=reason))
@@ -219,10 +221,11 @@ class Reporter:
         known = self._session.decisions.known() if self._session.pushes else {}
         return work.reason or (decision.reason(known[work.image]) if work.image in known else "")
 
-    def _ended(self, task: Any, outcome: str, values: dict[str, Any], error: str = "") -> None:
+    def _ended(self, task: Any, outcome: str, values: dict[str, Any], error: str = "", *, alike: bool = False) -> None:
+        """Tell how a task ended; failures that are `alike` are one fault, about which no image's log says more."""
         verb, image = _about(task)
         log = ""
-        if verb in IMAGE_VERBS and outcome != CURRENT:
+        if verb in IMAGE_VERBS and outcome != CURRENT and not alike:
             path = self._session.state.log(verb, self._session.catalogue.image(image))
             log = str(path) if path.exists() and path.stat().st_mtime >= self._run.wall else ""
         self._happened(

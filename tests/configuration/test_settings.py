@@ -169,3 +169,18 @@ def test_any_command_line_gives_settings_or_a_settings_error(
     except SettingsError:
         return
     assert found.instance_id is None or (found.instance_id[0] != "-" and found.instance_id.isprintable())
+
+
+@pytest.mark.parametrize(
+    ("said", "as_is"),
+    [
+        ({"builder": "corp"}, True),
+        ({}, False),
+        ({"builder": "corp", "builder_driver": "remote"}, False),
+        ({"builder": "corp", "builder_options": "network=host"}, False),
+    ],
+)
+def test_a_builder_of_which_only_the_name_is_said_may_be_any(
+    tmp_path: Path, said: dict[str, str], *, as_is: bool
+) -> None:
+    assert load(tmp_path, said).builder_for(Builder("sleeper")).as_is == as_is

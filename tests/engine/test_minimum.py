@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tasks.engine import minimum
-from tasks.engine.buildx import Engine
 from tasks.errors import CommandError, EngineError
 
 
@@ -70,21 +69,24 @@ def test_without_docker_there_is_nothing_to_ask(environment: dict[str, str]) -> 
         minimum.check_engine({**environment, "PATH": environment["FOLDER"]})
 
 
-INSPECTED = "Name: a\\nDriver: docker\\n\\nNodes:\\nName: a\\nStatus: running\\nPlatforms: linux/amd64*, linux/arm64\\n"
+def test_a_directory_that_docker_sees_is_one_to_write_to(environment: dict[str, str], tmp_path: Path) -> None:
+    docker(environment, '[ "$*" = "context show" ] && grep -so sleeper-images-sees "$DOCKER_CONFIG/config.json"')
+    minimum.check_sees(tmp_path, environment, setting="TMPDIR")
+    assert [path.name for path in tmp_path.iterdir()] == ["docker"]
 
 
-def test_the_platforms_that_a_builder_lacks_are_named(environment: dict[str, str]) -> None:
-    docker(environment, f"printf '{INSPECTED}'")
-    wanted = ["linux/amd64", "linux/arm64/v8", "linux/s390x"]
-    assert minimum.lacking(Engine("a", "docker"), wanted, environment) == {"linux/s390x"}
+@pytest.mark.parametrize("setting", ["TMPDIR", "STATE_DIR"])
+def test_a_directory_that_docker_does_not_see_is_named_with_its_setting(
+    environment: dict[str, str], tmp_path: Path, setting: str
+) -> None:
+    docker(environment, "echo default")
+    with pytest.raises(EngineError, match=f"does not see the files below {tmp_path}: .*snap") as fault:
+        minimum.check_sees(tmp_path, environment, setting=setting)
+    assert f"set {setting} to that directory" in fault.value.next_step
 
 
-def test_where_nothing_is_run_the_builder_is_not_asked(environment: dict[str, str]) -> None:
-    docker(environment, "exit 1")
-    assert minimum.lacking(Engine("a", "docker"), [], environment) == set()
-
-
-@pytest.mark.parametrize("script", ["printf 'Name: a\\nDriver: docker\\n'", "echo no builder a found >&2; exit 1"])
-def test_a_builder_that_does_not_say_its_platforms_lacks_none(environment: dict[str, str], script: str) -> None:
-    docker(environment, script)
-    assert minimum.lacking(Engine("a", "docker"), ["linux/s390x"], environment) == set()
+def test_another_engine_chosen_by_a_variable_does_not_hide_what_docker_sees(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    docker(environment, 'echo "${DOCKER_HOST}${DOCKER_CONTEXT}sleeper-images-sees"')
+    minimum.check_sees(tmp_path, {**environment, "DOCKER_HOST": "x", "DOCKER_CONTEXT": "y"}, setting="TMPDIR")

@@ -17,8 +17,9 @@ case "$1 $2" in
     "version "*) echo 28.0 ;;
     "buildx version") echo github.com/docker/buildx v0.20.0 x ;;
     "info "*) echo '[["driver-type","io.containerd.snapshotter.v1"]]' ;;
-    "context show") echo default ;;
+    "context show") /bin/grep -so sleeper-images-sees "$DOCKER_CONFIG/config.json" || echo default ;;
     "buildx build")
+        case "$*" in *" -") exit 1 ;; esac
         for word; do printf '%s\\n' "$word" >> {root}/words; done
         /bin/cp -R "$word" {root}/context
         exit 1 ;;

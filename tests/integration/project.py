@@ -184,10 +184,11 @@ class Project:
         self.hook.chmod(0o755)
 
     def commands(self) -> list[list[str]]:
-        """Return the docker commands of the last run."""
+        """Return the docker commands of the last run, but for the question whether the builder reaches the registry."""
         if not self.calls.exists():
             return []
-        return [line.split("\x1f")[:-1] for line in self.calls.read_text().split("\x1e\n")[:-1]]
+        asked = [line.split("\x1f")[:-1] for line in self.calls.read_text().split("\x1e\n")[:-1]]
+        return [argv for argv in asked if argv[:2] != ["buildx", "build"] or argv[-1] != "-"]
 
     def _recorder(self) -> Path:
         folder = self.root / "bin"

@@ -9,8 +9,8 @@ import pytest
 
 from sandbox.engine import Engine
 from tasks import run
-from tasks.engine import builders
-from tasks.engine.nodes import creation, fits
+from tasks.engine import builders, made
+from tasks.engine.nodes import creation, differences
 from tasks.model import Builder, BuilderNode
 
 pytestmark = pytest.mark.integration
@@ -29,17 +29,22 @@ def test_what_buildx_creates_is_what_was_described_and_is_not_the_current_builde
     engine: Engine, tmp_path: Path
 ) -> None:
     environment = {**engine.environment, "BUILDX_CONFIG": str(tmp_path)}
+    made.begin(FARM, environment)
     for argv in creation(FARM):
         run.check(argv, environment=environment, next_step="")
+    made.finish(FARM, environment, daemon=True)
     found = builders.inspect("farm", environment)
     assert found is not None
     assert [(node.name, node.endpoint) for node in found.nodes] == [
         ("x86", "tcp://127.0.0.1:1"),
         ("farm0", "tcp://127.0.0.1:2"),
     ]
-    assert fits(found, FARM)
-    assert not fits(found, replace(FARM, nodes=FARM.nodes[:1]))
-    assert not fits(found, replace(FARM, nodes=(FARM.nodes[0], replace(FARM.nodes[1], platforms=("linux/riscv64",)))))
+    assert differences(found, FARM) == []
+    assert differences(found, replace(FARM, nodes=FARM.nodes[:1])) == ["it has 2 nodes, not 1 node"]
+    other = replace(FARM.nodes[1], platforms=("linux/riscv64",))
+    assert differences(found, replace(FARM, nodes=(FARM.nodes[0], other))) == [
+        "node farm0: it was created for linux/arm64, not for linux/riscv64"
+    ]
     current = run.check(["docker", "buildx", "inspect"], environment=environment, next_step="").output
     assert "farm" not in current
     assert builders.remove("farm", environment)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+
+from tasks.engine import reach
+from tasks.engine.buildx import Engine
+from tasks.engine.nodes import Inspected, InspectedNode
+from tasks.reference import Registry
+
+LOCAL = Registry("127.0.0.1:5000")
+APART, HOST = (), (("network", "host"),)
+NOWHERE = {"PATH": "/nowhere"}
+"""An environment in which no docker is found: what needs no question is known without one."""
+
+
+def found(driver: str, *networks: tuple[tuple[str, str], ...]) -> Inspected:
+    return Inspected(driver, tuple(InspectedNode(f"a{n}", "", options) for n, options in enumerate(networks)))
+
+
+@pytest.mark.parametrize(
+    ("driver", "networks"),
+    [("docker-container", (APART,)), ("docker-container", (HOST, APART)), ("kubernetes", (APART,))],
+)
+def test_a_container_with_its_own_loopback_does_not_reach_this_machines(
+    driver: str, networks: tuple[tuple[tuple[str, str], ...], ...]
+) -> None:
+    error = reach.fault(Engine("a", driver, ours=True), found(driver, *networks), LOCAL, NOWHERE)
+    assert error is not None
+    assert error.message.startswith(f"the builder a ({driver}) cannot reach the registry 127.0.0.1:5000")
+    assert len(error.message.splitlines()) == 1
+
+
+def test_the_option_to_set_is_named_for_a_builder_that_can_be_made_anew() -> None:
+    error = reach.fault(Engine("a", "docker-container", ours=True), found("docker-container", APART), LOCAL, NOWHERE)
+    assert error is not None
+    assert error.next_step.startswith("set builder_options=network=host")
+
+
+def test_for_somebody_elses_builder_another_way_is_named() -> None:
+    error = reach.fault(Engine("corp", "docker-container"), found("docker-container", APART), LOCAL, NOWHERE)
+    assert error is not None
+    assert "leave BUILDER out" in error.next_step
+
+
+SAID = (
+    "ERROR: failed to solve: h/x@sha256:00: failed to resolve source metadata for h/x@sha256:00: failed to do request: "
+    'Head "https://h/v2/x/manifests/sha256:00": '
+)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "dial tcp 127.0.0.1:5000: connect: connection refused",
+        "dial tcp: lookup h on 10.0.0.1:53: no such host",
+        "dial tcp 10.0.0.1:443: i/o timeout",
+        "http: server gave HTTP response to HTTPS client",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: connection refused",
+        "EOF",
+    ],
+)
+def test_a_request_that_got_no_answer_has_a_reason(reason: str) -> None:
+    assert reach.reason(SAID + reason) == reason
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "ERROR: failed to solve: h/x@sha256:00: not found",
+        "ERROR: failed to solve: h/x@sha256:00: unexpected status from HEAD request to http://h/v2/x: 401 Unauthorized",
+        (
+            "ERROR: failed to solve: h/x: pull access denied, repository does not exist or may require authorization: "
+            "server message: insufficient_scope: authorization failed"
+        ),
+        "ERROR: failed to solve: h/x: no basic auth credentials",
+    ],
+)
+def test_any_answer_of_the_registry_shows_that_it_is_reached(said: str) -> None:
+    assert reach.reason(said) == ""
+
+
+def test_a_token_server_out_of_reach_is_one_that_gives_no_answer() -> None:
+    said = 'ERROR: failed to authorize: failed to fetch anonymous token: Get "https://t/?s=x": dial tcp: no such host'
+    assert reach.reason(said) == "dial tcp: no such host"
+
+
+@pytest.mark.parametrize(
+    ("said", "driver", "step"),
+    [
+        ("x509: unknown authority", "docker-container", '[registry."h"] and ca='),
+        ("x509: unknown authority", "docker", "/etc/docker/certs.d/h/ca.crt"),
+        ("server gave HTTP response to HTTPS client", "docker-container", "http=true"),
+        ("server gave HTTP response to HTTPS client", "docker", '"insecure-registries": ["h"]'),
+        ("no such host", "docker-container", "builder_options=network=host"),
+        ("proxyconnect tcp", "docker", "the engine's proxy"),
+        ("no such host", "docker", "its resolver"),
+        ("x509: unknown authority", "remote", "the builder's machine reaches h"),
+    ],
+)
+def test_each_reason_has_its_remedy_by_driver(said: str, driver: str, step: str) -> None:
+    assert step in reach.next_step(said, Engine("a", driver, ours=True), Registry("h"))
