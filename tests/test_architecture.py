@@ -15,8 +15,8 @@ SOURCES = sorted(path for room in ("tasks", "sandbox") for path in (CHECKOUT / r
 LONGEST = 300
 
 DOORS = {
-    "boto3": {"tasks.registry.ecr"},
-    "botocore": {"tasks.registry.ecr"},
+    "boto3": {"tasks.registry.aws_client"},
+    "botocore": {"tasks.registry.aws_client", "tasks.registry.ecr"},
     "docker": {"tasks.engine.docker_login"},
     "e2b_dockerfile_utils": {"tasks.inputs.dockerfile"},
     "isal": {"tasks.inputs.jar"},
@@ -46,6 +46,8 @@ PURE = {
     "tasks.model",
     "tasks.reference",
     "tasks.registry.aws_faults",
+    "tasks.registry.aws_login",
+    "tasks.registry.aws_providers",
     "tasks.registry.challenge",
     "tasks.registry.ecr_answers",
     "tasks.registry.keychain",

@@ -23,7 +23,7 @@ DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperat
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
 
-_LOGIN_REFUSED = {
+LOGIN_REFUSED = {
     "ExpiredToken": _LOG_IN,
     "ExpiredTokenException": _LOG_IN,
     "IncompleteSignature": _LOG_IN,
@@ -35,25 +35,11 @@ _LOGIN_REFUSED = {
 }
 """By AWS's error code, what to do about a login that it refused ("Common Errors" in the API references)."""
 
-_LOGIN_UNUSABLE = {
-    "NoCredentialsError": _LOG_IN,
-    "PartialCredentialsError": _LOG_IN,
-    "CredentialRetrievalError": _LOG_IN,
-    "SSOError": _LOG_IN,
-    "LoginError": _LOG_IN,
-    "TokenRetrievalError": _LOG_IN,
-    "NoAuthTokenError": _LOG_IN,
-    "ProfileNotFound": "set AWS_PROFILE to one of those that `aws configure list-profiles` shows",
-}
-"""By the name of botocore's exception, what to do where it finds no login that could be used."""
-
 _NOT_SENT = {
-    "NoRegionError": "set REGION, AWS_REGION or AWS_DEFAULT_REGION",
-    "InvalidRegionError": "set REGION to the name of a Region, such as eu-west-2",
     "SSLError": "name the certificate authority in AWS_CA_BUNDLE",
-    "ProxyConnectionError": "see whether HTTPS_PROXY is right: echo $HTTPS_PROXY",
+    "ProxyConnectionError": "check HTTPS_PROXY; where there is no proxy: unset HTTPS_PROXY",
 }
-"""As above, where the call could not even be sent."""
+"""By the name of botocore's exception, what to do where a call could not be sent."""
 
 
 _QUOTES_NAMES_ONLY = {
@@ -98,10 +84,10 @@ def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryE
     code, words = clean(str(error.get("Code", ""))), clean(str(error.get("Message", "")))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     temporary = code in _THROTTLED or status in _SERVER_FAULTS
-    kind = CredentialsError if code in _LOGIN_REFUSED else RegistryError
+    kind = CredentialsError if code in LOGIN_REFUSED else RegistryError
     return kind(
         f"{what}: AWS answered {code} ({words})",
-        _LOGIN_REFUSED.get(code) or _next_step(code, operation, temporary=temporary),
+        LOGIN_REFUSED.get(code) or _next_step(code, operation, temporary=temporary),
         status=status,
         code=code,
         temporary=temporary,
@@ -115,18 +101,24 @@ def failed(what: str, fault: Exception) -> RegistryError:
         what: the call and what it is about, for the text.
         fault: botocore's exception.
     """
+    unanswered = no_answer(what, fault)
+    if unanswered is not None:
+        return unanswered
+    name = type(fault).__name__
+    return RegistryError(f"{what}: {words(fault)}", _NOT_SENT.get(name, _REACH_AWS), code=name)
+
+
+def no_answer(what: str, fault: Exception) -> RegistryError | None:
+    """Return the error for a request that was sent and not answered; None for an exception of another kind."""
     names = [kind.__name__ for kind in type(fault).__mro__]
-    said = words(fault)
-    for name in names:
-        if name in _LOGIN_UNUSABLE:
-            return CredentialsError(f"{what}: there is no AWS login to use ({said})", _LOGIN_UNUSABLE[name], code=name)
-        if name in _NOT_SENT:
-            return RegistryError(f"{what}: {said}", _NOT_SENT[name], code=name)
-    if "HTTPClientError" in names or "ConnectionError" in names:
-        url = getattr(fault, "kwargs", {}).get("endpoint_url")
-        where = f"{shown(str(url))} does not answer" if url else f"AWS does not answer: {said}"
-        return RegistryError(f"{what}: {where}", _REACH_AWS, code=names[0], temporary=True)
-    return RegistryError(f"{what}: {said}", _REACH_AWS, code=names[0])
+    if not {"HTTPClientError", "ConnectionError"}.intersection(names):
+        return None
+    url = getattr(fault, "kwargs", {}).get("endpoint_url")
+    where = shown(str(url)) if url else "AWS"
+    if names[0] in _NOT_SENT:
+        return RegistryError(f"{what}: {where}: {words(fault)}", _NOT_SENT[names[0]], code=names[0])
+    how = "does not answer" if url else f"does not answer ({words(fault)})"
+    return RegistryError(f"{what}: {where} {how}", _REACH_AWS, code=names[0], temporary=True)
 
 
 def words(fault: BaseException) -> str:
