@@ -29,6 +29,7 @@ CONNECTIONS = 20
 
 _ACCESS_KEY, _SECRET_KEY = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"  # Names of variables.
 _TOKENS = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_SECRET_KEYS = ("aws_secret_access_key", "aws_session_token", "aws_security_token")
 _SECRET_HEADERS = ("Authorization", "X-Amz-Security-Token", "x-amz-sso_bearer_token")
 
 
@@ -53,8 +54,14 @@ class AwsClient:
             CredentialsError: there is no login, or it cannot be used.
             RegistryError: AWS cannot be reached in the way that is configured.
         """
+        if not _is_loopback(self._endpoint):
+            proxy(os.environ, "https")  # botocore would show it, with its password.
         self._check_login()
         return self._client
+
+    @property
+    def _endpoint(self) -> str | None:
+        return self._environment.get("AWS_ENDPOINT_URL_ECR") or self._environment.get("AWS_ENDPOINT_URL") or None
 
     @once
     def _session(self) -> Any:
@@ -132,6 +139,8 @@ class AwsClient:
             profiles = self._session.full_config.get("profiles", {})
         except Exception:  # noqa: BLE001  # As above.
             profiles = {}
+        for profile in profiles.values():
+            keep(*(str(profile[name]) for name in _SECRET_KEYS if name in profile))
         return Login(
             method=self._asked,
             profile=names.get("profile") or "default",
@@ -146,7 +155,7 @@ class AwsClient:
         import boto3.session  # noqa: PLC0415  # Slow: only what asks AWS pays.
         from botocore.config import Config  # noqa: PLC0415  # As above.
 
-        endpoint = self._environment.get("AWS_ENDPOINT_URL_ECR") or self._environment.get("AWS_ENDPOINT_URL") or None
+        endpoint = self._endpoint
         config = Config(
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             connect_timeout=5,
@@ -167,8 +176,6 @@ class AwsClient:
                 f"AWS's endpoint {shown(url)} is not https, and the registry's token would be there for all to read",
                 "give an https address in AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_ECR or the AWS profile's endpoint_url",
             )
-        if not _is_loopback(url):
-            proxy(os.environ, "https")
         return client
 
 

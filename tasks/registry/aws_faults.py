@@ -36,7 +36,7 @@ LOGIN_REFUSED = {
 """By AWS's error code, what to do about a login that it refused ("Common Errors" in the API references)."""
 
 _NOT_SENT = {
-    "SSLError": "name the certificate authority in AWS_CA_BUNDLE",
+    "SSLError": "name a file with the certificate authority in AWS_CA_BUNDLE, or: unset AWS_CA_BUNDLE",
     "ProxyConnectionError": "check HTTPS_PROXY; where there is no proxy: unset HTTPS_PROXY",
 }
 """By the name of botocore's exception, what to do where a call could not be sent."""
@@ -68,6 +68,7 @@ _QUOTES_NAMES_ONLY = {
 _IN_OUR_WORDS = {
     "JSONDecodeError": "it is not JSON",
     "ProxyConnectionError": "the proxy does not answer",
+    "ResponseParserError": "its answer cannot be read",
     "UnicodeDecodeError": "it is not text in UTF-8",
 }
 
@@ -115,10 +116,24 @@ def no_answer(what: str, fault: Exception) -> RegistryError | None:
         return None
     url = getattr(fault, "kwargs", {}).get("endpoint_url")
     where = shown(str(url)) if url else "AWS"
+    inner = getattr(fault, "kwargs", {}).get("error")
+    if isinstance(inner, OSError) and inner.filename:
+        # What botocore reads before it sends anything: certificates.
+        return RegistryError(f"{what}: {words(inner)}", _NOT_SENT["SSLError"], code=names[0])
     if names[0] in _NOT_SENT:
         return RegistryError(f"{what}: {where}: {words(fault)}", _NOT_SENT[names[0]], code=names[0])
     how = "does not answer" if url else f"does not answer ({words(fault)})"
     return RegistryError(f"{what}: {where} {how}", _REACH_AWS, code=names[0], temporary=True)
+
+
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What botocore lets through of its parsers, where an answer is of another shape than the API's."""
+
+
+def unreadable(what: str, fault: Exception) -> RegistryError:
+    """Return the error for an answer that botocore cannot read."""
+    name = type(fault).__name__
+    return RegistryError(f"{what}: the answer is not one of ECR's API ({name})", _REACH_AWS, code=name)
 
 
 def words(fault: BaseException) -> str:
@@ -127,8 +142,8 @@ def words(fault: BaseException) -> str:
     if isinstance(fault, OSError) and fault.strerror:
         return clean(f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror)
     if name == "SSLError":
-        found = re.search(r"certificate verify failed(: [a-z -]+)?", str(fault))
-        return f"no secure connection{f', {found[0].rstrip()}' if found else ''}"
+        found = re.search(r"certificate verify failed(: [a-z -]+)?|No such file or directory", str(fault))
+        return f"no secure connection{f' ({found[0].rstrip()})' if found else ''}"
     return clean(str(fault)) if name in _QUOTES_NAMES_ONLY else _IN_OUR_WORDS.get(name, name)
 
 

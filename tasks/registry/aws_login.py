@@ -25,6 +25,7 @@ from tasks.registry.aws_providers import (
     Login,
     NoTerminalError,
     next_step,
+    odd_variable,
     place,
     reason,
 )
@@ -45,8 +46,8 @@ _SOURCES = {"ecscontainer": CONTAINER, "ec2instancemetadata": INSTANCE, "environ
 _SIGNS_IN = {"GetRoleCredentials": SSO, "CreateToken": SSO, "AssumeRoleWithWebIdentity": WEB_IDENTITY}
 """The operations with which a provider logs in, beside AssumeRole."""
 
-_OF_CONFIGURATION = {"InvalidConfigError", "InfiniteLoopConfigError", "PartialCredentialsError"}
-"""The exceptions that say by themselves which of a role's profiles they are about."""
+_OF_THE_ROLE = {"InvalidConfigError", "InfiniteLoopConfigError", "PartialCredentialsError", "ResponseParserError"}
+"""The exceptions that are about a role and not about the login that assumes it, or say by themselves which it is."""
 
 _VARIABLES = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY", "token": "AWS_SESSION_TOKEN"}
 
@@ -62,7 +63,9 @@ def unusable(login: Login, fault: Exception) -> RegistryError:
     what = f"no AWS login from {place(login)}"
     if isinstance(getattr(fault, "response", None), dict):
         return _refused(login, what, fault)
-    return no_answer(what, fault) or CredentialsError(
+    # A container's address is one that somebody set: that it does not answer is no fault of AWS's.
+    unanswered = None if login.method == CONTAINER else no_answer(what, fault)
+    return unanswered or CredentialsError(
         f"{what}: {reason(login, fault)}", next_step(login, fault), code=type(fault).__name__
     )
 
@@ -136,9 +139,11 @@ def _refused(login: Login, what: str, fault: Exception) -> RegistryError:
 def _culprit(login: Login, fault: Exception) -> Login:
     """Return the login that a fault is about: of a role, perhaps the source of the login that assumes it."""
     operation = str(getattr(fault, "operation_name", ""))
+    if type(fault).__name__.startswith("InvalidIMDS"):  # It is raised before any provider is asked.
+        return replace(login, method=INSTANCE)
     if login.method != ROLE or operation == "AssumeRole":
         return login
-    if isinstance(fault, NoTerminalError) or type(fault).__name__ in _OF_CONFIGURATION:
+    if isinstance(fault, NoTerminalError) or type(fault).__name__ in _OF_THE_ROLE or odd_variable(login, fault):
         return login
     source = _source(login)
     if operation in _SIGNS_IN:

@@ -23,6 +23,8 @@ PROCESS, CONTAINER, INSTANCE = "custom-process", "container-role", "iam-role"
 _FULL, _RELATIVE = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 _TOKEN, _TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 _WEB_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE"
+_INSTANCE_ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+_NUMBERS = ("AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "AWS_MAX_ATTEMPTS")
 
 
 class NoTerminalError(Exception):
@@ -159,7 +161,8 @@ def next_step(login: Login, fault: Exception) -> str:
         case "SSOTokenLoadError" | "UnauthorizedSSOTokenError":
             text = _TABLE[SSO][1]
         case _:
-            text = _TABLE[login.method][1]
+            odd = odd_variable(login, fault)
+            text = f"correct it, or: unset {odd}" if odd else _TABLE[login.method][1]
     return text.format_map(login.words())
 
 
@@ -219,7 +222,24 @@ def _of_container(login: Login, fault: Exception) -> str:
         return "http is for loopback, 169.254.170.2, 169.254.170.23 and [fd00:ec2::23], and its host is none of them"
     if "Received error when attempting" in text:
         return "it does not answer"
+    if type(fault).__name__ == "HTTPClientError":
+        return f"it cannot be asked; see whether {_TOKEN} holds anything but ASCII"
     return "it is not a URL" if type(fault) is ValueError else ""
+
+
+def odd_variable(login: Login, fault: Exception) -> str:
+    """Return the variable that botocore cannot read, whichever provider it asks; empty where it is something else."""
+    if type(fault) is not ValueError:
+        return ""
+    odd = [name for name in _NUMBERS if login.variable(name) and not login.variable(name).isdecimal()]
+    if login.method == CONFIG and login.variable(_INSTANCE_ENDPOINT):
+        odd.append(_INSTANCE_ENDPOINT)
+    return odd[0] if odd else ""
+
+
+def _of_configuration(login: Login, fault: Exception) -> str:
+    odd = odd_variable(login, fault)
+    return f"{odd} is not a {'URL' if odd == _INSTANCE_ENDPOINT else 'number'}" if odd else ""
 
 
 def _of_instance(_: Login, fault: Exception) -> str:
@@ -232,6 +252,8 @@ def _of_instance(_: Login, fault: Exception) -> str:
 
 
 _REASONS = {
+    CONFIG: _of_configuration,
+    ROLE: _of_configuration,
     GIVEN: _of_keys,
     ENV: _of_keys,
     PROCESS: _of_process,

@@ -15,7 +15,7 @@ from typing import Any
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository, Tag
 from tasks.registry.aws_client import AwsClient
-from tasks.registry.aws_faults import DENIED, failed, refused
+from tasks.registry.aws_faults import DENIED, UNREADABLE, failed, refused, unreadable
 from tasks.registry.ecr_answers import TagMutability, Token, parse_tag_mutability, parse_token
 from tasks.registry.message import clean
 
@@ -174,3 +174,5 @@ class Ecr:
             raise refused(what, operation, fault.response) from None
         except BotoCoreError as fault:
             raise failed(what, fault) from None
+        except UNREADABLE as fault:
+            raise unreadable(what, fault) from None
