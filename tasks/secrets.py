@@ -65,7 +65,12 @@ _SHAPES = (
 )
 """What a secret looks like whose value is not known here: it came from a server or from another program."""
 
-_known: dict[str, None] = {}
+_PATH = re.compile(r"(~|\.{0,2})/[\w./@~-]+")
+"""A path: many others begin as it does."""
+
+_known: dict[str, int] = {}
+"""Each secret, and how much of its beginning gives it away."""
+
 _Value = TypeVar("_Value")
 
 
@@ -75,7 +80,8 @@ def keep(*secrets: str) -> None:
         for line in (secret, *secret.splitlines()):
             for spelled in _spellings(line.strip()):
                 if len(spelled) >= _SHORTEST:
-                    _known[spelled] = None
+                    whole = len(spelled) < _LONG or _PATH.fullmatch(spelled)
+                    _known[spelled] = len(spelled) if whole else _BEGINNING
 
 
 def keep_variables(variables: Mapping[str, str]) -> None:
@@ -97,8 +103,9 @@ def forget() -> None:
 
 def without_secrets(text: str) -> str:
     """Return a text in which `***` stands for every secret that is known or looks like one."""
-    for secret in _known:
-        text = _cut(text, secret)
+    for secret, least in list(_known.items()):
+        if secret[:least] in text:
+            text = _cut(text, secret, least)
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
     return text
@@ -123,11 +130,11 @@ def _spellings(secret: str) -> set[str]:
     return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)} | written
 
 
-def _cut(text: str, secret: str) -> str:
-    beginning = secret[:_BEGINNING] if len(secret) >= _LONG else secret
+def _cut(text: str, secret: str, least: int) -> str:
+    beginning = secret[:least]
     start = text.find(beginning)
     while start >= 0:
-        shown = len(beginning)
+        shown = least
         while shown < len(secret) and text[start + shown : start + shown + 1] == secret[shown]:
             shown += 1
         text = text[:start] + MARK + text[start + shown :]

@@ -16,9 +16,9 @@ LONGEST = 500
 """A module this long is more than one concept; a shorter one is split where its concepts are, not where its lines are."""
 
 DOORS = {
-    "boto3": {"tasks.registry.ecr"},
+    "boto3": {"tasks.registry.aws_client"},
+    "botocore": {"tasks.registry.aws_client", "tasks.registry.ecr"},
     "docker": {"tasks.engine.images"},
-    "botocore": {"tasks.registry.ecr"},
     "e2b_dockerfile_utils": {"tasks.inputs.dockerfile"},
     "isal": {"tasks.inputs.jar"},
     "rich": {"tasks.report.board"},
@@ -47,6 +47,8 @@ PURE = {
     "tasks.model",
     "tasks.reference",
     "tasks.registry.aws_faults",
+    "tasks.registry.aws_login",
+    "tasks.registry.aws_providers",
     "tasks.registry.challenge",
     "tasks.registry.ecr_answers",
     "tasks.registry.keychain",

@@ -65,6 +65,12 @@ def test_what_variables_hold_of_secrets_is_not_shown(name: str, value: str) -> N
         assert "MARKED" not in without_secrets(f"broken: {text}")
 
 
+def test_a_path_that_is_kept_takes_nothing_from_other_paths() -> None:
+    keep_variables({"GOOGLE_APPLICATION_CREDENTIALS": "/home/somebody/project/key-of-all.json"})
+    text = "see /home/somebody/project/scripts"
+    assert without_secrets(text) == text
+
+
 def test_a_proxys_login_is_not_shown_in_base64() -> None:
     keep_variables({"HTTPS_PROXY": "http://user:pass%2Fword@localhost:1"})
     header = base64.b64encode(b"user:pass/word").decode()
@@ -77,6 +83,7 @@ def test_a_proxys_login_is_not_shown_in_base64() -> None:
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/run/secrets/token"),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
         ("SSH_AUTH_SOCK", "/tmp/ssh/agent"),
+        ("GOOGLE_APPLICATION_CREDENTIALS_FILE", "/home/somebody/keys/of/all.json"),
         ("EMAIL", "somebody@example.com"),
         ("BASE_IMAGE", "library/debian:12@sha256:0123456789abcdef"),
         ("REGISTRY_PASSWORD", "sleeper"),

@@ -26,7 +26,7 @@ NOT_OURS = "AnotherAccount"
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
 
-_LOGIN_REFUSED = {
+LOGIN_REFUSED = {
     "ExpiredToken": _LOG_IN,
     "ExpiredTokenException": _LOG_IN,
     "IncompleteSignature": _LOG_IN,
@@ -38,34 +38,11 @@ _LOGIN_REFUSED = {
 }
 """By AWS's error code, what to do about a login that it refused ("Common Errors" in the API references)."""
 
-_LOGS_IN = {
-    "AssumeRole": "allow sts:AssumeRole on that role to the login that assumes it (source_profile or "
-    "credential_source of the AWS profile), and trust that login in the role's trust policy",
-    "AssumeRoleWithWebIdentity": "see whether the trust policy of the role in AWS_ROLE_ARN trusts the identity "
-    "provider, and the subject and audience of the token in AWS_WEB_IDENTITY_TOKEN_FILE",
-    "GetRoleCredentials": "run aws sso login, and check sso_account_id and sso_role_name of the AWS profile",
-}
-"""By the operation with which botocore logs in, what to do where AWS refuses it."""
-
-_LOGIN_UNUSABLE = {
-    "NoCredentialsError": _LOG_IN,
-    "PartialCredentialsError": _LOG_IN,
-    "CredentialRetrievalError": _LOG_IN,
-    "SSOError": _LOG_IN,
-    "LoginError": _LOG_IN,
-    "TokenRetrievalError": _LOG_IN,
-    "NoAuthTokenError": _LOG_IN,
-    "ProfileNotFound": "set AWS_PROFILE to one of those that `aws configure list-profiles` shows",
-}
-"""By the name of botocore's exception, what to do where it finds no login that could be used."""
-
 _NOT_SENT = {
-    "NoRegionError": "set REGION, AWS_REGION or AWS_DEFAULT_REGION",
-    "InvalidRegionError": "set REGION to the name of a Region, such as eu-west-2",
-    "SSLError": "name the certificate authority in AWS_CA_BUNDLE",
-    "ProxyConnectionError": "see whether HTTPS_PROXY is right: echo $HTTPS_PROXY",
+    "SSLError": "name a file with the certificate authority in AWS_CA_BUNDLE, or: unset AWS_CA_BUNDLE",
+    "ProxyConnectionError": "check HTTPS_PROXY; where there is no proxy: unset HTTPS_PROXY",
 }
-"""As above, where the call could not even be sent."""
+"""By the name of botocore's exception, what to do where a call could not be sent."""
 
 
 _QUOTES_NAMES_ONLY = {
@@ -94,6 +71,7 @@ _QUOTES_NAMES_ONLY = {
 _IN_OUR_WORDS = {
     "JSONDecodeError": "it is not JSON",
     "ProxyConnectionError": "the proxy does not answer",
+    "ResponseParserError": "its answer cannot be read",
     "UnicodeDecodeError": "it is not text in UTF-8",
 }
 _PUSH_DENIED = re.compile(r"(HEAD|POST|PATCH|PUT) request to \S+/(manifests|blobs/uploads|blobs)/\S*: 403")
@@ -131,15 +109,10 @@ def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryE
     code, words = clean(str(error.get("Code", ""))), clean(str(error.get("Message", "")))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     temporary = code in _THROTTLED or status in _SERVER_FAULTS
-    kind = CredentialsError if code in _LOGIN_REFUSED else RegistryError
-    next_step = _LOGIN_REFUSED.get(code) or _next_step(code, operation, temporary=temporary)
-    if operation in _LOGS_IN:
-        # botocore logs in before it sends our own call.
-        what, kind = f"{what}: no AWS login, {operation}", CredentialsError
-        next_step = next_step if temporary or code in _LOGIN_REFUSED else _LOGS_IN[operation]
+    kind = CredentialsError if code in LOGIN_REFUSED else RegistryError
     return kind(
         f"{what}: AWS answered {code} ({words})",
-        next_step,
+        LOGIN_REFUSED.get(code) or _next_step(code, operation, temporary=temporary),
         status=status,
         code=code,
         temporary=temporary,
@@ -153,18 +126,38 @@ def failed(what: str, fault: Exception) -> RegistryError:
         what: the call and what it is about, for the text.
         fault: botocore's exception.
     """
+    unanswered = no_answer(what, fault)
+    if unanswered is not None:
+        return unanswered
+    name = type(fault).__name__
+    return RegistryError(f"{what}: {words(fault)}", _NOT_SENT.get(name, _REACH_AWS), code=name)
+
+
+def no_answer(what: str, fault: Exception) -> RegistryError | None:
+    """Return the error for a request that was sent and not answered; None for an exception of another kind."""
     names = [kind.__name__ for kind in type(fault).__mro__]
-    said = words(fault)
-    for name in names:
-        if name in _LOGIN_UNUSABLE:
-            return CredentialsError(f"{what}: there is no AWS login to use ({said})", _LOGIN_UNUSABLE[name], code=name)
-        if name in _NOT_SENT:
-            return RegistryError(f"{what}: {said}", _NOT_SENT[name], code=name)
-    if "HTTPClientError" in names or "ConnectionError" in names:
-        url = getattr(fault, "kwargs", {}).get("endpoint_url")
-        where = f"{shown(str(url))} does not answer" if url else f"AWS does not answer: {said}"
-        return RegistryError(f"{what}: {where}", _REACH_AWS, code=names[0], temporary=True)
-    return RegistryError(f"{what}: {said}", _REACH_AWS, code=names[0])
+    if not {"HTTPClientError", "ConnectionError"}.intersection(names):
+        return None
+    url = getattr(fault, "kwargs", {}).get("endpoint_url")
+    where = shown(str(url)) if url else "AWS"
+    inner = getattr(fault, "kwargs", {}).get("error")
+    if isinstance(inner, OSError) and inner.filename:
+        # What botocore reads before it sends anything: certificates.
+        return RegistryError(f"{what}: {words(inner)}", _NOT_SENT["SSLError"], code=names[0])
+    if names[0] in _NOT_SENT:
+        return RegistryError(f"{what}: {where}: {words(fault)}", _NOT_SENT[names[0]], code=names[0])
+    how = "does not answer" if url else f"does not answer ({words(fault)})"
+    return RegistryError(f"{what}: {where} {how}", _REACH_AWS, code=names[0], temporary=True)
+
+
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What botocore lets through of its parsers, where an answer is of another shape than the API's."""
+
+
+def unreadable(what: str, fault: Exception) -> RegistryError:
+    """Return the error for an answer that botocore cannot read."""
+    name = type(fault).__name__
+    return RegistryError(f"{what}: the answer is not one of ECR's API ({name})", _REACH_AWS, code=name)
 
 
 def words(fault: BaseException) -> str:
@@ -173,8 +166,8 @@ def words(fault: BaseException) -> str:
     if isinstance(fault, OSError) and fault.strerror:
         return clean(f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror)
     if name == "SSLError":
-        found = re.search(r"certificate verify failed(: [a-z -]+)?", str(fault))
-        return f"no secure connection{f', {found[0].rstrip()}' if found else ''}"
+        found = re.search(r"certificate verify failed(: [a-z -]+)?|No such file or directory", str(fault))
+        return f"no secure connection{f' ({found[0].rstrip()})' if found else ''}"
     return clean(str(fault)) if name in _QUOTES_NAMES_ONLY else _IN_OUR_WORDS.get(name, name)
 
 

@@ -1,4 +1,4 @@
-"""Amazon ECR's own side: its token, its repositories, whether their tags can move. The only module that uses boto3.
+"""Amazon ECR's own side: its token, its repositories, whether their tags can move.
 
 Source: the ECR API reference. AWS endpoints, profiles and logins are boto3's to find; images are read and written by
 the distribution API, as in any other registry.
@@ -9,24 +9,19 @@ GetAuthorizationToken: its token opens every registry that the login may use, an
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
-from tasks.errors import RegistryError, SettingsError
-from tasks.once import once
+from tasks.errors import RegistryError
 from tasks.reference import Digest, Registry, Repository
-from tasks.registry.aws_faults import NOT_OURS, another_account, failed, refused
+from tasks.registry.aws_client import AwsClient
+from tasks.registry.aws_faults import NOT_OURS, UNREADABLE, another_account, failed, refused, unreadable
 from tasks.registry.ecr_answers import TagMutability, Token, parse_images, parse_tag_mutability, parse_token
 from tasks.registry.lifecycle import Stored
-from tasks.registry.message import clean, shown
-
-ATTEMPTS = 6
-"""How often a call is made at most while AWS throttles it or does not answer; botocore waits in between."""
+from tasks.registry.message import clean
 
 TOKEN_MARGIN = timedelta(minutes=15)
 """How long before its end a token is replaced: a push that begins with it should end with it."""
@@ -36,9 +31,6 @@ NAMES_AT_ONCE = 100
 
 A_PAGE = 1000
 """How many images DescribeImages gives at once."""
-
-CONNECTIONS = 20
-"""How many calls may be under way at once: one for each of Sleeper's images."""
 
 
 class Ecr:
@@ -62,7 +54,7 @@ class Ecr:
         self._region = region or None
         self._account = account or ""
         self._registry: dict[str, str] = {"registryId": account} if account else {}
-        self._environment = environment
+        self._aws = AwsClient(region, environment)
         self._now = now
         self._token_lock = threading.Lock()
         self._token: Token | None = None
@@ -217,9 +209,9 @@ class Ecr:
                 return self._describe(names[:half]) | self._describe(names[half:]) if half else {}
         return parse_tag_mutability(answer)
 
-    @once
+    @property
     def _client(self) -> Any:
-        return _make_client(self._region, self._environment)
+        return self._aws.logged_in()
 
     @contextmanager
     def _faults(self, operation: str, about: str = "") -> Iterator[None]:
@@ -233,56 +225,8 @@ class Ecr:
         try:
             yield
         except ClientError as fault:
-            # Another operation than ours is one that botocore logs in with: AssumeRole, GetRoleCredentials.
-            raise refused(what, fault.operation_name or operation, fault.response) from None
+            raise refused(what, operation, fault.response) from None
         except BotoCoreError as fault:
             raise failed(what, fault) from None
-
-
-def _make_client(region: str | None, environment: Mapping[str, str] | None) -> Any:
-    import boto3.session  # noqa: PLC0415  # Slow: only what asks AWS pays.
-    import botocore.session  # noqa: PLC0415  # As above.
-    from botocore.config import Config  # noqa: PLC0415  # As above.
-
-    session = botocore.session.get_session()
-    options: dict[str, Any] = {}
-    # Every newer SDK of AWS's reads AWS_REGION; boto3 knows AWS_DEFAULT_REGION only.
-    region = region or (os.environ if environment is None else environment).get("AWS_REGION")
-    if environment is not None:
-        # boto3 reads os.environ in many places; these are the ones that choose an account.
-        chosen = session.get_component("config_store")
-        chosen.set_config_variable("profile", environment.get("AWS_PROFILE") or None)
-        for variable, name in (("AWS_CONFIG_FILE", "config_file"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials_file")):
-            if variable in environment:
-                chosen.set_config_variable(name, environment[variable])
-        region = region or environment.get("AWS_DEFAULT_REGION")
-        options = {
-            "endpoint_url": environment.get("AWS_ENDPOINT_URL_ECR") or environment.get("AWS_ENDPOINT_URL") or None,
-            "aws_access_key_id": environment.get("AWS_ACCESS_KEY_ID") or None,
-            "aws_secret_access_key": environment.get("AWS_SECRET_ACCESS_KEY") or None,
-            "aws_session_token": environment.get("AWS_SESSION_TOKEN") or None,
-        }
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        connect_timeout=5,
-        read_timeout=20,
-        max_pool_connections=CONNECTIONS,
-        # Loopback has no proxy; None leaves it to boto3.
-        proxies={} if _is_loopback(options.get("endpoint_url")) else None,
-    )
-    client = boto3.session.Session(botocore_session=session, region_name=region).client("ecr", config=config, **options)
-    url = client.meta.endpoint_url
-    # A profile may name one, too.
-    if urlsplit(url).scheme != "https" and not _is_loopback(url):
-        raise RegistryError(
-            f"AWS's endpoint {shown(url)} is not https, and the registry's token would be there for all to read",
-            "give an https address in AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_ECR or the AWS profile's endpoint_url",
-        )
-    return client
-
-
-def _is_loopback(url: str | None) -> bool:
-    try:
-        return url is not None and Registry(urlsplit(url).netloc).loopback
-    except (ValueError, SettingsError):
-        return False
+        except UNREADABLE as fault:
+            raise unreadable(what, fault) from None
