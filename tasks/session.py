@@ -16,13 +16,12 @@ from tasks.backoff import Pace
 from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
 from tasks.engine.docker_config import helped, read_config, user_config_directory
-from tasks.errors import RegistryError
 from tasks.inputs.digests import Digests
 from tasks.inputs.gather import Gatherer, files
 from tasks.model import Builder, Catalogue, Image
 from tasks.once import once
 from tasks.reference import Registry, Repository, Tag
-from tasks.registry import target
+from tasks.registry import mutability, target
 from tasks.state import State
 
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
@@ -176,31 +175,15 @@ class Session:
         return self.target.repository(image)
 
     def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
-        """Return those of `tags` that, once there, cannot be moved; only ECR says so.
-
-        None where the login may not ask: then the registry refuses a PUT.
-        """
-        return (self._immutable(tags) if self.target.ecr else None) or set()
-
-    def _immutable(self, tags: Iterable[Tag]) -> set[Tag] | None:
-        """Ask ECR; None where the login may not."""
-        from tasks.registry.aws_faults import DENIED  # noqa: PLC0415  # Only what asks the registry pays.
-
-        try:
-            return self.ecr.immutable(tags)
-        except RegistryError as error:
-            if error.code in DENIED:
-                return None
-            raise
+        """Return those of `tags` that are known to stay where they are, once there; only ECR says so."""
+        return (mutability.immutable(self.ecr, tags) if self.target.ecr else None) or set()
 
     @once
     def keeps_building(self) -> set[Repository]:
-        """The repositories in which the tag that builds are pushed to cannot be moved, or may be such a one."""
-        if not self.target.ecr:
-            return set()
-        asked = [self.repository(image).tag(buildx.BUILDING) for image in self.pushes]
-        found = self._immutable(asked)
-        return {tag.repository for tag in (asked if found is None else found)}
+        """The repositories in which the tag that builds are pushed to cannot be moved, or perhaps cannot."""
+        tags = [self.repository(image).tag(buildx.BUILDING) for image in self.pushes] if self.target.ecr else []
+        found = mutability.immutable(self.ecr, tags) if tags else set()
+        return {tag.repository for tag in (tags if found is None else found)}
 
     def refresh_bases(self) -> dict[str, str]:
         """Lock the selected images' base images to the digests that they have now; return those.

@@ -1,6 +1,7 @@
 """How the selected images stand: what each version tag is on in the registry, and whether that is what is here.
 
-    decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.deployed ─▶ Status
+    decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.deployed ──▶ Status
+                                                                     └▶ ECR's lifecycle rules ┘
 
 Nothing is remembered: every answer is the registry's, of this moment.
 """
@@ -9,17 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tasks.decision import Blocked, Decision, reason, state
 from tasks.errors import RegistryError
 from tasks.model import Image
+from tasks.parallel import Pool
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Answer
 from tasks.session import Session
 
 if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
     from tasks.registry.deployed import Deployed
+    from tasks.registry.ecr import Ecr
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class ImageStatus:
         digest: what the version tag is on; None where there is no such tag, or no answer.
         held: the image under it; None where there is none, or it could not be read.
         fault: why it could not be read, or empty.
+        expiry: what a lifecycle rule of its repository does to it soon, or empty.
     """
 
     image: Image
@@ -43,6 +48,7 @@ class ImageStatus:
     digest: Digest | None
     held: Deployed | None
     fault: str
+    expiry: str = ""
 
     @property
     def answered(self) -> bool:
@@ -60,6 +66,7 @@ class Status:
         images: the selected ones, in the catalogue's order.
         ecr: whether the registry is one that can say when an image was pushed.
         fault: why it did not say that, or empty.
+        expiry_fault: why it did not say which lifecycle rules there are, or empty.
     """
 
     prefix: str
@@ -67,10 +74,15 @@ class Status:
     images: tuple[ImageStatus, ...]
     ecr: bool
     fault: str
+    expiry_fault: str = ""
 
 
-def look(session: Session) -> Status:
+def look(session: Session, now: datetime) -> Status:
     """Look at all selected images.
+
+    Args:
+        session: whose images.
+        now: what ages are counted from.
 
     Raises:
         SleeperImagesError: nothing says where images go, or under which version.
@@ -88,6 +100,7 @@ def look(session: Session) -> Status:
         if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
     }
     answers = read(session.client, wanted, session.ecr.pushed_at if target.ecr else None) if wanted else None
+    expiries, expiry_fault = _expiries(session, wanted, now)
     rows = []
     for image in images:
         tag = tags[image.name]
@@ -107,10 +120,46 @@ def look(session: Session) -> Status:
                 digest=wanted[image.name][1] if image.name in wanted else None,
                 held=held,
                 fault="" if fault == reason(decision) else fault,
+                expiry=expiries.get(image.name, ""),
             )
         )
     fault = str(answers.fault) if answers is not None and answers.fault is not None else ""
-    return Status(target.prefix, version, tuple(rows), target.ecr, fault)
+    return Status(target.prefix, version, tuple(rows), target.ecr, fault, expiry_fault)
+
+
+def _expiries(
+    session: Session, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
+) -> tuple[dict[str, str], str]:
+    """Return by image what a lifecycle rule does to it soon, and why that is not known of some."""
+    from tasks.registry.presence import WORKERS  # noqa: PLC0415  # As above.
+
+    if not session.target.ecr:
+        return {}, ""
+    found, fault = {}, ""
+    with Pool(WORKERS) as pool:
+        asked = {name: pool.submit(_expiry, session.ecr, *place, now) for name, place in wanted.items()}
+        for name, answer in asked.items():
+            try:
+                found[name] = answer.result()
+            except RegistryError as error:
+                fault = fault or str(error)
+    return found, fault
+
+
+def _expiry(ecr: Ecr, repository: Repository, digest: Digest, now: datetime) -> str:
+    from tasks.registry import lifecycle  # noqa: PLC0415  # As above.
+
+    policy = ecr.lifecycle_policy(repository)
+    images = ecr.images(repository, digest) if policy else []
+    if not images:
+        return ""
+    try:
+        rule = lifecycle.deciding(lifecycle.parse(policy), images[0].tags)
+    except ValueError:
+        return ""  # A policy of a form that is newer than this.
+    if rule is None:
+        return ""
+    return lifecycle.warning(rule, images[0], ecr.images(repository) if rule.counts_images else (), now)
 
 
 def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str, Answer]:

@@ -36,10 +36,11 @@ class StatusCommand(Reading):
         no_arguments(pos_args, self.name)
         session = current()
         check_sandbox(session)
+        now = datetime.now(UTC)
         try:
-            found = look(session)
+            found = look(session, now)
         except SleeperImagesError as error:
             raise InvalidCommand(str(error)) from None
         colour = colours(self.outstream)
-        self.say(encoded(as_object(found)) if json else as_text(found, now=datetime.now(UTC), colour=colour))
+        self.say(encoded(as_object(found)) if json else as_text(found, now=now, colour=colour))
         return 0 if all(row.answered for row in found.images) else UNANSWERED

@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 from tasks.errors import RegistryError, SettingsError
 from tasks.once import once
-from tasks.reference import Digest, Registry, Repository, Tag
+from tasks.reference import Digest, Registry, Repository
 from tasks.registry.aws_faults import NOT_OURS, another_account, failed, refused
-from tasks.registry.ecr_answers import TagMutability, Token, parse_tag_mutability, parse_token
+from tasks.registry.ecr_answers import TagMutability, Token, parse_images, parse_tag_mutability, parse_token
+from tasks.registry.lifecycle import Stored
 from tasks.registry.message import clean, shown
 
 ATTEMPTS = 6
@@ -32,6 +33,9 @@ TOKEN_MARGIN = timedelta(minutes=15)
 
 NAMES_AT_ONCE = 100
 """How many repositories DescribeRepositories takes by name."""
+
+A_PAGE = 1000
+"""How many images DescribeImages gives at once."""
 
 CONNECTIONS = 20
 """How many calls may be under way at once: one for each of Sleeper's images."""
@@ -154,21 +158,6 @@ class Ecr:
             found |= self._describe(wanted[start : start + NAMES_AT_ONCE])
         return found
 
-    def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
-        """Return those of `tags` that, once there, cannot be moved.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: their repositories cannot be described.
-        """
-        asked = set(tags)
-        settings = self.tag_mutability(tag.repository.path for tag in asked)
-        return {
-            tag
-            for tag in asked
-            if tag.repository.path in settings and settings[tag.repository.path].immutable(tag.name)
-        }
-
     def pushed_at(self, repository: Repository, digest: Digest) -> datetime | None:
         """Return when an image was pushed; None where ECR's API knows no such image.
 
@@ -176,18 +165,46 @@ class Ecr:
             CredentialsError: there is no AWS login, or AWS refused it.
             RegistryError: the image cannot be described.
         """
+        found = self.images(repository, digest)
+        return found[0].pushed if found else None
+
+    def images(self, repository: Repository, digest: Digest | None = None) -> list[Stored]:
+        """Return the images of a repository, or the one of a digest; none where ECR's API knows none.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: they cannot be described.
+        """
+        which: dict[str, Any] = {"imageIds": [{"imageDigest": str(digest)}]} if digest else {"maxResults": A_PAGE}
+        found: list[Stored] = []
         with self._faults("DescribeImages", str(repository)):
             client = self._client
             unknown = (client.exceptions.ImageNotFoundException, client.exceptions.RepositoryNotFoundException)
+            while True:
+                try:
+                    answer = client.describe_images(repositoryName=repository.path, **which, **self._registry)
+                except unknown:
+                    return found
+                found += parse_images(answer)
+                if not answer.get("nextToken"):
+                    return found
+                which["nextToken"] = answer["nextToken"]
+
+    def lifecycle_policy(self, repository: Repository) -> str:
+        """Return the repository's lifecycle policy, as JSON; nothing where it has none.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: it cannot be read.
+        """
+        with self._faults("GetLifecyclePolicy", str(repository)):
+            client = self._client
+            none = (client.exceptions.LifecyclePolicyNotFoundException, client.exceptions.RepositoryNotFoundException)
             try:
-                answer = client.describe_images(
-                    repositoryName=repository.path, imageIds=[{"imageDigest": str(digest)}], **self._registry
-                )
-            except unknown:
-                return None
-        details = answer.get("imageDetails", ())
-        found = details[0].get("imagePushedAt") if details else None
-        return found if isinstance(found, datetime) else None
+                answer = client.get_lifecycle_policy(repositoryName=repository.path, **self._registry)
+            except none:
+                return ""
+        return str(answer.get("lifecyclePolicyText", ""))
 
     def _describe(self, names: Sequence[str]) -> dict[str, TagMutability]:
         with self._faults("DescribeRepositories", ", ".join(names)):

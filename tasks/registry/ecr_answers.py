@@ -1,11 +1,12 @@
 """What ECR's API answers, as values of ours. Pure.
 
-Source: the ECR API reference (GetAuthorizationToken, DescribeRepositories).
+Source: the ECR API reference (GetAuthorizationToken, DescribeRepositories, DescribeImages).
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.errors import RegistryError, SettingsError
-from tasks.reference import Registry
+from tasks.reference import Digest, Registry
 from tasks.registry.keychain import Credential
+from tasks.registry.lifecycle import Stored
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,17 @@ def parse_tag_mutability(answer: Mapping[str, Any]) -> dict[str, TagMutability]:
         )
         for entry in answer["repositories"]
     }
+
+
+def parse_images(answer: Mapping[str, Any]) -> list[Stored]:
+    """Return the images in an answer to DescribeImages; those without a time or a sha256 digest are left out."""
+    found = []
+    for entry in answer.get("imageDetails", ()):
+        pushed = entry.get("imagePushedAt")
+        with contextlib.suppress(ValueError):
+            if isinstance(pushed, datetime):
+                found.append(Stored(Digest(entry.get("imageDigest", "")), tuple(entry.get("imageTags", ())), pushed))
+    return found
 
 
 def _no_token() -> RegistryError:

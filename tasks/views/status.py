@@ -29,6 +29,7 @@ def as_object(found: Status) -> dict[str, Any]:
         "prefix": found.prefix,
         "version": found.version,
         "pushed_fault": found.fault or None,
+        "lifecycle_fault": found.expiry_fault or None,
         "images": [_image_object(row, found.version) for row in found.images],
     }
 
@@ -50,16 +51,17 @@ def as_text(found: Status, *, now: datetime, colour: bool) -> str:
         if not rows:
             continue
         lines.append(coloured(_HEADINGS[name], name, colour=colour))
-        for row, why in zip(rows, _reasons(rows), strict=True):
+        reasons, expiries = _shared([row.reason for row in rows]), _shared([row.expiry for row in rows])
+        for row, reason, expiry in zip(rows, reasons, expiries, strict=True):
             lines.append(_aligned(cells[row.image.name], widths))
-            lines += [line for text in (*why, row.fault) for line in wrapped(text, "      ")]
+            lines += [line for text in (reason, row.fault, expiry) for line in wrapped(text, "      ")]
     return "\n".join([*lines, "", *_footer(found), ""])
 
 
-def _reasons(rows: list[ImageStatus]) -> Iterator[tuple[str, ...]]:
-    """Yield each row's reason, once for neighbours that share it: under the last of them."""
-    for row, after in zip(rows, [*rows[1:], None], strict=True):
-        yield () if not row.reason or (after is not None and after.reason == row.reason) else (row.reason,)
+def _shared(texts: list[str]) -> Iterator[str]:
+    """Yield each row's text, once for neighbours that share it: under the last of them."""
+    for text, after in zip(texts, [*texts[1:], None], strict=True):
+        yield "" if text == after else text
 
 
 def _footer(found: Status) -> Iterator[str]:
@@ -75,6 +77,10 @@ def _footer(found: Status) -> Iterator[str]:
         what = "age: since the build" + (" where marked *, else since the push" if True in since else "")
         why = found.fault or ("ECR's API knows no such image" if found.ecr else "a plain registry does not say it")
         yield from wrapped(f"{what}; the push: {why}", "")
+    if any(row.expiry for row in found.images):
+        yield "docs/status-and-digests.md says which lifecycle rules are safe"
+    if found.expiry_fault:
+        yield from wrapped(f"lifecycle rules: not read; {found.expiry_fault}", "")
 
 
 def _since(found: Status) -> set[bool]:
@@ -114,4 +120,5 @@ def _image_object(row: ImageStatus, version: str) -> dict[str, Any]:
         "state": row.state,
         "reason": row.reason or None,
         "fault": row.fault or None,
+        "expiry": row.expiry or None,
     }

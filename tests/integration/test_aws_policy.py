@@ -32,7 +32,7 @@ ACTIONS = {
     for statement in POLICY["Statement"]
     for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
 }
-BY_API = {"GetAuthorizationToken", "CreateRepository", "DescribeRepositories", "DescribeImages"}
+BY_API = {"GetAuthorizationToken", "CreateRepository", "DescribeRepositories", "DescribeImages", "GetLifecyclePolicy"}
 
 PROTOCOL = (
     ("HEAD|GET", "/v2/[^?]+/(manifests|referrers)/.*", {"BatchGetImage"}),
@@ -103,7 +103,7 @@ def test_a_run_in_which_nothing_changed_only_looks(used: dict[str, set[str]], na
 @pytest.mark.parametrize("command", ["plan", "why", "status"])
 def test_what_only_reads_needs_no_right_to_write(used: dict[str, set[str]], command: str) -> None:
     reading = {"GetAuthorizationToken", "BatchGetImage", "DescribeRepositories", "GetDownloadUrlForLayer"}
-    assert used[command] <= reading | {"DescribeImages"}
+    assert used[command] <= reading | {"DescribeImages", "GetLifecyclePolicy"}
 
 
 def test_boto3_is_asked_for_nothing_else() -> None:
@@ -117,6 +117,13 @@ def test_only_the_instances_own_repositories_may_be_touched() -> None:
     for statement in POLICY["Statement"]:
         wanted = "*" if statement["Sid"] == "LogIn" else "arn:aws:ecr:REGION:ACCOUNT:repository/INSTANCE_ID/*"
         assert statement["Resource"] == wanted
+
+
+def test_a_repositorys_policy_lets_another_account_do_all_but_log_in_and_create() -> None:
+    text = (CHECKOUT / "docs" / "aws-policy.md").read_text()
+    (statement,) = json.loads(re.findall("```json\n(.*?)```", text, re.DOTALL)[0])["Statement"]
+    allowed = {action.removeprefix("ecr:") for action in statement["Action"]}
+    assert allowed == ACTIONS - {"GetAuthorizationToken", "CreateRepository"}
 
 
 def test_each_action_is_explained() -> None:

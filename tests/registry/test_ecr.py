@@ -14,9 +14,13 @@ from moto.server import ThreadedMotoServer
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest, Registry, Repository
+from tasks.registry import mutability
 from tasks.registry.ecr import Ecr
 from tasks.registry.ecr_answers import TagMutability
 from tasks.registry.keychain import Credential
+from tasks.registry.lifecycle import Stored
+from tasks.registry.model import sha256
+from tests.integration.project import CHECKOUT
 from tests.registry import images
 from tests.registry.server import Answer, Asked, Server, serving
 
@@ -231,7 +235,7 @@ def test_two_hundred_repositories_are_two_calls() -> None:
 def test_the_repositories_whose_tag_cannot_move_are_named(ecr: Ecr, repositories: Callable[..., list[str]]) -> None:
     names = repositories("MUTABLE", "IMMUTABLE")
     asked = [Repository(Registry(HOST), name).tag("0.1") for name in (*names, "gone/a")]
-    assert ecr.immutable(asked) == {asked[1]}
+    assert mutability.immutable(ecr, asked) == {asked[1]}
 
 
 # Where AWS is, and who we are
@@ -336,6 +340,43 @@ def test_ecr_does_not_know_when_an_image_was_pushed_that_it_does_not_hold(ecr: E
     digest = Digest("sha256:" + "0" * 64)
     assert ecr.pushed_at(Repository(Registry(HOST), "mine/empty"), digest) is None
     assert ecr.pushed_at(Repository(Registry(HOST), "mine/nowhere"), digest) is None
+
+
+def test_all_images_of_a_repository_are_read_page_by_page() -> None:
+    def answer(asked: Asked) -> Answer:
+        page = int(json.loads(asked.body).get("nextToken", "0"))
+        names = [f"{page}-{number}" for number in range(3)]
+        found: dict[str, object] = {
+            "imageDetails": [
+                {"imageDigest": str(sha256(name.encode())), "imageTags": [name], "imagePushedAt": NOW.timestamp()}
+                for name in names
+            ]
+        }
+        return Answer(200, body=json.dumps(found | ({"nextToken": str(page + 1)} if page < 2 else {})).encode())
+
+    with serving(answer) as server:
+        found = at(server).images(Repository(Registry(HOST), "mine/ingest"))
+        assert server.count() == 3
+    assert [one.tags for one in found] == [(f"{page}-{number}",) for page in range(3) for number in range(3)]
+    assert found[0] == Stored(sha256(b"0-0"), ("0-0",), NOW)
+
+
+# Lifecycle policies
+
+
+def test_a_lifecycle_policy_is_read(endpoint: str, ecr: Ecr) -> None:
+    """The one of the documentation, as ECR's own validation takes it."""
+    text = (CHECKOUT / "docs" / "ecr-lifecycle-policy.json").read_text()
+    client = boto3.client("ecr", REGION, endpoint_url=endpoint, aws_access_key_id="x", aws_secret_access_key="x")
+    client.create_repository(repositoryName="mine/lived")
+    client.put_lifecycle_policy(repositoryName="mine/lived", lifecyclePolicyText=text)
+    assert json.loads(ecr.lifecycle_policy(Repository(Registry(HOST), "mine/lived"))) == json.loads(text)
+
+
+def test_a_repository_without_a_lifecycle_policy_has_none(ecr: Ecr) -> None:
+    ecr.create_repository("mine/unruled")
+    assert ecr.lifecycle_policy(Repository(Registry(HOST), "mine/unruled")) == ""
+    assert ecr.lifecycle_policy(Repository(Registry(HOST), "mine/nowhere")) == ""
 
 
 def test_a_login_that_may_not_describe_images_is_told_what_it_lacks() -> None:

@@ -17,12 +17,14 @@ BOTH = ("linux/amd64", "linux/arm64")
 NO_SCRIPTS = "the scripts directory /nowhere is not there\n  next: run Sleeper's Maven build, or set SCRIPTS_DIR"
 
 
-def deployed(name: str, state: str = "current", reason: str = "", *, pushed: bool = True, days: int = 3) -> ImageStatus:
+def deployed(
+    name: str, state: str = "current", reason: str = "", *, pushed: bool = True, days: int = 3, expiry: str = ""
+) -> ImageStatus:
     """Return an image that is deployed."""
     digest = sha256(name.encode())
     held = Deployed(digest, ("linux/amd64",), 110_200_000, Moment(NOW - timedelta(days=days), pushed=pushed))
     image = Image(name, Kind.DEPLOYMENT, name)
-    return ImageStatus(image, Repository.parse(f"{PREFIX}/{name}"), state, reason, digest, held, "")
+    return ImageStatus(image, Repository.parse(f"{PREFIX}/{name}"), state, reason, digest, held, "", expiry)
 
 
 def absent(name: str, state: str, reason: str) -> ImageStatus:
@@ -34,10 +36,20 @@ def status(*images: ImageStatus, ecr: bool = True, fault: str = "") -> Status:
     return Status(PREFIX, "0.36.0", images, ecr, fault)
 
 
+EXPIRES = (
+    "lifecycle rule 1 (any images, 90 days after the push) deletes this image at any time: it was pushed 400 days ago"
+)
+
 EVERY = status(
     deployed("ingest"),
     replace(deployed("ingest-batcher-job-creator-lambda"), held=Deployed(sha256(b"x"), BOTH, 999_949_999, None)),
-    deployed("query-lambda", "retag", "tag 0.36.0 is on 3f1c2a9b77aa, these inputs are 91aa00112233", days=400),
+    deployed(
+        "query-lambda",
+        "retag",
+        "tag 0.36.0 is on 3f1c2a9b77aa, these inputs are 91aa00112233",
+        days=400,
+        expiry=EXPIRES,
+    ),
     deployed("athena-lambda", "build", "these inputs are not in the registry"),
     absent("metrics-lambda", "build", "these inputs are not in the registry"),
     deployed("statestore-lambda", "blocked", NO_SCRIPTS),
@@ -89,6 +101,7 @@ def test_programs_get_whole_digests_exact_sizes_and_times() -> None:
         "prefix": PREFIX,
         "version": "0.36.0",
         "pushed_fault": None,
+        "lifecycle_fault": None,
         "images": [
             {
                 "image": "ingest",
@@ -102,6 +115,7 @@ def test_programs_get_whole_digests_exact_sizes_and_times() -> None:
                 "state": "current",
                 "reason": None,
                 "fault": None,
+                "expiry": None,
             }
         ],
     }
@@ -110,5 +124,17 @@ def test_programs_get_whole_digests_exact_sizes_and_times() -> None:
 def test_programs_are_told_what_is_not_there_by_null() -> None:
     (found,) = as_object(status(absent("ingest", "build", "why")))["images"]
     assert {key for key, value in found.items() if value is None} == {
-        "digest", "platforms", "size", "pushed", "built", "fault"
+        "digest", "platforms", "size", "pushed", "built", "fault", "expiry"
     }  # fmt: skip
+
+
+def test_neighbours_that_a_rule_deletes_for_one_reason_are_told_it_once() -> None:
+    found = as_text(status(*(deployed(name, expiry=EXPIRES) for name in ("a", "b", "c"))), now=NOW, colour=False)
+    assert found.count("lifecycle rule 1") == 1
+    assert found.count("says which lifecycle rules are safe") == 1
+
+
+def test_lifecycle_rules_that_could_not_be_read_are_a_note() -> None:
+    found = replace(status(deployed("ingest")), expiry_fault="AWS said no\n  next: allow it")
+    assert as_text(found, now=NOW, colour=False).endswith("lifecycle rules: not read; AWS said no\n  next: allow it\n")
+    assert as_object(found)["lifecycle_fault"] == found.expiry_fault
