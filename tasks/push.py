@@ -19,12 +19,13 @@ from typing import Any
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
 from tasks.engine import buildx, retry
-from tasks.errors import RegistryError
+from tasks.errors import BuildError, RegistryError
 from tasks.inputs import gather, staging
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest
 from tasks.registry.model import Manifest
+from tasks.repository import if_denied
 from tasks.session import Session
 
 BUILT, RETAGGED, CURRENT = "built", "retagged", "current"
@@ -94,7 +95,11 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         log=session.state.log("push", image),
         listener=session.listener("push", image),
     )
-    built, note = retry.build(argv, run_build, renew=lambda: session.renew_login(given))
+    try:
+        built, note = retry.build(argv, run_build, renew=lambda: session.renew_login(given))
+    except BuildError as error:
+        next_step = if_denied(session, image, error.said) or error.next_step
+        raise BuildError(error.message, next_step, said=error.said) from None
     session.decisions.check_unchanged(image)
     manifest = _prove(session, image, built)
     if session.puts is not None:

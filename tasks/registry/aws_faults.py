@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,6 +61,24 @@ _NOT_SENT = {
     "SSLError": "name the certificate authority in AWS_CA_BUNDLE",
 }
 """As above, where the call could not even be sent."""
+
+
+_PUSH_DENIED = re.compile(r"(HEAD|POST|PATCH|PUT) request to \S+/(manifests|blobs/uploads|blobs)/\S*: 403")
+_PUSH_RIGHTS = {
+    "HEAD blobs": "ecr:BatchCheckLayerAvailability",
+    "HEAD manifests": "ecr:BatchGetImage",
+    "POST blobs/uploads": "ecr:InitiateLayerUpload",
+    "PATCH blobs/uploads": "ecr:UploadLayerPart",
+    "PUT blobs/uploads": "ecr:UploadLayerPart and ecr:CompleteLayerUpload",
+    "PUT manifests": "ecr:PutImage",
+}
+"""Which rights let a request of a push in ("IAM permissions for pushing an image" in the Amazon ECR user guide)."""
+
+
+def rights_denied(said: str) -> str:
+    """Return the rights that a push lacks by what BuildKit says, which does not repeat ECR's reason; else nothing."""
+    found = _PUSH_DENIED.search(said)
+    return _PUSH_RIGHTS.get(f"{found[1]} {found[2]}", "") if found else ""
 
 
 def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryError:
