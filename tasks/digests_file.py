@@ -59,7 +59,7 @@ class DigestsFile:
     """The file's content.
 
     Attributes:
-        prefix: what stands before `/<image>` in every repository.
+        prefix: what stands before `/<image>` in every repository, with the registry.
         images: by name.
     """
 
@@ -69,7 +69,7 @@ class DigestsFile:
     @property
     def property_line(self) -> str:
         """The line for instance.properties."""
-        return f"{PROPERTY}={self.prefix}\n"
+        return property_line(self.prefix.partition("/")[2])
 
     def as_object(self) -> dict[str, Any]:
         """Return the content of the file."""
@@ -91,6 +91,15 @@ class DigestsFile:
     def text(self) -> str:
         """Return the file: sorted by name, one value a line, so that git shows what changed."""
         return json.dumps(self.as_object(), indent=2) + "\n"
+
+
+def property_line(path: str) -> str:
+    """Return the line for instance.properties.
+
+    Args:
+        path: what stands before `/<image>`, without the registry: Sleeper puts its account's ECR host before it.
+    """
+    return f"{PROPERTY}={path}\n"
 
 
 def parse(text: str) -> DigestsFile:

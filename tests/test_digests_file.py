@@ -16,6 +16,7 @@ from tasks.digests_file import DigestsFile, Entry
 from tasks.errors import SettingsError
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
+from tasks.registry import target
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
 from tasks.session import Session
 from tests.integration.project import CHECKOUT
@@ -153,11 +154,20 @@ def test_a_value_that_cannot_be_is_refused(key: str, value: object) -> None:
         digests_file.parse(json.dumps(content))
 
 
-def test_the_propertys_line_reads_back_as_the_prefix() -> None:
-    prefix = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine"
-    for text in (prefix, "127.0.0.1:5000/mine"):
-        found = properties.parse(DigestsFile(text, {}).property_line)
-        assert found["sleeper.ecr.repository.prefix"].value == text
+@pytest.mark.parametrize("path", ["mine", "team/mine"])
+def test_the_property_is_the_path_alone_as_sleeper_puts_the_host_before_it(path: str) -> None:
+    for host in ("123456789012.dkr.ecr.eu-west-2.amazonaws.com", "127.0.0.1:5000"):
+        found = properties.parse(DigestsFile(f"{host}/{path}", {}).property_line)
+        assert found["sleeper.ecr.repository.prefix"].value == path
+
+
+@pytest.mark.parametrize("value", ["mine", "123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine"])
+def test_the_property_is_read_with_and_without_a_host(tmp_path: Path, value: str) -> None:
+    text = f"sleeper.account=123456789012\nsleeper.region=eu-west-2\nsleeper.ecr.repository.prefix={value}\n"
+    (tmp_path / "instance.properties").write_text(text)
+    found = settings.load({"instance_properties": "instance.properties"}, {}, tmp_path)
+    destination = target.resolve(found, lambda: Registry("not.asked"))
+    assert destination.prefix == "123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine"
 
 
 # Against the registry

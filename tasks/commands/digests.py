@@ -11,7 +11,6 @@ from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, t
 from tasks.commands.target import check_sandbox
 from tasks.composition import current
 from tasks.decision import Current, reason, state
-from tasks.digests_file import DigestsFile
 from tasks.errors import SettingsError, SleeperImagesError
 from tasks.session import Session
 from tasks.views.digests import as_text, faults_as_text
@@ -56,8 +55,8 @@ class Digests(Reading):
         session = current()
         try:
             if properties:
-                line = DigestsFile(session.target.prefix, {}).property_line
-                self.say(encoded({digests_file.PROPERTY: session.target.prefix}) if json else line)
+                path = session.settings.require_repository_prefix()
+                self.say(encoded({digests_file.PROPERTY: path}) if json else digests_file.property_line(path))
                 return 0
             check_sandbox(session)
             return self._check(session, check, json=json) if check else self._write(session, output, json=json)

@@ -100,7 +100,7 @@ def test_status_says_when_images_were_built_where_the_push_is_not_known(pushed: 
         assert timedelta() <= datetime.now(UTC) - datetime.fromisoformat(one["built"]) < timedelta(hours=1)
 
 
-def test_status_says_when_an_image_was_pushed_that_ecr_knows(project: Project) -> None:
+def test_status_says_when_an_image_that_ecr_knows_was_pushed_and_is_deleted(project: Project) -> None:
     top, _ = images.read(repository(project, "ingest"), VERSION)
     path = f"{project.instance}/ingest"
     ecr = _ecr(project)
@@ -114,7 +114,13 @@ def test_status_says_when_an_image_was_pushed_that_ecr_knows(project: Project) -
     )
     (one,) = told(project, "status", "images=ingest")["images"]
     assert abs(datetime.now(UTC) - datetime.fromisoformat(one["pushed"])) < timedelta(minutes=1)
-    assert one["built"] is None
+    assert (one["built"], one["expiry"]) == (None, None)
+    rule = {"tagStatus": "any", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 3}
+    policy = {"rules": [{"rulePriority": 1, "selection": rule, "action": {"type": "expire"}}]}
+    ecr.put_lifecycle_policy(repositoryName=path, lifecyclePolicyText=json.dumps(policy))
+    assert "(any images, 3 days after the push) deletes this image in 2 days" in project.run("status").output.replace(
+        "\n      ", " "
+    )
 
 
 def _ecr(project: Project) -> Any:
@@ -258,11 +264,11 @@ def test_the_check_that_gets_no_answer_has_a_code_of_its_own(project: Project) -
 
 def test_the_property_is_sleepers(pushed: Project, tmp_path: Path) -> None:
     done = pushed.run("digests", "--properties")
-    prefix = f"{pushed.sandbox.docker_registry}/{pushed.instance}"
-    assert done.output == f"sleeper.ecr.repository.prefix={prefix}\n"
+    assert done.output == f"sleeper.ecr.repository.prefix={pushed.instance}\n"
+    assert told(pushed, "digests", "--properties") == {"sleeper.ecr.repository.prefix": pushed.instance}
     (tmp_path / "instance.properties").write_text(done.output)
     settings = told(pushed, "settings", f"instance_properties={tmp_path}/instance.properties")
-    assert settings["REPO_PREFIX"]["value"] == prefix
+    assert settings["REPO_PREFIX"]["value"] == pushed.instance
 
 
 # graph
