@@ -25,8 +25,8 @@ from tasks.inputs.fingerprint import inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest
 from tasks.refresh import pulls
-from tasks.registry.aws_faults import push_denied
 from tasks.registry.model import Manifest
+from tasks.repository import if_denied
 from tasks.session import Session
 
 BUILT, RETAGGED, CURRENT = "built", "retagged", "current"
@@ -103,8 +103,8 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
             lambda: retry.build(argv, run_build, renew=lambda: session.renew_login(given)),
         )
     except BuildError as error:
-        denied = push_denied(error.said) if session.target.ecr else ""
-        raise BuildError(error.message, denied or error.next_step, said=error.said) from None
+        next_step = if_denied(session, image, error.said) or error.next_step
+        raise BuildError(error.message, next_step, said=error.said) from None
     session.decisions.check_unchanged(image)
     manifest = _prove(session, image, built)
     if session.puts is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from tasks.actions import NO_CAPTURE, action
 from tasks.errors import RegistryError
 from tasks.model import Image
-from tasks.registry.aws_faults import DENIED, NOT_OURS, another_account
+from tasks.registry.aws_faults import DENIED, NOT_OURS, another_account, rights_denied
 from tasks.registry.model import Descriptor
 from tasks.session import Session
 from tasks.stage import is_not_needed
@@ -94,3 +94,22 @@ def _check_push(session: Session, image: Image, refusal: RegistryError | None) -
             code=fault.code,
         ) from fault
     session.created.setdefault(image.name, False)
+
+
+def if_denied(session: Session, image: Image, said: str) -> str:
+    """Return the next step where ECR denied a push for want of a right; nothing where something else was wrong.
+
+    Args:
+        session: whose push.
+        image: what was pushed.
+        said: what BuildKit says.
+    """
+    rights = rights_denied(said) if session.target.ecr else ""
+    if not rights:
+        return ""
+    accounts = session.ecr.foreign
+    if accounts is None:
+        return f"allow {rights} to this AWS login, or use another (AWS_PROFILE); see docs/aws-policy.md"
+    own, theirs = accounts
+    path = session.repository(image).path
+    return f"let the policy of {path} in account {theirs} allow {rights} to account {own}; see docs/aws-policy.md"

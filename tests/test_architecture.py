@@ -52,6 +52,7 @@ PURE = {
     "tasks.registry.challenge",
     "tasks.registry.ecr_answers",
     "tasks.registry.keychain",
+    "tasks.registry.lifecycle",
     "tasks.registry.message",
     "tasks.registry.model",
     "tasks.registry.origin",

@@ -164,3 +164,49 @@ def test_another_fault_of_creating_is_not_passed_over(tmp_path: Path, monkeypatc
         here.uploads = TAKEN
         with pytest.raises(RegistryError, match="KmsException"):
             repository.check(here.session, INGEST)
+
+
+# Where BuildKit's push is denied
+
+SAID = (
+    "ERROR: failed to push r.example/mine/ingest:building: unexpected status from {} request to "
+    "https://r.example/v2/mine/ingest/{}: 403 Forbidden"
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "right"),
+    [
+        ("HEAD", "blobs/sha256:00", "ecr:BatchCheckLayerAvailability"),
+        ("HEAD", "manifests/building", "ecr:BatchGetImage"),
+        ("POST", "blobs/uploads/", "ecr:InitiateLayerUpload"),
+        ("PUT", "blobs/uploads/1?digest=sha256%3A00", "ecr:CompleteLayerUpload"),
+        ("PUT", "manifests/building", "ecr:PutImage"),
+    ],
+)
+def test_a_denied_push_says_which_right_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, path: str, right: str
+) -> None:
+    with ecr(tmp_path, monkeypatch) as (here, _):
+        assert right in repository.if_denied(here.session, INGEST, SAID.format(method, path))
+
+
+def test_a_denied_push_to_another_account_names_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ecr(tmp_path, monkeypatch, account="222222222222") as (here, _):
+        said = repository.if_denied(here.session, INGEST, SAID.format("PUT", "manifests/building"))
+    assert "let the policy of mine/ingest in account 222222222222 allow ecr:PutImage to account 123456789012" in said
+
+
+@pytest.mark.parametrize(
+    "said", ["", "ERROR: failed to solve: no such file", SAID.format("PUT", "x").replace("403", "500")]
+)
+def test_of_another_fault_of_a_push_no_right_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    with ecr(tmp_path, monkeypatch) as (here, _):
+        assert repository.if_denied(here.session, INGEST, said) == ""
+
+
+def test_a_plain_registry_has_no_rights_of_awss(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        assert repository.if_denied(here.session, INGEST, SAID.format("PUT", "manifests/building")) == ""

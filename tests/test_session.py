@@ -51,6 +51,30 @@ def test_a_refused_login_is_replaced_once_however_many_builds_were_refused(
         assert here.session.credential(registry) == Credential("AWS", "1")
 
 
+def test_a_stand_in_for_aws_may_name_a_registry_on_loopback_by_http(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method != "POST":
+            return Answer(404)
+        entry = {
+            "authorizationToken": base64.b64encode(b"AWS:secret").decode(),
+            "expiresAt": (datetime.now(UTC) + timedelta(hours=12)).timestamp(),
+            "proxyEndpoint": f"http://{asked.headers['host']}",
+        }
+        return Answer(200, body=json.dumps({"authorizationData": [entry]}).encode())
+
+    with (
+        serving(answer) as aws,
+        world(tmp_path, registry="ecr", region="us-east-1", docker_registry="", aws_endpoint_url=aws.url) as here,
+    ):
+        assert here.session.target.registry == aws.registry
+        assert here.session.client.head(here.session.repository(INGEST), "1.2.3") is None
+
+
 def test_where_mutability_may_not_be_asked_the_registry_decides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

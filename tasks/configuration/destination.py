@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from tasks.configuration.sources import Found, Sources
+from tasks.configuration.sources import Found, Rank, Sources
 from tasks.configuration.variables import VARIABLES
 from tasks.reference import Registry, split_host
 
-_INSTANCE_ID = next(variable for variable in VARIABLES if variable.name == "INSTANCE_ID")
+_INSTANCE_ID, _REPO_PREFIX = (
+    next(variable for variable in VARIABLES if variable.name == name) for name in ("INSTANCE_ID", "REPO_PREFIX")
+)
 
 
 def is_ecr(registry: Registry | None, endpoint: str | None) -> bool:
@@ -39,7 +41,8 @@ def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], source
         sources: all the places where they may come from.
     """
     pairs = [
-        *_two_registries(values, found),
+        *_two_registries(values),
+        *_two_endpoints(values, found),
         *_two_prefixes(values, found, sources),
         *((name, other) for name, value, other in _host_says(values) if _disagrees(name, value, values, found)),
     ]
@@ -69,18 +72,30 @@ def _disagrees(name: str, value: str, values: Mapping[str, Any], found: Mapping[
     return found[name].chosen and values[name.lower()] != value
 
 
-def _two_registries(values: Mapping[str, Any], found: Mapping[str, Found]) -> Iterator[tuple[str, str]]:
+def _two_registries(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     host = split_host(values["repo_prefix"])[0] if values["repo_prefix"] else None
     registry = values["docker_registry"]
-    if host and registry and registry != host and found["DOCKER_REGISTRY"].rank <= found["REPO_PREFIX"].rank:
+    if host and registry and Registry(registry).reached != Registry(host).reached:
         yield "DOCKER_REGISTRY", "REPO_PREFIX"
 
 
+def _two_endpoints(values: Mapping[str, Any], found: Mapping[str, Found]) -> Iterator[tuple[str, str]]:
+    """ECR's own endpoint may differ from AWS's where they are set together; not where AWS's was set over it."""
+    general, own = found["AWS_ENDPOINT_URL"], found["AWS_ENDPOINT_URL_ECR"]
+    urls = values["aws_endpoint_url"], values["aws_endpoint_url_ecr"]
+    if all(urls) and general.rank < own.rank and urls[0] != urls[1]:
+        yield "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"
+
+
 def _two_prefixes(values: Mapping[str, Any], found: Mapping[str, Found], sources: Sources) -> Iterator[tuple[str, str]]:
-    """A prefix may differ from the instance's name where they are set together; not where the name was set over it."""
+    """A prefix may differ from the instance's name where they are set together, in one source."""
     instance, prefix = found["INSTANCE_ID"], found["REPO_PREFIX"]
-    if prefix.text is None or instance.text is None or instance.rank >= prefix.rank:
+    if prefix.text is None or instance.text is None or Rank.SANDBOX in {instance.rank, prefix.rank}:
         return
-    path = split_host(values["repo_prefix"])[1]
-    if instance.text not in {path, sources.at(_INSTANCE_ID, prefix.rank)}:
+    together = (
+        instance.rank == prefix.rank
+        or instance.text == sources.at(_INSTANCE_ID, prefix.rank)
+        or prefix.text == sources.at(_REPO_PREFIX, instance.rank)
+    )
+    if not together and instance.text != split_host(values["repo_prefix"])[1]:
         yield "INSTANCE_ID", "REPO_PREFIX"

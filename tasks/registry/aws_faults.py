@@ -97,6 +97,24 @@ def push_denied(said: str) -> str:
     return f"allow {rights} to this AWS login, or use another (AWS_PROFILE); docs/aws-policy.md" if rights else ""
 
 
+_PUSH_DENIED = re.compile(r"(HEAD|POST|PATCH|PUT) request to \S+/(manifests|blobs/uploads|blobs)/\S*: 403")
+_PUSH_RIGHTS = {
+    "HEAD blobs": "ecr:BatchCheckLayerAvailability",
+    "HEAD manifests": "ecr:BatchGetImage",
+    "POST blobs/uploads": "ecr:InitiateLayerUpload",
+    "PATCH blobs/uploads": "ecr:UploadLayerPart",
+    "PUT blobs/uploads": "ecr:UploadLayerPart and ecr:CompleteLayerUpload",
+    "PUT manifests": "ecr:PutImage",
+}
+"""Which rights let a request of a push in ("IAM permissions for pushing an image" in the Amazon ECR user guide)."""
+
+
+def rights_denied(said: str) -> str:
+    """Return the rights that a push lacks by what BuildKit says, which does not repeat ECR's reason; else nothing."""
+    found = _PUSH_DENIED.search(said)
+    return _PUSH_RIGHTS.get(f"{found[1]} {found[2]}", "") if found else ""
+
+
 def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryError:
     """Return the error for a call that AWS answered with one.
 

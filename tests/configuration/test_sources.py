@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tasks.reference import Registry
 from tests.configuration.loading import load, refusal
 
 SANDBOX = {
@@ -100,11 +99,6 @@ def test_the_region_may_come_from_awss_own_variables(tmp_path: Path, name: str) 
 
 def test_region_wins_over_awss_own_variables(tmp_path: Path) -> None:
     assert load(tmp_path, environment={"AWS_REGION": "eu-west-3", "REGION": "eu-west-1"}).region == "eu-west-1"
-
-
-def test_a_prefix_on_the_command_line_wins_over_an_exported_registry(tmp_path: Path) -> None:
-    found = load(tmp_path, {"repo_prefix": "a.example/mine"}, {"DOCKER_REGISTRY": "b.example"})
-    assert found.registry_host == Registry("a.example")
 
 
 @pytest.mark.parametrize("name", ["TARGET", "FORCE", "WAIT", "BASE"])

@@ -83,6 +83,13 @@ def test_docker_is_given_the_credential_of_the_host(helper: CredentialHelper) ->
     assert done.returncode == 0
 
 
+def test_docker_hubs_login_is_asked_for_by_dockers_own_name_for_it(home: Path) -> None:
+    helper = CredentialHelper("registry-1.docker.io", resolve, {"HOME": str(home), "PATH": os.environ["PATH"]})
+    config = json.loads((Path(helper.environment["DOCKER_CONFIG"]) / "config.json").read_text())
+    helper.close()
+    assert config["credHelpers"] == {"registry-1.docker.io": HELPER, "https://index.docker.io/v1/": HELPER}
+
+
 def test_docker_is_told_where_there_is_none_in_the_words_that_it_knows(helper: CredentialHelper) -> None:
     done = ask(helper, "example.com")
     assert (done.stdout, done.returncode) == (NOT_FOUND, 1)

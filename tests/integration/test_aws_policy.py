@@ -119,6 +119,13 @@ def test_only_the_instances_own_repositories_may_be_touched() -> None:
         assert statement["Resource"] == wanted
 
 
+def test_a_repositorys_policy_lets_another_account_do_all_but_log_in_and_create() -> None:
+    text = (CHECKOUT / "docs" / "aws-policy.md").read_text()
+    (statement,) = json.loads(re.findall("```json\n(.*?)```", text, re.DOTALL)[0])["Statement"]
+    allowed = {action.removeprefix("ecr:") for action in statement["Action"]}
+    assert allowed == ACTIONS - {"GetAuthorizationToken", "CreateRepository"}
+
+
 def test_each_action_is_explained() -> None:
     text = (Path(CHECKOUT) / "docs" / "aws-policy.md").read_text()
     assert {name for name in ACTIONS if f"`{name}`" not in text} == set()

@@ -11,6 +11,7 @@ from botocore.regions import EndpointResolver
 from tasks.reference import Registry
 from tasks.registry import partitions
 from tasks.registry.partitions import Partition
+from tests.integration.project import CHECKOUT
 
 ACCOUNT = "123456789012"
 SESSION = botocore.session.Session()
@@ -51,6 +52,13 @@ def test_the_dual_stack_hosts_of_every_partition_are_ecrs(name: str, outputs: di
     region = outputs["implicitGlobalRegion"]
     host = Registry(f"{ACCOUNT}.{name}.{region}.on.{outputs['dualStackDnsSuffix'].removeprefix('api.')}")
     assert host.ecr_account_and_region == (ACCOUNT, region)
+
+
+@pytest.mark.parametrize("outputs", OUTPUTS, ids=lambda outputs: str(outputs["id"]))
+def test_the_documentation_names_every_partition(outputs: dict[str, str]) -> None:
+    text = (CHECKOUT / "docs" / "aws-policy.md").read_text()
+    assert f"| `arn:{outputs['id']}` |" in text
+    assert f".{outputs['dnsSuffix']}` |" in text
 
 
 def test_botocore_is_not_imported_for_it() -> None:
