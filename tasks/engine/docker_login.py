@@ -40,8 +40,8 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
     try:
         config = checked_config(user_config_directory(os.environ) / "config.json")
         store = helper_of(config, server)
-        for name in names_of(config, server) if store else ():
-            if (found := _ask(store, name)) is not None:
+        for name in names_of(config, server):
+            if store and (found := _ask(store, name)) is not None:
                 return found
         user, password, token = login_of(config, server) or ("", "", "")
         return _credential(IDENTITY_TOKEN_USER, token) or _credential(user, password)
@@ -59,8 +59,7 @@ def _ask(store: str, server: str) -> Credential | None:
     """Return what a credential helper has for a server.
 
     Raises:
-        CommandError: there is no such program, it hangs, or it says that something is wrong.
-        ValueError: what it says is no answer.
+        CommandError: there is no such program, it hangs, it says that something is wrong, or its answer is none.
     """
     program = f"docker-credential-{store}"
     done = run.run([program, "get"], stdin=server, timeout=HELPER_SECONDS)
@@ -71,10 +70,10 @@ def _ask(store: str, server: str) -> Credential | None:
     try:
         answer = json.loads(done.output)
     except (RecursionError, ValueError):
-        answer = None
+        raise CommandError(f"{program} gave an answer that is not JSON") from None
     user, secret = (answer.get(key) for key in ("Username", "Secret")) if isinstance(answer, dict) else (None, None)
     if not isinstance(user, str) or not isinstance(secret, str):
-        raise ValueError(f"{program} gave no user and password")  # noqa: TRY004  # Of its text, not of our argument.
+        raise CommandError(f"{program} gave no user and password")
     return _credential(user, secret)
 
 
