@@ -19,7 +19,7 @@ from typing import Any
 from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
 from tasks.engine import buildx, retry
-from tasks.errors import RegistryError
+from tasks.errors import BuildError, RegistryError
 from tasks.inputs import gather, staging
 from tasks.inputs.fingerprint import inputs_tag
 from tasks.model import Image
@@ -75,15 +75,6 @@ def push(session: Session, image: Image) -> dict[str, Any]:
 def _build(session: Session, image: Image) -> tuple[Digest, str]:
     made_of = session.decisions.gathered(image).inputs
     repository, context = session.repository(image), session.context(image)
-    argv = buildx.command(
-        session.engine,
-        context,
-        made_of,
-        buildx.Output.push(repository, made_of, session.engine, _building(session, image)),
-        platforms=made_of.platforms,
-        metadata=session.state.metadata("push", image),
-        force=session.settings.force,
-    )
     listed = session.records.begin(session.decisions.gathered(image))
     given = session.credential(repository.registry)
     run_build = functools.partial(
@@ -94,9 +85,29 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         log=session.state.log("push", image),
         listener=session.listener("push", image),
     )
-    built, note = retry.build(argv, run_build, renew=lambda: session.renew_login(given))
+
+    def build(building: str) -> tuple[Digest, str]:
+        argv = buildx.command(
+            session.engine,
+            context,
+            made_of,
+            buildx.Output.push(repository, made_of, session.engine, building),
+            platforms=made_of.platforms,
+            metadata=session.state.metadata("push", image),
+            force=session.settings.force,
+        )
+        return retry.build(argv, run_build, renew=lambda: session.renew_login(given))
+
+    try:
+        built, note = build(_building(session, image))
+    except BuildError as error:
+        if repository in session.keeps_building or not retry.refuses_tag(error.said):
+            raise
+        # Only ECR says beforehand that tags cannot move. All of this run's images are in one registry.
+        session.keeps_building.update(session.repository(one) for one in session.pushes)
+        built, note = build(_building(session, image))
     session.decisions.check_unchanged(image)
-    manifest = _prove(session, image, built)
+    manifest = _prove(session, image, built, fresh=True)
     if session.puts is not None:
         session.puts.spent(1 + (len(manifest.children) if manifest.is_index else 0))
     # Before the tags: who finds the image finds its record.
@@ -115,12 +126,12 @@ def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
     if theirs is None or not kind_fits(theirs, image):
         manifest = _claim(session, image, tag, manifest)
     elif theirs.digest != manifest.digest:
-        manifest = _prove(session, image, theirs.digest)
+        manifest = _prove(session, image, theirs.digest, fresh=True)
     session.client.put(repository, session.version, manifest)
     # Two who look at the same moment both put their own. Whoever is last to look finds what the inputs tag stays on.
     theirs = session.client.head(repository, tag)
     if theirs is not None and theirs.digest != manifest.digest and kind_fits(theirs, image):
-        manifest = _prove(session, image, theirs.digest)
+        manifest = _prove(session, image, theirs.digest, fresh=True)
         session.client.put(repository, session.version, manifest)
     return manifest
 
@@ -136,7 +147,7 @@ def _claim(session: Session, image: Image, tag: str, manifest: Manifest) -> Mani
         theirs = session.client.head(repository, tag) if error.code == IMMUTABLE else None
         if theirs is None:
             raise
-        return _prove(session, image, theirs.digest)
+        return _prove(session, image, theirs.digest, fresh=True)
     return manifest
 
 
@@ -151,11 +162,11 @@ def _retag(session: Session, image: Image, digest: Digest) -> None:
     session.client.put(session.repository(image), session.version, _prove(session, image, digest))
 
 
-def _prove(session: Session, image: Image, digest: Digest) -> Manifest:
-    """Read back what the registry holds and return it, if it is what this image must be."""
+def _prove(session: Session, image: Image, digest: Digest, *, fresh: bool = False) -> Manifest:
+    """Read back what the registry holds and return it, if it is what this image must be; `fresh` was just pushed."""
     from tasks.registry.proof import prove  # noqa: PLC0415  # As above.
 
     platforms = gather.platforms(image, session.settings)
-    proved = prove(session.client, session.repository(image), digest, image, platforms)
+    proved = prove(session.client, session.repository(image), digest, image, platforms, fresh=fresh)
     session.sizes[image.name] = proved.size
     return proved.manifest

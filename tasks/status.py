@@ -7,7 +7,7 @@ Nothing is remembered: every answer is the registry's, of this moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
     from tasks.registry.deployed import Deployed
 
 
+_MOST_NAMED = 3
+"""How many missing parts of an image are named."""
+
+
 @dataclass(frozen=True)
 class ImageStatus:
     """One image.
@@ -33,7 +37,7 @@ class ImageStatus:
         reason: why that; empty where the image is current.
         digest: what the version tag is on; None where there is no such tag, or no answer.
         held: the image under it; None where there is none, or it could not be read.
-        fault: why it could not be read, or empty.
+        fault: why it could not be read, or what the registry has lost of it; or empty.
     """
 
     image: Image
@@ -46,7 +50,7 @@ class ImageStatus:
 
     @property
     def answered(self) -> bool:
-        """Whether the registry said all that was asked about the image."""
+        """Whether the registry said all that was asked about the image, and has all of it."""
         return self.state != "unknown" and not self.fault
 
 
@@ -69,8 +73,12 @@ class Status:
     fault: str
 
 
-def look(session: Session) -> Status:
+def look(session: Session, *, deep: bool = False) -> Status:
     """Look at all selected images.
+
+    Args:
+        session: the run's session.
+        deep: ask for each of their manifests, configs and layers, too.
 
     Raises:
         SleeperImagesError: nothing says where images go, or under which version.
@@ -88,6 +96,7 @@ def look(session: Session) -> Status:
         if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
     }
     answers = read(session.client, wanted, session.ecr.pushed_at if target.ecr else None) if wanted else None
+    lost = _lost(session, wanted) if deep else {}
     rows = []
     for image in images:
         tag = tags[image.name]
@@ -97,6 +106,7 @@ def look(session: Session) -> Status:
             fault = "it was deleted while it was looked at\n  next: run again"
         if isinstance(held, RegistryError):
             held, fault = None, str(held)
+        fault = fault or lost.get(image.name, "") or (_incomplete(image, held.missing) if held is not None else "")
         decision = decided[image.name]
         rows.append(
             ImageStatus(
@@ -111,6 +121,28 @@ def look(session: Session) -> Status:
         )
     fault = str(answers.fault) if answers is not None and answers.fault is not None else ""
     return Status(target.prefix, version, tuple(rows), target.ecr, fault)
+
+
+def _lost(session: Session, wanted: Mapping[str, tuple[Repository, Digest]]) -> dict[str, str]:
+    """Return by image what the registry has lost of it, or why that is not known; nothing where all is there."""
+    from tasks.registry.completeness import check  # noqa: PLC0415  # As above.
+
+    by_name = {image.name: image for image in session.selected}
+    found = check(session.client, wanted)
+    return {
+        name: str(lost.fault) if lost.fault is not None else _incomplete(by_name[name], lost.digests)
+        for name, lost in found.items()
+    }
+
+
+def _incomplete(image: Image, digests: Sequence[Digest]) -> str:
+    from tasks.registry.proof import repair  # noqa: PLC0415  # As above.
+
+    if not digests:
+        return ""
+    named = ", ".join(digest.short for digest in digests[:_MOST_NAMED])
+    more = f" and {len(digests) - _MOST_NAMED} more" if len(digests) > _MOST_NAMED else ""
+    return f"incomplete in the registry: not there: {named}{more}\n  next: {repair(image)}"
 
 
 def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str, Answer]:
