@@ -6,10 +6,14 @@ Pace     how many a second of something are begun, by all threads together
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,29 @@ REQUEST = Budget()
 
 PUSH = Budget(attempts=4, seconds=120.0, first_wait=2.0, longest_wait=15.0)
 """For a build whose push the registry did not take. BuildKit has been patient for some seconds each time."""
+
+
+VISIBLE = Budget(attempts=8, seconds=30.0, first_wait=0.3)
+"""For what was just pushed: some registries, GHCR among them, answer 404 for some seconds (about 20 s here)."""
+
+
+def until_there(
+    ask: Callable[[], Found | None],
+    budget: Budget = VISIBLE,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    jitter: Callable[[], float] = random.random,
+) -> Found | None:
+    """Return what `ask` returns, asking again while that is None and the budget lasts."""
+    waited = 0.0
+    for attempt in range(1, budget.attempts + 1):
+        found = ask()
+        wait = budget.wait(attempt, jitter())
+        if found is not None or attempt == budget.attempts or waited + wait > budget.seconds:
+            break
+        sleep(wait)
+        waited += wait
+    return found
 
 
 class Pace:

@@ -75,12 +75,39 @@ def push(session: Session, image: Image) -> dict[str, Any]:
 
 
 def _build(session: Session, image: Image) -> tuple[Digest, str]:
-    made_of = session.decisions.gathered(image).inputs
     repository, context = session.repository(image), session.context(image)
+    listed = session.records.begin(session.decisions.gathered(image))
+    built, note = _push(session, image)
+    session.decisions.check_unchanged(image)
+    manifest = _prove(session, image, built, fresh=True)
+    if session.puts is not None:
+        session.puts.spent(1 + (len(manifest.children) if manifest.is_index else 0))
+    # Before the tags: who finds the image finds its record.
+    unrecorded = session.records.keep(repository, manifest.descriptor, listed)
+    manifest = _tag(session, image, manifest)
+    staging.remove(context)
+    return manifest.digest, "; ".join(filter(None, (note, unrecorded)))
+
+
+def _push(session: Session, image: Image) -> tuple[Digest, str]:
+    """Build the image and push it under no tag of ours; return its digest and a note for people, or nothing."""
+    try:
+        return _run(session, image)
+    except BuildError as error:
+        if session.repository(image) in session.keeps_building or not retry.refuses_tag(error.said):
+            next_step = if_denied(session, image, error.said) or error.next_step
+            raise BuildError(error.message, next_step, said=error.said) from None
+    # Only ECR says beforehand that tags cannot move. All of this run's images are in one registry.
+    session.keeps_building.update(session.repository(one) for one in session.pushes)
+    return _run(session, image)
+
+
+def _run(session: Session, image: Image) -> tuple[Digest, str]:
+    made_of, repository = session.decisions.gathered(image).inputs, session.repository(image)
     pull, pulled = pulls(session, made_of)
     argv = buildx.command(
         session.engine,
-        context,
+        session.context(image),
         made_of,
         buildx.Output.push(repository, made_of, session.engine, _building(session, image)),
         platforms=made_of.platforms,
@@ -88,7 +115,6 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         force=session.settings.force,
         pull=pull,
     )
-    listed = session.records.begin(session.decisions.gathered(image))
     given = session.credential(repository.registry)
     run_build = functools.partial(
         buildx.build,
@@ -98,22 +124,8 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         log=session.state.log("push", image),
         listener=session.listener("push", image),
     )
-    try:
-        built, note = session.alive.build(
-            lambda: retry.build(argv, run_build, renew=lambda: session.renew_login(given)),
-        )
-    except BuildError as error:
-        next_step = if_denied(session, image, error.said) or error.next_step
-        raise BuildError(error.message, next_step, said=error.said) from None
-    session.decisions.check_unchanged(image)
-    manifest = _prove(session, image, built)
-    if session.puts is not None:
-        session.puts.spent(1 + (len(manifest.children) if manifest.is_index else 0))
-    # Before the tags: who finds the image finds its record.
-    unrecorded = session.records.keep(repository, manifest.descriptor, listed)
-    manifest = _tag(session, image, manifest)
-    staging.remove(context)
-    return manifest.digest, "; ".join(filter(None, (note, pulled, unrecorded)))
+    built, note = session.alive.build(lambda: retry.build(argv, run_build, renew=lambda: session.renew_login(given)))
+    return built, "; ".join(filter(None, (note, pulled)))
 
 
 def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
@@ -125,12 +137,12 @@ def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
     if theirs is None or not kind_fits(theirs, image):
         manifest = _claim(session, image, tag, manifest)
     elif theirs.digest != manifest.digest:
-        manifest = _prove(session, image, theirs.digest)
+        manifest = _prove(session, image, theirs.digest, fresh=True)
     session.client.put(repository, session.version, manifest)
     # Two who look at the same moment both put their own. Whoever is last to look finds what the inputs tag stays on.
     theirs = session.client.head(repository, tag)
     if theirs is not None and theirs.digest != manifest.digest and kind_fits(theirs, image):
-        manifest = _prove(session, image, theirs.digest)
+        manifest = _prove(session, image, theirs.digest, fresh=True)
         session.client.put(repository, session.version, manifest)
     return manifest
 
@@ -146,7 +158,7 @@ def _claim(session: Session, image: Image, tag: str, manifest: Manifest) -> Mani
         theirs = session.client.head(repository, tag) if error.code == IMMUTABLE else None
         if theirs is None:
             raise
-        return _prove(session, image, theirs.digest)
+        return _prove(session, image, theirs.digest, fresh=True)
     return manifest
 
 
@@ -161,11 +173,11 @@ def _retag(session: Session, image: Image, digest: Digest) -> None:
     session.client.put(session.repository(image), session.version, _prove(session, image, digest))
 
 
-def _prove(session: Session, image: Image, digest: Digest) -> Manifest:
-    """Read back what the registry holds and return it, if it is what this image must be."""
+def _prove(session: Session, image: Image, digest: Digest, *, fresh: bool = False) -> Manifest:
+    """Read back what the registry holds and return it, if it is what this image must be; `fresh` was just pushed."""
     from tasks.registry.proof import prove  # noqa: PLC0415  # As above.
 
     platforms = gather.platforms(image, session.settings)
-    proved = prove(session.client, session.repository(image), digest, image, platforms)
+    proved = prove(session.client, session.repository(image), digest, image, platforms, fresh=fresh)
     session.sizes[image.name] = proved.size
     return proved.manifest

@@ -8,7 +8,7 @@ Nothing is remembered: every answer is the registry's, of this moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,6 +26,10 @@ if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
     from tasks.registry.ecr import Ecr
 
 
+_MOST_NAMED = 3
+"""How many missing parts of an image are named."""
+
+
 @dataclass(frozen=True)
 class ImageStatus:
     """One image.
@@ -37,7 +41,7 @@ class ImageStatus:
         reason: why that; empty where the image is current.
         digest: what the version tag is on; None where there is no such tag, or no answer.
         held: the image under it; None where there is none, or it could not be read.
-        fault: why it could not be read, or empty.
+        fault: why it could not be read, or what the registry has lost of it; or empty.
         expiry: what a lifecycle rule of its repository does to it soon, or empty.
     """
 
@@ -52,7 +56,7 @@ class ImageStatus:
 
     @property
     def answered(self) -> bool:
-        """Whether the registry said all that was asked about the image."""
+        """Whether the registry said all that was asked about the image, and has all of it."""
         return self.state != "unknown" and not self.fault
 
 
@@ -77,12 +81,13 @@ class Status:
     expiry_fault: str = ""
 
 
-def look(session: Session, now: datetime) -> Status:
+def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
     """Look at all selected images.
 
     Args:
-        session: whose images.
+        session: the run's session.
         now: what ages are counted from.
+        deep: ask for each of their manifests, configs and layers, too.
 
     Raises:
         SleeperImagesError: nothing says where images go, or under which version.
@@ -101,6 +106,7 @@ def look(session: Session, now: datetime) -> Status:
     }
     answers = read(session.client, wanted, session.ecr.pushed_at if target.ecr else None) if wanted else None
     expiries, expiry_fault = _expiries(session, wanted, now)
+    lost = _lost(session, wanted) if deep else {}
     rows = []
     for image in images:
         tag = tags[image.name]
@@ -110,6 +116,7 @@ def look(session: Session, now: datetime) -> Status:
             fault = "it was deleted while it was looked at\n  next: run again"
         if isinstance(held, RegistryError):
             held, fault = None, str(held)
+        fault = fault or lost.get(image.name, "") or (_incomplete(image, held.missing) if held is not None else "")
         decision = decided[image.name]
         rows.append(
             ImageStatus(
@@ -160,6 +167,28 @@ def _expiry(ecr: Ecr, repository: Repository, digest: Digest, now: datetime) -> 
     if rule is None:
         return ""
     return lifecycle.warning(rule, images[0], ecr.images(repository) if rule.counts_images else (), now)
+
+
+def _lost(session: Session, wanted: Mapping[str, tuple[Repository, Digest]]) -> dict[str, str]:
+    """Return by image what the registry has lost of it, or why that is not known; nothing where all is there."""
+    from tasks.registry.completeness import check  # noqa: PLC0415  # As above.
+
+    by_name = {image.name: image for image in session.selected}
+    found = check(session.client, wanted)
+    return {
+        name: str(lost.fault) if lost.fault is not None else _incomplete(by_name[name], lost.digests)
+        for name, lost in found.items()
+    }
+
+
+def _incomplete(image: Image, digests: Sequence[Digest]) -> str:
+    from tasks.registry.proof import repair  # noqa: PLC0415  # As above.
+
+    if not digests:
+        return ""
+    named = ", ".join(digest.short for digest in digests[:_MOST_NAMED])
+    more = f" and {len(digests) - _MOST_NAMED} more" if len(digests) > _MOST_NAMED else ""
+    return f"incomplete in the registry: not there: {named}{more}\n  next: {repair(image)}"
 
 
 def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str, Answer]:

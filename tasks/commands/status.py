@@ -15,7 +15,15 @@ from tasks.terminal import colours
 from tasks.views.status import as_object, as_text
 
 UNANSWERED = 1
-"""The exit code where the registry did not answer about every image."""
+"""The exit code where the registry did not answer about every image, or has lost a part of one."""
+
+DEEP = {
+    "name": "deep",
+    "long": "deep",
+    "type": bool,
+    "default": False,
+    "help": "ask for every manifest, config and layer as well",
+}
 
 
 class StatusCommand(Reading):
@@ -23,22 +31,22 @@ class StatusCommand(Reading):
 
     name = "status"
     doc_purpose = "show what is deployed, and whether it is what is here"
-    doc_usage = "[VARIABLE=VALUE ...]"
+    doc_usage = "[--deep] [VARIABLE=VALUE ...]"
     doc_description = (
         "Asks the registry about every selected image at once and remembers nothing. Exit code 0; 1 where the registry "
-        "did not answer about every image; 3 where nothing says which registry. docs/status-and-digests.md describes "
-        "the JSON."
+        "did not answer about every image or has lost a part of one; 3 where nothing says which registry. "
+        "docs/status-and-digests.md describes the JSON."
     )
 
-    cmd_options = (JSON,)
+    cmd_options = (JSON, DEEP)
 
-    def _execute(self, json: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
+    def _execute(self, json: bool, deep: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit's options by name.
         no_arguments(pos_args, self.name)
         session = current()
         check_sandbox(session)
         now = datetime.now(UTC)
         try:
-            found = look(session, now)
+            found = look(session, now, deep=deep)
         except SleeperImagesError as error:
             raise InvalidCommand(str(error)) from None
         colour = colours(self.outstream)

@@ -40,8 +40,8 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
     try:
         config = checked_config(user_config_directory(os.environ) / "config.json")
         store = helper_of(config, server)
-        for name in names_of(config, server) if store else ():
-            if (found := _ask(store, name)) is not None:
+        for name in names_of(config, server):
+            if store and (found := _ask(store, name)) is not None:
                 return found
         user, password, token = login_of(config, server) or ("", "", "")
         return _credential(IDENTITY_TOKEN_USER, token) or _credential(user, password)

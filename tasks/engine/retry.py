@@ -41,6 +41,9 @@ _LOGIN = re.compile(
     re.IGNORECASE,
 )
 
+# What registries answer to a tag that cannot be moved: Nexus 400, Artifactory and GitLab 403, ACR 405, Harbor 412.
+_KEPT_TAG = re.compile(r"[:/]building[^\s:]*: .*(?:: |\bstatus:? )(?:400|403|405|409|412)\b")
+
 _LATER = "the registry is busy or out of reach: run again in a while; what was pushed is kept"
 
 
@@ -69,6 +72,15 @@ def cause(said: str) -> Cause | None:
     if _LOGIN.search(said):
         return Cause.LOGIN
     return Cause.BUSY if _BUSY.search(said) else None
+
+
+def refuses_tag(said: str) -> bool:
+    """Whether a push may have been refused only because the tag `building` is there and cannot be moved.
+
+    Args:
+        said: the command's last line that begins with ERROR.
+    """
+    return _PUSH.match(said) is not None and _KEPT_TAG.search(said) is not None
 
 
 def build(

@@ -28,6 +28,8 @@ Place = tuple[Repository, Digest]
 PushedAt = Callable[[Repository, Digest], datetime | None]
 """Says when an image was pushed, or None where that is not known; RegistryError where it may not be asked."""
 
+_NOT_FOUND = 404
+
 _FIRST_YEAR = 1990
 """Builds that want to be reproducible give the first second of 1970, or of 1980 for zip's sake, or of year 1."""
 
@@ -57,12 +59,14 @@ class Deployed:
         platforms: what it is for, sorted.
         size: how many bytes the registry holds for it: manifests, configs and layers, each counted once.
         since: when it was pushed, or built; None where neither is said.
+        missing: the digests of its manifests and configs that were not there when they were read.
     """
 
     digest: Digest
     platforms: tuple[str, ...]
     size: int
     since: Moment | None
+    missing: tuple[Digest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,13 @@ def _describe(
     if not isinstance(top, Manifest):
         return top
     manifests = [images[one] for one in found]
-    read = [configs[one] for image in found for one in _config(image[0], images[image])]
-    for fault in (*manifests, *read):
-        if isinstance(fault, RegistryError):
+    asked = {one: configs[one] for image in found for one in _config(image[0], images[image])}
+    missing = [one[1] for one in found if images[one] is None]
+    missing += [one[1] for one, answer in asked.items() if _is_absent(answer)]
+    for fault in (*manifests, *asked.values()):
+        if isinstance(fault, RegistryError) and not _is_absent(fault):
             return fault
+    read = [answer for answer in asked.values() if not isinstance(answer, RegistryError)]
     try:
         size = weight([top, *(one for one in manifests if isinstance(one, Manifest))])
         platforms = _platforms(top, read)
@@ -147,7 +154,11 @@ def _describe(
     else:
         built = max((at for at in map(_created, read) if at is not None), default=None)
         since = None if built is None else Moment(built, pushed=False)
-    return Deployed(place[1], platforms, size, since)
+    return Deployed(place[1], platforms, size, since, tuple(missing))
+
+
+def _is_absent(answer: object) -> bool:
+    return isinstance(answer, RegistryError) and answer.status == _NOT_FOUND
 
 
 def _images(repository: Repository, top: Manifest) -> list[Place]:

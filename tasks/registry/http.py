@@ -13,7 +13,6 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -35,8 +34,19 @@ from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 from tasks.backoff import REQUEST, Budget, Pace
 from tasks.errors import RegistryError
 from tasks.reference import Registry
+from tasks.registry import protocol
 from tasks.registry.deadline import Answer
-from tasks.registry.message import LOOK_AT_THE_HOST, TEMPORARY, TRY_AGAIN, Request, Response, clean, shown
+from tasks.registry.message import (
+    LOOK_AT_THE_HOST,
+    REDIRECTS,
+    TEMPORARY,
+    TRY_AGAIN,
+    Request,
+    Response,
+    clean,
+    retry_after,
+    shown,
+)
 from tasks.registry.origin import origin, trusted
 from tasks.registry.proxy import proxy
 
@@ -44,8 +54,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 """How long a registry may be silent before a request counts as unanswered."""
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 5
+_MOSTREDIRECTS = 5
 _PIECE = 64 * 1024
 _HOSTS = 8
 """How many hosts keep their pools: the registry, its token server, its storage."""
@@ -117,20 +126,20 @@ class Http:
                 return answer
             wait = self._budget.wait(attempt, self._jitter())
             if isinstance(answer, Response):
-                wait = max(wait, _retry_after(answer))
+                wait = max(wait, retry_after(answer))
             if attempt == self._budget.attempts or self._clock() - started + wait > self._budget.seconds:
                 break
             self._sleep(wait)
         if isinstance(answer, RegistryError):
-            raise answer
+            raise protocol.explained(answer, self.registry) from None
         return answer
 
     def _follow(self, request: Request) -> Response:
         url = self._absolute(request.url)
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MOSTREDIRECTS + 1):
             response = self._once(request, url)
             location = response.headers.get("Location")
-            if not request.follow or response.status not in _REDIRECTS or not location:
+            if not request.follow or response.status not in REDIRECTS or not location:
                 return response
             before, url = url, self._redirected(url, location)
             if origin(before) != origin(url):
@@ -179,7 +188,10 @@ class Http:
         except HTTPError as fault:
             # No cause: urllib3's texts quote URLs with their signatures, and proxies with their logins.
             raise no_answer(asked, fault) from None
-        return Response(response.status, response.headers, body, asked)
+        answer = Response(response.status, response.headers, body, asked)
+        if url.startswith("http:") and protocol.wants_tls(answer):
+            raise protocol.speaks_https(asked)
+        return answer
 
     def _read(self, response: urllib3.BaseHTTPResponse, request: Request, asked: str) -> bytes:
         if request.method == "HEAD":
@@ -214,6 +226,8 @@ def no_answer(asked: str, fault: HTTPError) -> RegistryError:
     if isinstance(fault, ProxyError) and isinstance(fault.original_error, HTTPError):
         return no_answer(f"{asked} through the proxy", fault.original_error)
     match fault:
+        case SSLError() if protocol.is_plain(fault.args[0] if fault.args else fault):
+            return protocol.speaks_http(asked)
         case SSLError():
             return RegistryError(
                 f"{asked}: no secure connection ({clean(str(fault))})",
@@ -254,18 +268,6 @@ def _proxy(options: Mapping[str, Any]) -> urllib3.ProxyManager | None:
         return None
     headers = urllib3.make_headers(proxy_basic_auth=found.login) if found.login else None
     return _hurried(urllib3.ProxyManager(found.url, proxy_headers=headers, **options))
-
-
-def _retry_after(response: Response) -> float:
-    """Return the seconds that a registry asks us to wait, from now on or by its own clock (RFC 9110, 10.2.3)."""
-    value = response.headers.get("Retry-After", "")
-    if re.fullmatch(r"[0-9]{1,9}", value):
-        return float(value)
-    try:
-        until, now = (parsedate_to_datetime(text) for text in (value, response.headers.get("Date", "")))
-        return (until - now).total_seconds()
-    except (OverflowError, TypeError, ValueError):  # TypeError: of two dates one names no zone.
-        return 0.0
 
 
 # Answers that have to be there in time, in all of urllib3's connections

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest
@@ -20,8 +21,13 @@ ITS_OWN_FAULT = "run again; if it goes on, the registry's log says why"
 DISTRUST = "do not trust this registry or what stands between; run again, and tell its operator if it stays so"
 LOOK_AT_THE_HOST = "see whether DOCKER_REGISTRY is a registry's address, and what the registry's log says"
 
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""The statuses that say to ask elsewhere."""
+
 _ERROR_TEXT = 300
 """How much of a registry's own words an error repeats."""
+
+_MOST_WORDS = 4 * _ERROR_TEXT
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,13 @@ def refused(response: Response, next_step: str = "") -> RegistryError:
     code, words = _own_words(response)
     said = ": ".join(text for text in (code, words) if text)
     message = f"{response.asked}: the registry answered {response.status}" + (f" ({said})" if said else "")
+    wait = retry_after(response) if response.status in TEMPORARY else 0.0
+    if wait:
+        message += f"; it asks to wait {_duration(wait)}"
+        next_step = next_step or f"run again in {_duration(wait)}; images already pushed are kept"
+    if response.status in REDIRECTS:
+        message += f"; it redirects to {shown(response.headers.get('Location', ''))}"
+        next_step = next_step or "set DOCKER_REGISTRY to the registry's own host, without a redirect"
     kind = CredentialsError if response.status == 401 else RegistryError  # noqa: PLR2004  # HTTP's "unauthorized".
     return kind(
         message,
@@ -105,14 +118,52 @@ def clean(text: str) -> str:
     return text if len(text) <= _ERROR_TEXT else text[:_ERROR_TEXT] + " …"
 
 
-def _own_words(response: Response) -> tuple[str, str]:
-    """Return the first error's code and message (distribution specification, "Error Codes"); empty for none."""
+def retry_after(response: Response) -> float:
+    """Return the seconds that a registry asks us to wait, from now on or by its own clock (RFC 9110, 10.2.3)."""
+    value = response.headers.get("Retry-After", "")
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return float(value)
     try:
-        first = json.loads(response.body)["errors"][0]
-        code, words = first.get("code", ""), first.get("message", "")
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        return "", ""
-    return (clean(code) if isinstance(code, str) else ""), (clean(words) if isinstance(words, str) else "")
+        until, now = (parsedate_to_datetime(text) for text in (value, response.headers.get("Date", "")))
+        return max(0.0, (until - now).total_seconds())
+    except (OverflowError, TypeError, ValueError):  # TypeError: of two dates one names no zone.
+        return 0.0
+
+
+def _own_words(response: Response) -> tuple[str, str]:
+    """Return the code of the first error and what it says (distribution specification, "Error Codes").
+
+    Some say the reason elsewhere than in `message`: Nexus in `detail`, token servers in `details` (Docker Hub) or
+    `error_description` (OAuth 2, RFC 6749, 5.2), proxies in plain text.
+    """
+    try:
+        answer = json.loads(response.body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        plain = response.headers.get("Content-Type", "").startswith("text/plain")
+        return "", clean(response.body[:_MOST_WORDS].decode(errors="replace")) if plain else ""
+    errors = answer.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else answer
+    code = first.get("code") or first.get("error")
+    said = [first.get(key) for key in ("message", "detail", "details", "error_description")]
+    words = dict.fromkeys(clean(text if isinstance(text, str) else _quoted(text)) for text in said)
+    return (clean(code) if isinstance(code, str) else ""), ": ".join(filter(None, words))
+
+
+def _quoted(detail: object) -> str:
+    """Return a detail that is no text, as its texts alone: `{"Tag": "1.2"}` repeats what we asked for."""
+    if isinstance(detail, dict):
+        texts = (detail.get(key) for key in ("message", "reason", "description", "error"))
+        return ": ".join(text for text in texts if isinstance(text, str))
+    return ""
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = round(seconds / 60), round(seconds / 3600, 1)
+    if seconds < 100:  # noqa: PLR2004  # Up to here seconds are the clearer unit.
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{hours:g} h"  # noqa: PLR2004  # As above.
 
 
 def _next_step(status: int, code: str) -> str:

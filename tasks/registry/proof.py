@@ -10,8 +10,9 @@ index; Docker's or OCI's media types; layers that are tar, gzipped or not; of Li
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from tasks.reference import Digest, Repository
 from tasks.registry.message import clean
 from tasks.registry.model import IMAGE_TYPES, Child, Descriptor, Manifest, parse_object, weight
 from tasks.registry.oci import Client
+from tasks.registry.parts import Parts
 
 CONFIG_LIMIT = 8 * 1024 * 1024
 """The largest image config that is read. They hold a history, so they are small, but nobody bounds them."""
@@ -95,8 +97,17 @@ def kind_fits(descriptor: Descriptor, image: Image) -> bool:
     return descriptor.is_index if is_index(image) else descriptor.media_type in IMAGE_TYPES
 
 
-def prove(client: Client, repository: Repository, digest: Digest, image: Image, platforms: Sequence[str]) -> Proved:
-    """Read back what was pushed, and check it.
+def prove(
+    client: Client,
+    repository: Repository,
+    digest: Digest,
+    image: Image,
+    platforms: Sequence[str],
+    *,
+    fresh: bool = False,
+    wait: Callable[[float], None] = time.sleep,
+) -> Proved:
+    """Read back what was pushed, and check it; its layers are asked for, and not read.
 
     Args:
         client: the registry's client.
@@ -104,25 +115,31 @@ def prove(client: Client, repository: Repository, digest: Digest, image: Image, 
         digest: what was pushed.
         image: what it must be.
         platforms: what it must be for.
+        fresh: whether it was pushed just now: what is not there yet is asked for again.
+        wait: waits before that.
 
     Returns:
         Its manifest, byte for byte, and its size.
 
     Raises:
-        ProofError: it is something else.
+        ProofError: it is something else, or a part of it is not there.
         RegistryError: it could not be read, or its bytes are not those of its digests.
     """
-    manifest = _read(client, repository, digest)
+    parts = Parts(client, repository, fresh=fresh, wait=wait)
+    manifest = _read(parts, image, repository, digest)
     if not manifest.is_index:
-        check(manifest, {digest: _built(client, repository, manifest)}, image, platforms)
-        return Proved(manifest, weight([manifest]))
-    if len(manifest.children) > MOST_CHILDREN:
+        images = [manifest]
+    elif len(manifest.children) > MOST_CHILDREN:
         raise _wrong(image, manifest, f"it is an index of {len(manifest.children)} manifests")
-    images = [_read(client, repository, child.descriptor.digest) for child in manifest.children if not attests(child)]
-    for child in images:
-        if child.is_index:
-            raise _wrong(image, child, "it is an index within an index")
-    check(manifest, {child.digest: _built(client, repository, child) for child in images}, image, platforms)
+    else:
+        below = (child.descriptor.digest for child in manifest.children if not attests(child))
+        images = [_read(parts, image, repository, one) for one in below]
+        for child in images:
+            if child.is_index:
+                raise _wrong(image, child, "it is an index within an index")
+    check(manifest, {one.digest: _built(parts, image, repository, one) for one in images}, image, platforms)
+    for lost in parts.missing(layer for one in images for layer in one.layers):
+        raise _lost(image, f"the layer {repository.digest(lost.digest)} of {manifest.digest.short}")
     return Proved(manifest, weight([manifest, *images]))
 
 
@@ -198,19 +215,27 @@ def attests(child: Child) -> bool:
     return child.annotations.get(_REFERENCE_TYPE) == _ATTESTATION and platform(child.platform) == _NO_PLATFORM
 
 
-def _read(client: Client, repository: Repository, digest: Digest) -> Manifest:
-    manifest = client.manifest(repository, digest)
+def _read(parts: Parts, image: Image, repository: Repository, digest: Digest) -> Manifest:
+    manifest = parts.manifest(digest)
     if manifest is None:
-        raise ProofError(
-            f"{repository.digest(digest)} was pushed, and is not in the registry",
-            "nothing was tagged; run again, and see whether something else deletes untagged images",
-        )
+        raise _lost(image, f"the manifest {repository.digest(digest)}")
     return manifest
 
 
-def _built(client: Client, repository: Repository, manifest: Manifest) -> Built:
-    content = client.blobs.read(repository, manifest.config.digest, CONFIG_LIMIT)
+def _built(parts: Parts, image: Image, repository: Repository, manifest: Manifest) -> Built:
+    content = parts.blob(manifest.config.digest, CONFIG_LIMIT)
+    if content is None:
+        raise _lost(image, f"the config {repository.digest(manifest.config.digest)} of {manifest.digest.short}")
     return Built(manifest, parse_object(content, "config"))
+
+
+def _lost(image: Image, what: str) -> ProofError:
+    return ProofError(f"{image.name}: {what} is not in the registry, or this login cannot read it", repair(image))
+
+
+def repair(image: Image) -> str:
+    """Return what pushes again all that the registry has lost of an image."""
+    return f"./doitw push_all force=true images={image.name}"
 
 
 def _wrong(image: Image, manifest: Manifest, reason: str) -> ProofError:

@@ -173,7 +173,7 @@ def test_what_a_helper_does_not_know_the_file_may(
     [
         ("exec sleep 60", "did not end within 0.3 s"),
         ("echo the keychain is locked; exit 1", "the keychain is locked"),
-        ("echo secret", "not JSON"),
+        ("echo secret", "gave an answer that is not JSON"),
         ("echo null", "gave no user and password"),
         ("""echo '{"Username": 1, "Secret": "secret"}'""", "gave no user and password"),
         (r"""echo '{"Username": "\\ud800", "Secret": "secret"}'""", "a user or password that is not text"),

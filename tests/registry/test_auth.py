@@ -92,6 +92,38 @@ def test_ecrs_answer_to_an_expired_token_asks_for_a_fresh_one_too() -> None:
         assert authenticator(server, Credentials(OLD, NEW)).send(THING, SCOPE).body == b"in"
 
 
+def test_a_head_whose_answer_cannot_say_that_the_token_expired_is_sent_again() -> None:
+    words = b'{"errors": [{"code": "DENIED", "message": "Your authorization token has expired."}]}'
+
+    def answer(asked: Asked) -> Answer:
+        return Answer(403, body=words) if asked.headers.get("authorization") == OLD.basic else basic(NEW)(asked)
+
+    with serving(answer) as server:
+        assert authenticator(server, Credentials(OLD, NEW)).send(Request("HEAD", THING.url), SCOPE).status == 200
+
+
+def test_a_head_that_is_refused_for_another_reason_is_not_sent_again() -> None:
+    def answer(asked: Asked) -> Answer:
+        return Answer(403) if asked.method == "HEAD" else basic(OLD)(asked)
+
+    with serving(answer) as server:
+        keychain = Credentials(OLD, NEW)
+        assert authenticator(server, keychain).send(Request("HEAD", THING.url), SCOPE).status == 403
+        assert (server.count("HEAD"), keychain.asked) == (1, [False])
+
+
+def test_a_bearer_token_that_is_refused_with_403_is_replaced_once() -> None:
+    """It may be older than the repository that it is for."""
+    tokens = TokenServer(OLD)
+
+    def answer(asked: Asked) -> Answer:
+        refused = asked.headers.get("authorization") == "Bearer token-1"
+        return Answer(403) if refused else tokens(asked)
+
+    with serving(answer) as server:
+        assert authenticator(server, Credentials(OLD)).send(THING, SCOPE).body == b"in"
+
+
 def test_another_403_is_an_answer_and_not_asked_again() -> None:
     def answer(asked: Asked) -> Answer:
         return Answer(403) if basic(OLD)(asked).status == 200 else basic(OLD)(asked)

@@ -26,6 +26,54 @@ def test_an_error_without_the_registrys_words_still_has_the_status(body: bytes) 
     assert refused(answer(403, body)).message.endswith("the registry answered 403")
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            b'{"errors":[{"code":"X","message":"blob upload invalid","detail":"does not allow updating assets: it"}]}',
+            "X: blob upload invalid: does not allow updating assets: it",
+        ),
+        (
+            b'{"errors":[{"code":"DENIED","detail":"no content selector"}]}',
+            "DENIED: no content selector",
+        ),
+        (b'{"errors":[{"status":403,"message":"not enough rights to overwrite"}]}', "not enough rights to overwrite"),
+        (b'{"errors":[{"code":"X","message":"m","detail":{"reason":"quota exceeded"}}]}', "X: m: quota exceeded"),
+        (b'{"errors":[{"code":"X","message":"m","detail":{"Tag":"1.2"}}]}', "X: m"),
+        (b'{"errors":[{"code":"X","message":"m","detail":"m"}]}', "X: m"),
+        (b'{"details":"incorrect username or password"}', "incorrect username or password"),
+        (
+            b'{"error":"invalid_grant","error_description":"it was revoked"}',
+            "invalid_grant: it was revoked",
+        ),
+    ],
+    ids=["nexus", "detail alone", "artifactory", "reason", "what we asked", "the same", "docker hub", "oauth"],
+)
+def test_the_reason_is_shown_wherever_it_stands(body: bytes, said: str) -> None:
+    assert refused(answer(400, body)).message.endswith(f"the registry answered 400 ({said})")
+
+
+def test_a_reason_in_plain_text_is_shown() -> None:
+    response = Response(403, {"Content-Type": "text/plain; charset=utf-8"}, b"blocked by policy 7\n", "GET /v2/")
+    assert refused(response).message.endswith("answered 403 (blocked by policy 7)")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [("30", "30 s"), ("90", "90 s"), ("600", "10 min"), ("3600", "60 min"), ("9000", "2.5 h")]
+)
+def test_a_long_wait_is_said_with_when_to_run_again(seconds: str, said: str) -> None:
+    error = refused(Response(429, {"Retry-After": seconds}, b"", "GET /v2/"))
+    assert error.message.endswith(f"answered 429; it asks to wait {said}")
+    assert error.next_step.startswith(f"run again in {said};")
+
+
+def test_a_redirect_says_where_to_without_what_opens_it() -> None:
+    location = "https://me:secret@other.example/v2/?token=secret"
+    error = refused(Response(301, {"Location": location}, b"", "GET /v2/"))
+    assert error.message.endswith("answered 301; it redirects to https://other.example/v2/")
+    assert "DOCKER_REGISTRY" in error.next_step
+
+
 def test_a_missing_repository_names_the_task_that_makes_it() -> None:
     error = refused(answer(404, b'{"errors": [{"code": "NAME_UNKNOWN", "message": "no"}]}'))
     assert "repository:<image>" in error.next_step

@@ -44,14 +44,17 @@ ATTESTED = replace(INGEST, attestations=True)
 AMD64, ARM64 = config("linux/amd64"), config("linux/arm64")
 FOR_AMD64, FOR_ARM64 = image(AMD64), image(ARM64)
 INDEX = index(entry(FOR_AMD64, "linux/amd64"), entry(FOR_ARM64, "linux/arm64"))
+LAYERS = tuple(str(number).encode() for number in range(5))
 ABOUT_AMD64, ABOUT_AMD64_ENTRY = attestation(FOR_AMD64)
 
 
 @contextmanager
-def holding(*manifests: Manifest, blobs: tuple[bytes, ...] = (AMD64, ARM64)) -> Iterator[tuple[Client, Repository]]:
-    """Serve a repository that holds these manifests and configs."""
+def holding(
+    *manifests: Manifest, blobs: tuple[bytes, ...] = (AMD64, ARM64), layers: tuple[bytes, ...] = LAYERS
+) -> Iterator[tuple[Client, Repository]]:
+    """Serve a repository that holds these manifests, configs and layers."""
     contents = {str(one.digest): (one.media_type, one.content) for one in manifests}
-    contents |= {str(sha256(blob)): ("application/octet-stream", blob) for blob in blobs}
+    contents |= {str(sha256(blob)): ("application/octet-stream", blob) for blob in (*blobs, *layers)}
 
     def answer(asked: Asked) -> Answer:
         found = contents.get(asked.target.rpartition("/")[2])
@@ -294,12 +297,12 @@ def test_what_is_not_there_is_refused() -> None:
 
 
 def test_a_child_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ProofError, match=f"{FOR_ARM64.digest} was pushed, and is not in the registry"):
+    with pytest.raises(ProofError, match=f"{FOR_ARM64.digest} is not in the registry"):
         proved(COMPACTION, INDEX, FOR_AMD64)
 
 
-def test_a_config_that_is_not_there_is_an_error_of_the_registry() -> None:
-    with holding(FOR_AMD64, blobs=()) as (client, repository), pytest.raises(RegistryError, match="404"):
+def test_a_config_that_is_not_there_is_an_error_that_names_it() -> None:
+    with holding(FOR_AMD64, blobs=()) as (client, repository), pytest.raises(ProofError, match=f"{sha256(AMD64)} of"):
         proof.prove(client, repository, FOR_AMD64.digest, INGEST, ("linux/amd64",))
 
 
@@ -307,3 +310,70 @@ def test_a_config_that_is_no_object_is_an_error_of_the_registry() -> None:
     made = image(b"[]")
     with holding(made, blobs=(b"[]",)) as (client, repository), pytest.raises(RegistryError, match="not a JSON object"):
         proof.prove(client, repository, made.digest, INGEST, ("linux/amd64",))
+
+
+# What the registry has lost
+
+
+def test_a_layer_that_is_not_there_is_named_with_what_pushes_it_again() -> None:
+    with holding(FOR_AMD64, layers=()) as (client, repository), pytest.raises(ProofError) as caught:
+        proof.prove(client, repository, FOR_AMD64.digest, INGEST, ("linux/amd64",))
+    assert f"the layer {repository.digest(FOR_AMD64.layers[0].digest)}" in caught.value.message
+    assert caught.value.next_step == "./doitw push_all force=true images=ingest"
+
+
+@pytest.mark.parametrize("kind", ["rootfs.foreign.diff.tar.gzip", "image.layer.nondistributable.v1.tar+gzip"])
+def test_a_layer_that_no_registry_has_to_hold_is_not_asked_for(kind: str) -> None:
+    made = image(AMD64, [f"application/vnd.example.{kind}"])
+    with holding(made, layers=()) as (client, repository):
+        assert proof.prove(client, repository, made.digest, INGEST, ("linux/amd64",)).manifest == made
+
+
+class Late:
+    """A registry in which what was pushed is there only when it was asked for again."""
+
+    def __init__(self, late: str, times: int) -> None:
+        self.late, self.times, self.waits = late, times, [0.0]
+
+    def answer(self, asked: Asked) -> Answer:
+        kind, _, name = asked.target.rpartition("/")
+        if self.late in f"{asked.method} {kind}" and self.times:
+            self.times -= 1
+            return Answer(404)
+        content = {str(sha256(one)): one for one in (AMD64, FOR_AMD64.content, *LAYERS)}.get(name)
+        return Answer() if content is None else Answer(200, {"Content-Type": FOR_AMD64.media_type}, content)
+
+    def prove(self, *, fresh: bool) -> Manifest:
+        with serving(self.answer) as server:
+            client = Client(server.registry, lambda _registry, _fresh: None)
+            found = proof.prove(
+                client,
+                Repository(server.registry, "mine/it"),
+                FOR_AMD64.digest,
+                INGEST,
+                ("linux/amd64",),
+                fresh=fresh,
+                wait=self.waits.append,
+            )
+        return found.manifest
+
+
+@pytest.mark.parametrize("late", ["GET /v2/mine/it/manifests", "GET /v2/mine/it/blobs", "HEAD /v2/mine/it/blobs"])
+def test_what_was_just_pushed_and_is_not_there_yet_is_asked_for_again(late: str) -> None:
+    registry = Late(late, 4)
+    assert registry.prove(fresh=True) == FOR_AMD64
+    assert 1 < sum(registry.waits) < 10
+
+
+def test_what_was_just_pushed_and_never_appears_is_an_error_within_the_budget() -> None:
+    registry = Late("manifests", 1000)
+    with pytest.raises(ProofError, match="is not in the registry"):
+        registry.prove(fresh=True)
+    assert sum(registry.waits) <= 30
+
+
+def test_what_was_pushed_earlier_is_asked_for_once() -> None:
+    registry = Late("manifests", 1)
+    with pytest.raises(ProofError, match="is not in the registry"):
+        registry.prove(fresh=False)
+    assert registry.waits == [0.0]

@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 from tasks.errors import RegistryError
 from tasks.inputs.difference import DIGITS, Listing
 from tasks.inputs.fingerprint import Inputs, Item
+from tasks.reference import Repository
 from tasks.registry import record
+from tasks.registry.http import Http
+from tasks.registry.keychain import Credential
+from tasks.registry.oci import Client
 from tasks.registry.record import ARTIFACT_TYPE, Record, decode, encode, read, write
 from tasks.registry.referrers import attach
+from tests.registry.asking import PATH
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, image
+from tests.registry.server import Answer, Asked, serving
 
 TEXT = st.text(st.characters(codec=None), max_size=8)
 DIGESTS = st.text("0123456789abcdef", min_size=DIGITS, max_size=DIGITS)
@@ -184,3 +190,30 @@ def test_an_artifact_of_our_type_with_another_layer_is_an_error() -> None:
         attach(client, repository, IMAGE.descriptor, ARTIFACT_TYPE, ("application/vnd.example.other", b"x"))
         with pytest.raises(RegistryError, match="the one layer"):
             read(client, repository, IMAGE.digest)
+
+
+@pytest.mark.parametrize("how", ["401", "as ECR does"])
+@pytest.mark.parametrize("after", range(8))
+def test_a_login_that_expires_between_two_requests_is_renewed(after: int, how: str) -> None:
+    held, logins, sent = Registry(referrers=True), [Credential("me", "password-0")], [0]
+    held.put(IMAGE)
+
+    def answer(asked: Asked) -> Answer:
+        if asked.headers.get("authorization") != Credential("me", f"password-{int(sent[0] > after)}").basic:
+            expired = how != "401" and "authorization" in asked.headers
+            said = b'{"errors": [{"code": "DENIED", "message": "Your authorization token has expired."}]}'
+            return Answer(403, body=said) if expired else Answer(401, {"WWW-Authenticate": "Basic"})
+        sent[0] += 1
+        return Answer() if asked.target == "/v2/" else held.answer(asked)
+
+    def keychain(_: object, fresh: bool) -> Credential:
+        if fresh:
+            logins.append(Credential("me", f"password-{len(logins)}"))
+        return logins[-1]
+
+    with serving(answer) as server:
+        client = Client(server.registry, keychain, http=Http(server.registry, sleep=lambda _: None))
+        repository = Repository(server.registry, PATH)
+        write(client, repository, IMAGE.descriptor, INGEST)
+        assert read(client, repository, IMAGE.digest) == INGEST
+    assert len(logins) <= 2
