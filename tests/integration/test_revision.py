@@ -44,7 +44,12 @@ def project(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> Project:
         sandbox,
         engine,
         f"revision-{next(_instances)}",
-        {"CATALOGUE": str(tmp_path / "catalogue.yaml"), "VERSION": "1", "BUILDER_DRIVER": "docker", "BUILDER": "default"},
+        {
+            "CATALOGUE": str(tmp_path / "catalogue.yaml"),
+            "VERSION": "1",
+            "BUILDER_DRIVER": "docker",
+            "BUILDER": "default",
+        },
     )
     directory = made.scripts / "docker" / "fetched"
     directory.mkdir(parents=True)
