@@ -45,6 +45,7 @@ class Planned:
         fingerprint: of its inputs; None where they could not be read.
         digest: what its tags are on, or would be; None where that is yet to be built.
         unpinned: the base images of which only the name counts.
+        special: the files and directories whose setuid, setgid or sticky bits the image would not have.
         size: the bytes of the files that would be sent; None where that cannot be told.
         comparison: with what the version tag is on, where it was made; None where that is nothing, too.
     """
@@ -57,6 +58,7 @@ class Planned:
     fingerprint: str | None = None
     digest: Digest | None = None
     unpinned: tuple[str, ...] = ()
+    special: tuple[str, ...] = ()
     size: int | None = None
     comparison: Comparison | None = None
 
@@ -77,6 +79,7 @@ class Planned:
             "fingerprint": self.fingerprint,
             "digest": None if self.digest is None else str(self.digest),
             "unpinned": list(self.unpinned),
+            "special_bits_dropped": list(self.special),
             "bytes": self.size,
             "compared_with": None if compared is None else str(compared.digest),
             "changes": None if self.changes is None else [change.data() for change in self.changes],
@@ -110,6 +113,15 @@ class Plan:
         for one in self.images:
             for base in one.unpinned:
                 found.setdefault(base, []).append(one.image.name)
+        return found
+
+    @property
+    def special(self) -> Mapping[tuple[str, ...], list[str]]:
+        """By files whose special bits are not kept, the images that would be built of them."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        for one in self.images:
+            if one.special and one.state == "build":
+                found.setdefault(one.special, []).append(one.image.name)
         return found
 
 
@@ -179,6 +191,7 @@ def _pushed(session: Session, image: Image, decision: Decision, comparison: Comp
     known: dict[str, Any] = {
         "fingerprint": None if made is None else made.fingerprint(),
         "unpinned": () if made is None else made.unpinned,
+        "special": _special(image, gathered),
     }
     match decision:
         case Current(digest):
@@ -201,11 +214,17 @@ def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
     known: dict[str, Any] = {
         "fingerprint": gathered.inputs.fingerprint(),
         "unpinned": gathered.inputs.unpinned,
+        "special": _special(image, gathered),
         "size": 0,
     }
     if current:
         return Planned(task, image, "current", "", **known)
     return Planned(task, image, "build", "for the local engine", **known)
+
+
+def _special(image: Image, gathered: Gathered | None) -> tuple[str, ...]:
+    entries = () if gathered is None else gathered.sources.entries
+    return tuple(f"docker/{image.directory}/{entry.path}" for entry in entries if entry.special)
 
 
 def _gathered(session: Session, image: Image) -> Gathered | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from tasks.errors import SleeperImagesError
+from tasks.errors import RegistryError, SleeperImagesError
 from tasks.inputs.difference import Change, differences, differing_jars
 from tasks.inputs.gather import Gathered
 from tasks.inputs.listing import Listings
@@ -21,7 +21,7 @@ from tasks.parallel import each
 from tasks.reference import Digest, Repository
 from tasks.registry import record
 from tasks.registry.model import Descriptor
-from tasks.registry.oci import Client
+from tasks.registry.oci import IMMUTABLE, Client
 from tasks.registry.record import Record
 
 READERS = 8
@@ -96,7 +96,9 @@ class Records:
             record.write(self._client(), repository, image, listed.result())
         except SleeperImagesError as error:
             with self._lock:
-                first, self._failed = not self._failed, True
+                # A list that cannot be moved is of this image alone.
+                of_all = not isinstance(error, RegistryError) or error.code != IMMUTABLE
+                first, self._failed = not self._failed, self._failed or of_all
             return f"doit why will not know what this was made of: {error.message}" if first else ""
         return ""
 
@@ -111,7 +113,7 @@ class Records:
 
     def _compare(self, repository: Repository, digest: Digest, gathered: Gathered) -> Comparison:
         try:
-            known = record.read(self._client(), repository, digest)
+            known = record.read(self._client(), repository, digest, gathered.inputs)
         except SleeperImagesError as error:
             return Comparison(digest, None, error.message)
         if known is None:

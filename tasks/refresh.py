@@ -4,13 +4,14 @@
 name; with the lock every machine builds from the same base, and a newer one is a change to review and commit.
 
 An image that was built on this machine and never pushed cannot be locked: no other machine can get it by a digest. It
-must not be pulled either, so a build that looks for newer bases has to know of it.
+must not be pulled either, so a build that looks for newer bases has to know of it. It is told by what its registry and
+the engine say: an engine with containerd's image store does not know what it has built from what it has pulled.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:  # The client is imported where something is asked; a session 
 
 _AT_ONCE = 8
 
-_NOT_SHOWN = {401, 403}
-"""What registries answer where they do not say whether there is such an image; Docker Hub, for one."""
+_NOT_SHOWN = {0, 401, 403}
+"""How registries fail that are not there, and that do not say whether there is such an image; Docker Hub, for one."""
 
 Held = Callable[[str], tuple[str, ...] | None]
 """Returns the names by digest (`host/name@sha256:…`) that the engine knows an image by; None where it has none."""
@@ -70,7 +71,8 @@ def pulls(session: Session, inputs: Inputs) -> tuple[bool, str]:
         return False, ""
     # Builders of other drivers do not see the engine's images.
     here = session.bases.only_here(inputs.unpinned) if session.engine.driver == "docker" else ()
-    return not here, f"{', '.join(here)} is only in this machine's engine, and was taken from there" if here else ""
+    told = f"{', '.join(here)} was taken from this machine's engine, as its registry did not give it" if here else ""
+    return not here, told
 
 
 class Bases:
@@ -79,11 +81,13 @@ class Bases:
     Args:
         keychain: what to log in with.
         held: asks the engine.
+        locked: references that were locked before, and so were in a registry.
     """
 
-    def __init__(self, keychain: Keychain, held: Held) -> None:
+    def __init__(self, keychain: Keychain, held: Held, locked: Collection[str] = ()) -> None:
         self._keychain = keychain
         self._held = held
+        self._locked = frozenset(locked)
         self._lock = threading.RLock()
         self._clients: dict[Registry, Client] = {}
         self._known: dict[str, str | None] = {}
@@ -100,7 +104,7 @@ class Bases:
         return Refreshed(locked, tuple(reference for reference in wanted if found[reference] is None))
 
     def only_here(self, references: Iterable[str]) -> tuple[str, ...]:
-        """Return those that only this machine's engine has; one whose registry gives no answer is not among them."""
+        """Return those that only this machine's engine has."""
         with self._lock:
             for reference in references:
                 if reference not in self._known:
@@ -134,8 +138,7 @@ class Bases:
             found, fault = None, error
         if found is not None:
             return str(found.digest)
-        held = self._held(reference)
-        # An engine with containerd's image store names what it has built by digest, too.
+        held = None if reference in self._locked else self._held(reference)
         if held is not None and (not held or fault is None or fault.status in _NOT_SHOWN):
             return None
         if fault is not None:

@@ -6,6 +6,7 @@ Everything that costs time or can fail is made when it is first needed, so that 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -199,8 +200,8 @@ class Session:
         from tasks.engine import images  # noqa: PLC0415  # Only what builds or locks needs it.
         from tasks.refresh import Bases, or_users_own  # noqa: PLC0415  # As above.
 
-        environment = self.docker_environment(logged_in=False)
-        return Bases(or_users_own(self.credential), lambda name: images.held(name, environment))
+        held = functools.partial(images.held, environment=self.docker_environment(logged_in=False))
+        return Bases(or_users_own(self.credential), held, self.catalogue.bases)
 
     def refresh_bases(self) -> Refreshed:
         """Lock the selected images' base images to the digests that they have now; return what became of them.

@@ -78,6 +78,12 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     return found
 
 
+def test_a_file_whose_setuid_bit_is_lost_is_named(checkout: Checkout) -> None:
+    (checkout.folder / "su").write_text("#!/bin/sh\n")
+    (checkout.folder / "su").chmod(0o4755)
+    assert checkout.plan().special == ("docker/ingest/su",)
+
+
 def test_what_is_nowhere_is_to_be_built(checkout: Checkout) -> None:
     found = checkout.plan()
     assert (found.state, found.reason) == ("build", "not in the registry")

@@ -67,6 +67,18 @@ def test_equal_inputs_differ_in_nothing(scripts: Path) -> None:
     assert (found.changes, found.untold) == ((), "")
 
 
+def test_what_was_tried_meanwhile_and_gave_the_same_image_differs_in_nothing(scripts: Path) -> None:
+    notes, registry = scripts / "docker" / "lambda" / "notes.txt", Registry()
+    with running(registry) as (client, repository):
+        records = Records(lambda: client, Listings(None))
+        for text in ("first", "second"):
+            notes.write_text(text)
+            records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts)))
+        notes.write_text("first")
+        (found,) = records.compare({"it": (repository, PUSHED.digest, gathered(scripts))}).values()
+    assert found.changes == ()
+
+
 def test_a_registry_that_refuses_is_told_once_and_not_asked_again(scripts: Path) -> None:
     registry = Refusing()
     with running(registry) as (client, repository):

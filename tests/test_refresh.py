@@ -1,7 +1,11 @@
+from collections.abc import Collection, Iterator, Mapping
+
 import pytest
 
-from tasks.errors import SettingsError
-from tasks.refresh import parse
+from tasks.errors import RegistryError, SettingsError
+from tasks.refresh import Bases, Refreshed, parse
+from tasks.registry.model import OCI_MANIFEST, sha256
+from tests.registry.server import Answer, serving
 
 
 @pytest.mark.parametrize(
@@ -26,3 +30,48 @@ def test_a_reference_is_read_as_docker_reads_it(reference: str, repository: str,
 def test_what_is_no_reference_is_refused(reference: str) -> None:
     with pytest.raises(SettingsError):
         parse(reference)
+
+
+AWAY = "127.0.0.1:1/nobody:1"
+SERVED = sha256(b"served")
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    """A registry that has `base:1` and nothing else, and does not show `hidden:1`."""
+    headers = {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": str(SERVED), "Content-Length": "1"}
+    known = {"/v2/base/manifests/1": Answer(200, headers), "/v2/hidden/manifests/1": Answer(403)}
+    with serving(lambda asked: known.get(asked.target, Answer(404))) as server:
+        yield str(server.registry)
+
+
+def bases(held: Mapping[str, tuple[str, ...]], locked: Collection[str] = ()) -> Bases:
+    return Bases(lambda _registry, _fresh: None, held.get, locked)
+
+
+def test_what_a_registry_has_is_locked_whatever_the_engine_has(registry: str) -> None:
+    name = f"{registry}/base:1"
+    assert bases({name: ()}).refresh([name]).locked == {name: str(SERVED)}
+
+
+@pytest.mark.parametrize("path", ["absent:1", "hidden:1"])
+@pytest.mark.parametrize("digests", [(), ("x@sha256:0",)])
+def test_what_only_the_engine_has_is_not_locked(registry: str, path: str, digests: tuple[str, ...]) -> None:
+    name, other = f"{registry}/{path}", f"{registry}/base:1"
+    found = bases({name: digests})
+    assert found.refresh([name, other]) == Refreshed({other: str(SERVED)}, (name,))
+    assert found.only_here([name, other]) == (name,)
+
+
+def test_what_neither_has_is_an_error(registry: str) -> None:
+    with pytest.raises(RegistryError, match="is not in its registry"):
+        bases({}).refresh([f"{registry}/absent:1"])
+
+
+def test_what_was_locked_before_is_an_error_where_its_registry_is_away() -> None:
+    with pytest.raises(RegistryError, match=f"the base image {AWAY}"):
+        bases({AWAY: ("x@sha256:0",)}, [AWAY]).refresh([AWAY])
+
+
+def test_what_was_built_here_needs_no_registry_to_be_asked() -> None:
+    assert bases({AWAY: ()}).only_here([AWAY]) == (AWAY,)

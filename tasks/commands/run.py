@@ -183,8 +183,8 @@ class Run(DoitRun):
 
 def _told_unlocked(reference: str) -> list[str]:
     text = (
-        f"not locked {reference}: it is only in this machine's engine, and other machines cannot get it. Push it to a "
-        "registry and name it there in FROM."
+        f"not locked {reference}: its registry did not give it, and only this machine's engine has it. Push it to a "
+        "registry and name it so in FROM: other machines cannot get it otherwise."
     )
     return folded(text, "  ", WIDTH)
 

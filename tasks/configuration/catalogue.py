@@ -71,6 +71,8 @@ def _read(path: Path) -> str:
         raise CatalogueError(
             f"{shown(path)}:1: larger than {_LARGEST_FILE // 1024} KiB", "set CATALOGUE to a catalogue"
         )
+    if b"\0" in content:
+        raise CatalogueError(f"{shown(path)}:1: not UTF-8", "save the file as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:

@@ -73,6 +73,10 @@ def parse(content: str, path: Path) -> Node:
         return _compose(content, path)
     except yaml.MarkedYAMLError as fault:
         line = getattr(fault.problem_mark or fault.context_mark, "line", 0) + 1
+        if "\t" in "".join(content.splitlines()[line - 1 : line]):
+            raise CatalogueError(
+                f"{shown(path)}:{line}: a tab, which YAML does not take as indentation", "write spaces in its place"
+            ) from fault
         reason = fault.problem or fault.context or "no YAML"
         raise CatalogueError(f"{shown(path)}:{line}: {reason}", "correct the YAML of this line") from fault
     except yaml.reader.ReaderError as fault:

@@ -6,7 +6,8 @@ ignore file and the Dockerfile are part of the context as any other file is, unl
 both in any case. A link is kept as a link, wherever it points, and is never followed.
 
 BuildKit would also send named pipes, devices, sockets (as empty files) and names that are not UTF-8, the last of which
-newer versions refuse. What an image holds then cannot be told from a file's content, so they are refused here.
+newer versions refuse. What an image holds then cannot be told from a file's content, so they are refused here. So are
+names that a layer cannot hold as files, which BuildKit copies and runtimes then take for whiteouts.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ from tasks.inputs import dockerignore
 
 DOCKERFILE = "Dockerfile"
 
+_WHITEOUT = ".wh."
+"""How names begin that delete files ("Whiteouts" in the OCI image specification's layer.md), `.wh..wh..opq` too."""
+
+_SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+
 _EXECUTABLE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 
 
@@ -37,6 +43,7 @@ class Entry:
         executable: for a file, whether anybody may execute it.
         target: for a link, its text.
         source: for a file, where to read it.
+        special: whether it has a setuid, setgid or sticky bit, which do not count and are not staged.
     """
 
     path: str
@@ -44,6 +51,7 @@ class Entry:
     executable: bool = False
     target: str | None = None
     source: Path | None = None
+    special: bool = False
 
 
 def listing(directory: Path, extra: Mapping[str, Path] = MappingProxyType({})) -> tuple[Entry, ...]:
@@ -70,6 +78,13 @@ def listing(directory: Path, extra: Mapping[str, Path] = MappingProxyType({})) -
     for path, source in extra.items():
         for entry in walk.laid_over(directory, path, source):
             entries.setdefault(entry.path, entry)
+    for path in sorted(entries):
+        if path.rpartition("/")[2].startswith(_WHITEOUT):
+            raise UnreadableInputError(
+                f"{directory / path} would delete a file of the image below it: in a layer, a name that begins with "
+                f"{_WHITEOUT} says that a file is gone",
+                "rename it, or name it in the .dockerignore",
+            )
     return tuple(entries[path] for path in sorted(entries))
 
 
@@ -147,7 +162,7 @@ class _Walk:
         """Yield a directory and what is kept below it; an ignored one only for the sake of what is."""
         inside = list(self.below(Path(item.path), path + "/", ignored=ignored, matched=matched))
         if inside or not ignored:
-            yield Entry(path, "directory")
+            yield Entry(path, "directory", special=_is_special(item))
         yield from inside
 
     def laid_over(self, directory: Path, path: str, source: Path) -> Iterator[Entry]:
@@ -167,7 +182,9 @@ class _Walk:
         yield from (entry for entry, itself in kept if itself or not ignored)
         mode = _mode_of_file(source)
         if not ignored:
-            yield self._read(Entry(path, "file", executable=bool(mode & _EXECUTABLE), source=source), directory / path)
+            executable, special = bool(mode & _EXECUTABLE), bool(mode & _SPECIAL)
+            laid = Entry(path, "file", executable=executable, source=source, special=special)
+            yield self._read(laid, directory / path)
 
     def _read(self, entry: Entry, place: Path) -> Entry:
         """Return an entry of the context, unless it is a file that BuildKit would not read."""
@@ -205,7 +222,15 @@ def _entry(item: os.DirEntry[str], path: str) -> Entry:
             f"{item.path} is a pipe, a socket or a device, and no file that an image can be made of",
             "remove it, or name it in the .dockerignore",
         )
-    return Entry(path, "file", executable=bool(mode & _EXECUTABLE), source=Path(item.path))
+    executable, special = bool(mode & _EXECUTABLE), bool(mode & _SPECIAL)
+    return Entry(path, "file", executable=executable, source=Path(item.path), special=special)
+
+
+def _is_special(item: os.DirEntry[str]) -> bool:
+    try:
+        return bool(item.stat(follow_symlinks=False).st_mode & _SPECIAL)
+    except OSError:
+        return False  # It only adds a note, and what can be read of the directory has been.
 
 
 def _mode_of_file(source: Path) -> int:

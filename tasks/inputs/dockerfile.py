@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.errors import UnreadableInputError
+from tasks.inputs.text import UNDECODED
 
 if TYPE_CHECKING:
     from e2b_dockerfile_utils import DockerfileInstruction
@@ -249,6 +250,12 @@ def _parse(text: str, escape: str = "", line: int = 0) -> Parsed:
     except DockerfileSyntaxError as error:
         reason = str(error).partition(": ")[2]
         raise _fault(line or error.line or 1, reason) from error
+    for instruction in tree.instructions:
+        if UNDECODED.search(instruction.original + "".join(document.content for document in instruction.heredocs)):
+            raise UnreadableInputError(
+                f"line {line or instruction.start_line}: this is not UTF-8 (Latin-1, perhaps)",
+                "save the Dockerfile as UTF-8",
+            )
     return tree.instructions, tree.escape_token
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import UnreadableInputError
-from tasks.inputs import wildcards
+from tasks.inputs import text, wildcards
 
 _SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -31,8 +31,6 @@ _LINE_BYTES = 65535
 """The longest line that Go's `bufio.Scanner` hands over."""
 
 _REPEAT = re.compile(r"\{[0-9]+(,[0-9]*)?\}")
-
-_BOM = b"\xef\xbb\xbf"
 
 Matched = tuple[bool, ...]
 """Which of the patterns match a directory or one above it; a path below it matches them too."""
@@ -114,12 +112,17 @@ def parse(content: bytes, path: Path) -> Ignore:
         path: where it is, for errors.
 
     Raises:
-        UnreadableInputError: BuildKit refuses a line, or means something by it that nobody does.
+        UnreadableInputError: it is not UTF-8, or BuildKit refuses a line, or means something by it that nobody does.
     """
     patterns = []
-    for number, raw in enumerate(content.removeprefix(_BOM).split(b"\n"), 1):
+    for number, line in enumerate(text.decoded(content, path).split("\n"), 1):
+        if line.startswith("#"):
+            continue
+        if text.UNDECODED.search(line):
+            reason = f"{path}:{number}: this is not UTF-8 (Latin-1, perhaps)"
+            raise UnreadableInputError(reason, f"save {path} as UTF-8")
         try:
-            pattern = _pattern(raw)
+            pattern = _pattern(line)
         except (ValueError, re.error) as fault:
             raise UnreadableInputError(
                 f"{path}:{number}: BuildKit cannot use this pattern: {fault}",
@@ -130,28 +133,27 @@ def parse(content: bytes, path: Path) -> Ignore:
     return Ignore(tuple(patterns))
 
 
-def _pattern(raw: bytes) -> Pattern | None:
+def _pattern(line: str) -> Pattern | None:
     """Read one line; ValueError where BuildKit refuses it."""
-    if len(raw) > _LINE_BYTES:
+    if len(line.encode()) > _LINE_BYTES:
         raise ValueError("the line is too long")
-    line = raw.decode()
-    text = "" if line.startswith("#") else line.strip(_SPACE)
-    if text.startswith("!"):
-        text = "!" + _relative(text[1:].strip(_SPACE))
-    elif text:
-        text = _relative(text)
+    pattern = line.strip(_SPACE)
+    if pattern.startswith("!"):
+        pattern = "!" + _relative(pattern[1:].strip(_SPACE))
+    elif pattern:
+        pattern = _relative(pattern)
     # BuildKit's reader of the file has done the above; its matcher does the same again, which is how `/!a` and
     # `/ a` come to mean what they do.
-    text = text.strip(_SPACE)
-    if not text:
+    pattern = pattern.strip(_SPACE)
+    if not pattern:
         return None
-    text = _clean(text)
-    if text == "!":
+    pattern = _clean(pattern)
+    if pattern == "!":
         raise ValueError("an exception to nothing")
-    if any(character < " " or character == "\x7f" for character in text):
+    if any(character < " " or character == "\x7f" for character in pattern):
         raise ValueError("a control character")
-    exception = text.startswith("!")
-    return Pattern(exception, _compile(text[1:] if exception else text))
+    exception = pattern.startswith("!")
+    return Pattern(exception, _compile(pattern[1:] if exception else pattern))
 
 
 def _relative(text: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tasks.configuration.settings import Settings
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
-from tasks.inputs import context, dockerfile
+from tasks.inputs import context, dockerfile, not_a_jar, text
 from tasks.inputs.digests import Digested, Digests
 from tasks.inputs.fingerprint import Inputs, Item
 from tasks.inputs.stamp import FileStamp
@@ -88,6 +88,7 @@ class Gatherer:
         for name, (image, sources) in located.items():
             try:
                 found = {path: _found(image, digests[path]) for path in sorted(sources.files)}
+                _check_jars(image, sources, found)
                 stamps = {path: one.stamp for path, one in found.items()}
                 results[name] = Gathered(self._inputs(image, sources, found), replace(sources, stamps=stamps))
             except InputError as error:
@@ -155,11 +156,12 @@ class Gatherer:
             content = recipe.read_bytes()
             if digest and digest != f"sha256:{hashlib.sha256(content).hexdigest()}":
                 raise ChangedWhileBuildingError(f"{image.name}: {recipe} changed while it was read", "run again")
-            text = content.decode(errors="replace")
+            with _about(image):
+                source = text.decoded(content, recipe)
             with _about(image, f"{recipe}: "):
-                names = dockerfile.bases(text, dict(image.build_args), key[3])
+                names = dockerfile.bases(source, dict(image.build_args), key[3])
                 locked = [name for name in names if name in self._bases]
-                like_stages = dockerfile.called_like_a_stage(text, locked) if locked else frozenset[str]()
+                like_stages = dockerfile.called_like_a_stage(source, locked) if locked else frozenset[str]()
                 self._base_names[key] = names, like_stages
         return self._base_names[key]
 
@@ -210,6 +212,15 @@ def _found(image: Image, found: Digested | InputError) -> Digested:
         with _about(image):
             raise found
     return found
+
+
+def _check_jars(image: Image, sources: Sources, found: Mapping[Path, Digested]) -> None:
+    """Refuse a file that is called a jar and is not one, as a broken download; no JVM runs what it is copied into."""
+    for entry in sources.entries:
+        source = entry.source
+        if source is not None and source.suffix == ".jar" and not found[source].digest.startswith("jar-"):
+            with _about(image):
+                raise not_a_jar.refusal(source, "" if entry.path == LAMBDA_JAR else entry.path)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What the order of a jar's entries changes for a reader: few things, and only these count.
 
-`JarInputStream` reads a jar from its beginning (java.util.jar, JDK 8 to 21). It takes the manifest only at the start,
+`JarInputStream` reads a jar from its beginning (java.util.jar of JDK 17). It takes the manifest only at the start,
 and signatures only from the files in META-INF that follow it directly. A loader of jars inside the jar puts them on
 the class path as it meets them, and the first one with a class wins. `JarFile` goes by the directory, and of two
 manifests whose names differ in case takes the one that comes last there.

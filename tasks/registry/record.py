@@ -19,15 +19,18 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeGuard
 
 from tasks.errors import RegistryError
-from tasks.inputs.difference import DIGITS, Listing
+from tasks.inputs.difference import DIGITS, Listing, differences
 from tasks.inputs.fingerprint import Inputs, Item
 from tasks.reference import Digest, Repository
 from tasks.registry import referrers
-from tasks.registry.model import Descriptor, parse_object
+from tasks.registry.model import Descriptor, Manifest, parse_object
 from tasks.registry.oci import Client
 
 ARTIFACT_TYPE = "application/vnd.sleeper-images.inputs.v1"
 LAYER_TYPE = "application/vnd.sleeper-images.inputs.v1+gzip"
+
+INPUTS = "vnd.sleeper-images.inputs"
+"""The annotation that holds the fingerprint of the inputs: one image may have been made of several, each recorded."""
 
 MOST_ENTRIES = 150_000
 """How many entries of jars are listed for one image; Sleeper's largest jar has about a third of that."""
@@ -70,18 +73,42 @@ def write(client: Client, repository: Repository, image: Descriptor, record: Rec
     Raises:
         RegistryError: it is too large, or the registry did not take it.
     """
-    return referrers.attach(client, repository, image, ARTIFACT_TYPE, (LAYER_TYPE, encode(record)))
+    made_of = {INPUTS: record.inputs.fingerprint()}
+    return referrers.attach(client, repository, image, ARTIFACT_TYPE, (LAYER_TYPE, encode(record)), annotations=made_of)
 
 
-def read(client: Client, repository: Repository, image: Digest) -> Record | None:
+def read(client: Client, repository: Repository, image: Digest, like: Inputs) -> Record | None:
     """Read the record of an image; None where it has none.
 
+    Args:
+        client: the registry's client.
+        repository: where the image is.
+        image: the manifest that people's tags are on.
+        like: what the record is compared with. Of an image that different inputs have given, as with a file that no
+            COPY takes, the record that is nearest to these is read.
+
     Raises:
-        RegistryError: there was no answer, or one that is no record.
+        RegistryError: there was no answer, or none of its records can be read.
     """
-    manifest = referrers.find(client, repository, image, ARTIFACT_TYPE)
-    if manifest is None:
-        return None
+    nearest: tuple[int, Record] | None = None
+    fault: RegistryError | None = None
+    for manifest in referrers.find(client, repository, image, ARTIFACT_TYPE, {INPUTS: like.fingerprint()}):
+        try:
+            found = _read(client, repository, manifest)
+        except RegistryError as error:
+            fault = fault or error
+            continue
+        distance = len(differences(found.inputs, like, {}, {}))
+        if nearest is None or distance < nearest[0]:
+            nearest = distance, found
+        if distance == 0:
+            break
+    if nearest is None and fault is not None:
+        raise fault
+    return None if nearest is None else nearest[1]
+
+
+def _read(client: Client, repository: Repository, manifest: Manifest) -> Record:
     if len(manifest.layers) != 1 or manifest.layers[0].media_type != LAYER_TYPE:
         raise _malformed("it does not have the one layer")
     return decode(client.blobs.read(repository, manifest.layers[0].digest, PACKED_LIMIT))

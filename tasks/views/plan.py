@@ -52,6 +52,11 @@ def _lines(found: Plan, where: str | None, version: str | None, *, colour: bool,
     for base, images in found.unpinned.items():
         note = f"{printable(base)} ({_few(images)}): only its name counts; base=refresh locks it"
         yield from folded(f"  {'unpinned':<{_WIDEST}} {note}", indent, width)
+    for paths, images in found.special.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        lost = "setuid, setgid and sticky bits are not kept; set them in the Dockerfile (COPY --chmod)"
+        note = f"{printable(paths[0])}{more} ({_few(images)}): {lost}"
+        yield from folded(f"  {'modes':<{_WIDEST}} {note}", indent, width)
     yield from folded(_total(found), "  ", width)
 
 

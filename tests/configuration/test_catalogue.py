@@ -316,6 +316,8 @@ def test_more_faults_than_a_screen_holds_are_counted(tmp_path: Path) -> None:
         ("schema: 1\n---\nschema: 1\n", "2: a second document begins"),
         ("schema: 1\nstacks: [\n", "3: did not find expected node content"),
         (b"schema: 1\n# \xff\n", "2: not UTF-8"),
+        ("schema: 1\n".encode("utf-16-le"), "1: not UTF-8"),
+        ("schema: 1\n".encode("utf-16"), "1: not UTF-8"),
         ("schema: 1\n# \x07\n", "2: control characters are not allowed"),
         ("[" * 5000, "1: nested too deeply for a catalogue"),
         ("a: &a [x]\nb: [*a, *a]\n", "1: anchors and aliases are not read here; write the value out"),

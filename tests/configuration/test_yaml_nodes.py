@@ -75,3 +75,21 @@ def test_what_should_be_a_mapping_or_a_list_and_is_not_is_named_for_what_it_is()
         "x.yaml:1: lambdas must be a list, not a mapping",
         "x.yaml:2: a lambda must be a mapping, not a list",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("a:\n\t- b\n", 2),
+        ("a: 1\n\tb: 2\n", 2),
+        ("a:\n  - b: 1\n\t  c: 2\n", 3),
+        ("a:\n  -\tb\n", 2),
+        ("a: |\n\tb\n", 2),
+    ],
+)
+def test_a_tab_as_indentation_is_told_as_one_with_its_line(content: str, line: int) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        yaml_nodes.parse(content, Path("c.yaml"))
+    assert str(caught.value) == (
+        f"c.yaml:{line}: a tab, which YAML does not take as indentation\n  next: write spaces in its place"
+    )

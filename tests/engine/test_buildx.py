@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def inputs(**changes: object) -> Inputs:
     return Inputs(**(values | changes))  # type: ignore[arg-type]  # Each value is of its field's type.
 
 
-def command(engine: Engine = CONTAINER, *, force: bool = False, **changes: object) -> list[str]:
+def command(engine: Engine = CONTAINER, *, force: bool = False, pull: bool = False, **changes: object) -> list[str]:
     made_of = inputs(**changes)
     return buildx.command(
         engine,
@@ -41,6 +42,7 @@ def command(engine: Engine = CONTAINER, *, force: bool = False, **changes: objec
         platforms=made_of.platforms,
         metadata=Path("/logs/ingest.json"),
         force=force,
+        pull=pull,
     )
 
 
@@ -88,9 +90,30 @@ def test_a_locked_base_is_built_from_its_digest() -> None:
     ]
 
 
-def test_a_forced_build_uses_no_cache_and_looks_for_newer_bases() -> None:
-    assert {"--no-cache", "--pull"} <= set(command(force=True))
-    assert not {"--no-cache", "--pull"} & set(command())
+def test_a_forced_build_uses_no_cache() -> None:
+    assert "--no-cache" in command(force=True)
+    assert "--no-cache" not in command()
+
+
+def test_a_build_looks_for_newer_bases_where_it_is_told_to() -> None:
+    assert "--pull" in command(pull=True)
+    assert "--pull" not in command(force=True)
+
+
+def hosts(**changes: object) -> list[str]:
+    return [part for part in command(**changes) if part.startswith("--add-host")]  # type: ignore[arg-type]
+
+
+def test_what_buildkit_sees_adds_nothing_to_its_cache_keys() -> None:
+    assert hosts(build_args=(("VERSION", "1"),), attestations=True, bases=(("debian:12", DIGEST),)) == []
+
+
+@pytest.mark.parametrize("changes", [{"revision": "2"}, {"build_args": (("https_proxy", "http://a:1"),)}])
+def test_what_buildkit_does_not_see_adds_one_host_to_its_cache_keys(changes: dict[str, object]) -> None:
+    (host,) = hosts(**changes)
+    assert re.fullmatch(r"--add-host=cache-key-[0-9a-f]{12}\.invalid:127\.0\.0\.1", host)
+    assert hosts(**changes) == [host]
+    assert hosts(revision="3") != [host]
 
 
 def test_an_uncached_build_is_the_same_command_with_one_more_option() -> None:

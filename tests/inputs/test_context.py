@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -243,6 +244,35 @@ def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableInputError, match="not UTF-8"):
         context.listing(tmp_path)
+
+
+@pytest.mark.parametrize("name", [".wh.passwd", "etc/.wh..wh..opq", ".wh.lib/", ".wh."])
+def test_a_name_that_deletes_a_file_of_the_layer_below_is_refused(tmp_path: Path, name: str) -> None:
+    write(tmp_path, name)
+
+    with pytest.raises(UnreadableInputError, match=r"/\.wh\..* would delete a file of the image below it"):
+        context.listing(tmp_path)
+
+    (tmp_path / ".dockerignore").write_text("**/.wh.*")
+    assert [path for path in paths(tmp_path) if ".wh." in path] == []
+
+
+def test_a_link_whose_name_deletes_a_file_of_the_layer_below_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".wh.a").symlink_to("b")
+
+    with pytest.raises(UnreadableInputError, match="would delete a file"):
+        context.listing(tmp_path)
+
+
+@pytest.mark.parametrize("bit", [stat.S_ISUID, stat.S_ISGID, stat.S_ISVTX])
+@pytest.mark.parametrize("name", ["su", "lib/"])
+def test_what_has_a_special_bit_is_told(tmp_path: Path, name: str, bit: int) -> None:
+    write(tmp_path, name, "plain")
+    path = tmp_path / name
+    path.chmod(path.stat().st_mode | bit)
+
+    found = {entry.path: entry.special for entry in context.listing(tmp_path)}
+    assert found == {name.rstrip("/"): True, "plain": False}
 
 
 @pytest.mark.parametrize("pattern", ["", "closed\n!other/*"])

@@ -133,6 +133,24 @@ def test_a_line_whose_meaning_in_buildkit_is_an_accident_is_an_error(line: str) 
         dockerignore.parse(line.encode(), FILE)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_file_in_another_unicode_encoding_is_to_be_saved_as_utf_8(encoding: str) -> None:
+    with pytest.raises(
+        UnreadableInputError, match=rf"in {encoding[:6].upper()}, and .*UTF-8 only\n  next: save"
+    ) as caught:
+        dockerignore.parse("target\n*.tmp\n".encode(encoding), FILE)
+    assert "pattern" not in str(caught.value)
+
+
+def test_a_line_in_latin_1_is_told_with_its_number() -> None:
+    with pytest.raises(UnreadableInputError, match=r"^\.dockerignore:2: this is not UTF-8 .*\n  next: save"):
+        dockerignore.parse("a\ncaf\xe9\n".encode("latin-1"), FILE)
+
+
+def test_a_comment_may_be_in_any_encoding() -> None:
+    assert ignored("# caf\xe9\na\n".encode("latin-1"), "a")
+
+
 @given(st.text(st.sampled_from("ab/*?!.[]^-\\ #\n"), max_size=30), st.text(st.sampled_from("ab/."), max_size=8))
 def test_no_content_is_anything_but_answered_or_refused(content: str, path: str) -> None:
     try:

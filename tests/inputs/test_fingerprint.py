@@ -70,8 +70,8 @@ def test_the_fingerprint_of_known_inputs_stays_what_it_was() -> None:
         revision="",
         bases=(("debian:12", ""),),
     )
-    assert SCHEME == 1
-    assert inputs.fingerprint() == "9d0b259e7b9abb10547e0810a6dca36312720bc12ac3089a9dbfcc8811d5e857"
+    assert SCHEME == 2
+    assert inputs.fingerprint() == "96c86e56ce63a52b21a02ff4a740161e7aa2d1e8d9ed124ecc5af2f44f0d0c0b"
 
 
 def test_the_inputs_tag_is_a_tag() -> None:

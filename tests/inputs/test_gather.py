@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import itertools
 import os
 import shutil
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
@@ -346,3 +349,68 @@ def test_a_dockerfile_that_changes_while_it_is_read_is_told(monkeypatch: pytest.
 def lead(link: Path, target: Path) -> None:
     link.with_name("next").symlink_to(target)
     link.with_name("next").rename(link)
+
+
+def with_dockerfile(content: bytes) -> Path:
+    scripts = TREE.write()
+    (scripts / "docker" / "lambda" / "Dockerfile").write_bytes(content)
+    return scripts
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_a_dockerfile_in_another_unicode_encoding_is_to_be_saved_as_utf_8(encoding: str) -> None:
+    scripts = with_dockerfile("FROM scratch\nCOPY . /\n".encode(encoding))
+    with pytest.raises(UnreadableInputError, match=r"query-lambda: .*/Dockerfile is in UTF-.*\n  next: save"):
+        gather(scripts)
+
+
+@pytest.mark.parametrize("line", ["LABEL a=caf\xe9", "RUN a \\\n caf\xe9", "RUN <<E\n# caf\xe9\nE"])
+def test_an_instruction_in_latin_1_is_told_with_its_line(line: str) -> None:
+    scripts = with_dockerfile(f"FROM scratch\n{line}\n".encode("latin-1"))
+    with pytest.raises(UnreadableInputError, match=r"/Dockerfile: line 2: this is not UTF-8 .*\n  next: save"):
+        gather(scripts)
+
+
+def test_a_comment_of_a_dockerfile_may_be_in_any_encoding() -> None:
+    assert gather(with_dockerfile("# caf\xe9\nFROM debian\n".encode("latin-1"))).inputs.unpinned == ("debian",)
+
+
+def test_a_dockerfile_may_begin_with_a_byte_order_mark() -> None:
+    assert gather(with_dockerfile("\ufeffFROM debian\n".encode())).inputs.unpinned == ("debian",)
+
+
+def tarred() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("a"))
+    return buffer.getvalue()
+
+
+NO_JARS = {
+    "empty": (b"", "empty"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"),
+    "page": (b"\n<!DOCTYPE html><html></html>", "an HTML page"),
+    "tar": (tarred(), "a tar archive"),
+    "gzip": (gzip.compress(b"x"), "compressed by gzip"),
+    "class": (bytes.fromhex("cafebabe00000041"), "a Java class"),
+    "text": (b"words", "not a zip archive"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_JARS)
+def test_a_lambdas_jar_that_is_not_a_jar_is_refused_as_what_it_is(kind: str) -> None:
+    content, what = NO_JARS[kind]
+    scripts = TREE.write()
+    (scripts / "jars" / "query-1.jar").write_bytes(content)
+    with pytest.raises(UnreadableInputError, match=rf"query-lambda: .*query-1\.jar is not a jar: it is {what}"):
+        gather(scripts)
+
+
+def test_a_jar_in_a_context_that_is_not_a_jar_is_refused_unless_it_is_ignored() -> None:
+    scripts = TREE.write()
+    folder = scripts / "docker" / "lambda"
+    (folder / "lib.jar").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(UnreadableInputError, match=r"Git LFS pointer.*\n  next: git -C .* lfs pull; .*\.dockerignore"):
+        gather(scripts)
+    (folder / ".dockerignore").write_text("lib.jar")
+    assert gather(scripts)

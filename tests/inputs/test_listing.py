@@ -48,7 +48,7 @@ def test_a_jar_that_was_read_before_is_not_read_again(scripts: Path) -> None:
 
 
 def test_what_is_no_jar_is_not_listed(scripts: Path) -> None:
-    (scripts / "docker" / "lambda" / "false.jar").write_text("no zip archive")
+    (scripts / "docker" / "lambda" / "notes.txt").write_text("no zip archive")
     assert list(Listings(None).of(gathered(scripts))) == ["lambda.jar"]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tasks.engine.buildx import BUILDING
+from tasks.inputs.fingerprint import Inputs
 from tasks.reference import Registry, Repository
 from tasks.registry import record
 from tasks.registry.model import IMAGE_TYPES
@@ -120,6 +121,9 @@ def test_a_shared_file_is_named_for_every_lambda(project: Foretelling) -> None:
     assert reasons == dict.fromkeys(LAMBDAS, "docker/lambda/entrypoint.sh became executable")
 
 
+NOTHING = Inputs("", (), (), (), attestations=False, revision="", bases=())
+
+
 def test_every_image_has_a_record_and_is_an_image_still(project: Foretelling) -> None:
     asked = client(project.sandbox.docker_registry)
     for name in LAMBDAS:
@@ -127,7 +131,7 @@ def test_every_image_has_a_record_and_is_an_image_still(project: Foretelling) ->
         held = asked.head(repository, VERSION)
         assert held is not None
         assert held.media_type in IMAGE_TYPES
-        found = record.read(asked, repository, held.digest)
+        found = record.read(asked, repository, held.digest, NOTHING)
         assert found is not None
         assert [tag for tag in project.tags()[name] if tag == f"inputs-{found.inputs.fingerprint()}"]
 

@@ -85,6 +85,7 @@ class Registry:
                 "digest": digest,
                 "size": len(manifest.content),
                 "artifactType": manifest.json()["artifactType"],
+                **({"annotations": manifest.json()["annotations"]} if "annotations" in manifest.json() else {}),
             }
             for digest, manifest in self.manifests.items()
             if digest.startswith("sha256:") and manifest.subject and str(manifest.subject.digest) == subject

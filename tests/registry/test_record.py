@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -178,9 +179,9 @@ def test_a_record_is_kept_in_the_registry_beside_its_image(referrers: bool) -> N
     registry = Registry(referrers)
     registry.put(IMAGE)
     with running(registry) as (client, repository):
-        assert read(client, repository, IMAGE.digest) is None
+        assert read(client, repository, IMAGE.digest, INGEST.inputs) is None
         write(client, repository, IMAGE.descriptor, INGEST)
-        assert read(client, repository, IMAGE.digest) == INGEST
+        assert read(client, repository, IMAGE.digest, INGEST.inputs) == INGEST
 
 
 def test_an_artifact_of_our_type_with_another_layer_is_an_error() -> None:
@@ -189,7 +190,52 @@ def test_an_artifact_of_our_type_with_another_layer_is_an_error() -> None:
     with running(registry) as (client, repository):
         attach(client, repository, IMAGE.descriptor, ARTIFACT_TYPE, ("application/vnd.example.other", b"x"))
         with pytest.raises(RegistryError, match="the one layer"):
-            read(client, repository, IMAGE.digest)
+            read(client, repository, IMAGE.digest, INGEST.inputs)
+
+
+OTHER, THIRD = (
+    replace(INGEST, inputs=replace(INGEST.inputs, dockerfile=f"sha256:{name}", revision=name)) for name in "12"
+)
+REGISTRIES = {
+    "without the API": (False, True),
+    "with the API": (True, True),
+    "with the API, which it does not say": (True, False),
+}
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+@pytest.mark.parametrize("wanted", [INGEST, OTHER, THIRD])
+def test_an_image_of_several_inputs_has_a_record_of_each(kind: str, wanted: Record) -> None:
+    registry = Registry(*REGISTRIES[kind])
+    with running(registry) as (client, repository):
+        for made in (INGEST, OTHER, THIRD):
+            write(client, repository, registry.put(IMAGE), made)
+        assert read(client, repository, IMAGE.digest, wanted.inputs) == wanted
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_of_several_records_the_nearest_to_what_is_wanted_is_read(kind: str) -> None:
+    registry = Registry(*REGISTRIES[kind])
+    with running(registry) as (client, repository):
+        for made in (INGEST, OTHER):
+            write(client, repository, registry.put(IMAGE), made)
+        edited = replace(INGEST.inputs, build_args=(("A", "2"),))
+        assert read(client, repository, IMAGE.digest, edited) == INGEST
+
+
+def test_a_record_of_an_earlier_release_is_read() -> None:
+    registry = Registry()
+    with running(registry) as (client, repository):
+        attach(client, repository, registry.put(IMAGE), ARTIFACT_TYPE, (record.LAYER_TYPE, encode(OTHER)))
+        assert read(client, repository, IMAGE.digest, INGEST.inputs) == OTHER
+
+
+def test_a_record_that_cannot_be_read_does_not_hide_another() -> None:
+    registry = Registry()
+    with running(registry) as (client, repository):
+        write(client, repository, registry.put(IMAGE), OTHER)
+        attach(client, repository, IMAGE.descriptor, ARTIFACT_TYPE, (record.LAYER_TYPE, b"not gzip"))
+        assert read(client, repository, IMAGE.digest, INGEST.inputs) == OTHER
 
 
 @pytest.mark.parametrize("how", ["401", "as ECR does"])
@@ -215,5 +261,5 @@ def test_a_login_that_expires_between_two_requests_is_renewed(after: int, how: s
         client = Client(server.registry, keychain, http=Http(server.registry, sleep=lambda _: None))
         repository = Repository(server.registry, PATH)
         write(client, repository, IMAGE.descriptor, INGEST)
-        assert read(client, repository, IMAGE.digest) == INGEST
+        assert read(client, repository, IMAGE.digest, INGEST.inputs) == INGEST
     assert len(logins) <= 2

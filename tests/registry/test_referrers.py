@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 
 from tasks.errors import RegistryError
+from tasks.reference import Digest, Repository
+from tasks.registry import referrers
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, Manifest
-from tasks.registry.referrers import EMPTY_TYPE, MOST_READ, attach, find, referrers_tag
+from tasks.registry.oci import Client
+from tasks.registry.referrers import EMPTY_TYPE, MOST_READ, attach, referrers_tag
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, described_as, encoded, entry, image, index
 
@@ -22,6 +25,11 @@ def registry(request: pytest.FixtureRequest) -> Registry:
     found = Registry(like.referrers, like.says_so)
     found.put(IMAGE, "0.1")
     return found
+
+
+def find(client: Client, repository: Repository, subject: Digest, kind: str) -> Manifest | None:
+    """Read the artifact that comes first."""
+    return next(referrers.find(client, repository, subject, kind), None)
 
 
 def listed(registry: Registry) -> list[str]:
@@ -98,6 +106,26 @@ def test_of_several_the_last_is_found(registry: Registry) -> None:
         found = find(client, repository, IMAGE.digest, KIND)
     assert found is not None
     assert found.digest == second
+
+
+def test_those_with_the_wanted_annotations_come_first(registry: Registry) -> None:
+    with running(registry) as (client, repository):
+        digests = [
+            attach(client, repository, IMAGE.descriptor, KIND, (LAYER[0], text.encode()), annotations={"of": text})
+            for text in ("one", "two", "three")
+        ]
+        found = list(referrers.find(client, repository, IMAGE.digest, KIND, {"of": "one"}))
+    assert [one.digest for one in found] == [digests[0], digests[2], digests[1]]
+
+
+def test_one_with_the_same_annotations_takes_its_place_in_our_list() -> None:
+    registry = Registry()
+    with running(registry) as (client, repository):
+        digests = [
+            attach(client, repository, IMAGE.descriptor, KIND, (LAYER[0], content), annotations={"of": of})
+            for content, of in ((b"a", "one"), (b"b", "two"), (b"c", "one"))
+        ]
+    assert listed(registry) == [str(digests[1]), str(digests[2])]
 
 
 def test_another_kind_is_not_found(registry: Registry) -> None:

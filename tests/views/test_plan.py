@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from tasks.inputs.difference import Change, EntryChange
 from tasks.model import Image, Kind
@@ -100,3 +101,15 @@ def test_lines_fit_eighty_columns_below_the_name_of_the_registry() -> None:
 def test_lines_fit_a_narrow_terminal() -> None:
     shown = as_text(Plan((CURRENT, LONG, RETAG, BUILD)), None, "0.36.0", width=50).splitlines()
     assert max(len(line) for line in shown if " " in line.strip()) <= 50
+
+
+def test_files_whose_special_bits_are_lost_are_told_once_for_all_images() -> None:
+    files = tuple(f"docker/lambda/{name}" for name in ("su", "tmp"))
+    built = [replace(one, special=files) for one in (BUILD, LONG)]
+    shown = lines(*built, replace(CURRENT, special=("docker/ingest/su",)))
+    told = (
+        "modes docker/lambda/su and 1 more (query-lambda, compaction-job-execution): setuid, setgid and sticky bits "
+        "are not kept; set them in the Dockerfile (COPY --chmod)"
+    )
+    assert " ".join(shown.split()).count(told) == 1
+    assert "docker/ingest/su" not in shown
