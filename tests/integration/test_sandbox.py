@@ -186,7 +186,7 @@ def test_what_the_registry_held_survives_a_stop(own: Sandbox, tmp_path: Path) ->
 def test_a_server_that_was_killed_is_started_again(own: Sandbox) -> None:
     start(own)
     before = pids(own)
-    killed = before["dockerd"], before["aws"], before["front"]
+    killed = before["dockerd"], before["aws"]
     for pid in killed:
         if pid is not None:
             os.kill(pid, 9)
