@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import os
 import signal
 import socket
@@ -12,12 +13,14 @@ from dataclasses import replace
 import pytest
 
 from sandbox import ecr, servers
+from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from sandbox.process import Server
+from tasks import run
 from tasks.errors import EngineError, LockedError
-from tests.integration.api import client, create
+from tests.integration.api import basic, client, create
 from tests.integration.conftest import new_sandbox, start
-from tests.integration.test_sandbox import pids, processes
+from tests.integration.test_sandbox import ask, pids, processes, registry_image  # noqa: F401  # A fixture.
 
 pytestmark = pytest.mark.integration
 
@@ -35,6 +38,22 @@ def listener() -> Iterator[int]:
     """A port that another program listens at."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         yield taken.getsockname()[1]
+
+
+@pytest.mark.usefixtures("registry_image")
+def test_an_engine_on_another_machine_has_the_registry_where_clients_expect_it(
+    engine: Engine, own: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine.host)
+    # As docker info says it of an engine in a virtual machine.
+    monkeypatch.setattr(socket, "gethostname", lambda: "another-machine")
+
+    start(own)
+
+    listed = run.check(["docker", "port", own.registry_container], environment=engine.environment, next_step="")
+    assert listed.output.split()[-1] == own.docker_registry
+    assert ask(own, "/v2/", basic().removeprefix("Basic "))[0] == http.HTTPStatus.OK
+    assert client(own).describe_repositories()["repositories"] == []
 
 
 @pytest.mark.usefixtures("sandbox")
