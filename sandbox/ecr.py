@@ -30,12 +30,26 @@ def start(sandbox: Sandbox) -> None:
     if running(sandbox):
         return
     stop(sandbox)
-    behind = registry.behind(sandbox)
     check_free(sandbox.api_port, "the sandbox's ECR API", API_PORT_VARIABLE)
-    if not behind.direct:
+    if not registry.behind(sandbox).direct:
         check_free(sandbox.registry_port, "the sandbox's registry", REGISTRY_PORT_VARIABLE)
     aws.start(sandbox)
-    command = [
+    server = _server(sandbox)
+    server.start(command(sandbox), environment())
+    server.await_answer(lambda: _answers(sandbox), ANSWER_SECONDS)
+
+
+def command(sandbox: Sandbox, account: str = ACCOUNT, key: str = "") -> list[str]:
+    """Return the command that serves an account's registry and API at the sandbox's ports.
+
+    Args:
+        sandbox: whose registry and moto are behind.
+        account: the account; another one than the sandbox's is for tests.
+        key: an access key of that account.
+    """
+    behind = registry.behind(sandbox)
+    calls = "ecr-calls" if account == ACCOUNT else f"ecr-calls-{account}"
+    return [
         *(sys.executable, "-P", "-m", "sandbox.front"),
         *("--registry-port", "0" if behind.direct else str(sandbox.registry_port)),
         *("--api-port", str(sandbox.api_port)),
@@ -43,15 +57,17 @@ def start(sandbox: Sandbox) -> None:
         *("--login", behind.login),
         *("--disk", str(sandbox.registry_disk)),
         *("--api", aws.address(sandbox)),
-        *("--journal", str(sandbox.directory / "ecr-calls.jsonl")),
-        *("--account", ACCOUNT),
+        *("--journal", str(sandbox.directory / f"{calls}.jsonl")),
+        *("--account", account),
         *("--region", REGION),
-        *("--key", sandbox.aws()["AWS_ACCESS_KEY_ID"]),
+        *("--key", key or sandbox.aws()["AWS_ACCESS_KEY_ID"]),
     ]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of that command: -P keeps the current directory from being searched for the package."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    server = _server(sandbox)
-    server.start(command, kept | {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)})
-    server.await_answer(lambda: _answers(sandbox), ANSWER_SECONDS)
+    return kept | {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
 
 
 def stop(sandbox: Sandbox) -> None:

@@ -38,6 +38,7 @@ DOIT = {"tasks.actions", "tasks.checker", "tasks.composition", "tasks.ledger"}
 VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.secrets"}
 
 PURE = {
+    "sandbox.front.refusals",
     "tasks.decision",
     "tasks.engine.nodes",
     "tasks.errors",

@@ -63,6 +63,9 @@ class Images:
         match operation, arguments.get("name"):
             case "PutAccountSetting" | "GetAccountSetting", "BLOB_MOUNTING":
                 return self._setting(str(arguments.get("value") or ""))
+        about_templates = self._ecr.templates.answer(operation, arguments, self._account)
+        if about_templates is not None:
+            return about_templates
         name = str(arguments.get("repositoryName") or "")
         if operation == "DeleteRepository":
             if self._ecr.repositories.find(name) and self._disk.manifests(name) and not arguments.get("force"):

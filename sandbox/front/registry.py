@@ -62,9 +62,7 @@ class Handler(Exchange):
         action = _action(self.command, kind, rest)
         if caller != self.ecr.registry.account and not self.ecr.repositories.allows(caller, action, name):
             raise RefusedError(self.ecr.registry.denied(caller, action, name))
-        repository = self.ecr.repositories.find(name)
-        if repository is None:
-            raise RefusedError(self.ecr.registry.name_unknown(name))
+        repository = self.ecr.find(name, begins=action == "InitiateLayerUpload")
         match kind, self.command:
             case "manifests", "PUT":
                 self._put(repository, rest)

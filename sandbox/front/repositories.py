@@ -130,6 +130,12 @@ class Repositories:
         found = json.loads(text) if status == http.HTTPStatus.OK and text else {}
         return found if isinstance(found, dict) else {}
 
+    def change(self, operation: str, arguments: Mapping[str, Any]) -> None:
+        """Have moto change something, in the account's own name."""
+        body, header = json.dumps(arguments), authorization(self._key, self._region)
+        if self._ecr(operation, body, header)[0] == http.HTTPStatus.OK:
+            self.changed(operation, body, header)
+
     def changed(self, operation: str, body: str, header: str) -> None:
         """Write a call down that changed something, and forget what was known."""
         entry = json.dumps({"operation": operation, "body": body, "authorization": header})

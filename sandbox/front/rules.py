@@ -12,8 +12,9 @@ from typing import Any
 from sandbox.front import refusals
 from sandbox.front.disk import DIGEST, Disk, blobs, children
 from sandbox.front.quotas import Quotas
-from sandbox.front.refusals import Refusal
+from sandbox.front.refusals import Refusal, RefusedError
 from sandbox.front.repositories import Repositories, Repository
+from sandbox.front.templates import Templates
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Ecr:
         behind: where the registry listens.
         login: the header that the registry behind is logged in to with, or empty.
         settings: the account's, by name.
+        templates: of the repositories that a push creates.
     """
 
     registry: refusals.Registry
@@ -37,7 +39,27 @@ class Ecr:
     login: str = ""
     quotas: Quotas = field(default_factory=Quotas)
     settings: dict[str, str] = field(default_factory=dict)
+    templates: Templates = field(default_factory=Templates)
     _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+
+    def find(self, name: str, *, begins: bool) -> Repository:
+        """Return a repository.
+
+        Args:
+            name: its name.
+            begins: an upload begins, which creates the repository where a template says so.
+
+        Raises:
+            RefusedError: it was not created.
+        """
+        found = self.repositories.find(name)
+        wanted = self.templates.for_push(name) if found is None and begins else None
+        if wanted is not None:
+            self.repositories.change("CreateRepository", wanted)
+            found = self.repositories.find(name)
+        if found is None:
+            raise RefusedError(self.registry.name_unknown(name))
+        return found
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[None]:

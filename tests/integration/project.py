@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, REGION, Sandbox
+from tests.integration.api import create
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -210,4 +211,5 @@ class Project:
             shutil.copytree(source, target, symlinks=True)
         # The registry's blobs are shared by all repositories; a repository is nothing but links to them.
         shutil.copytree(self.repositories, other.repositories)
+        create(self.sandbox, *(f"{instance}/{folder.name}" for folder in sorted(other.repositories.iterdir())))
         return other

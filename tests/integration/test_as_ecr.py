@@ -9,18 +9,19 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.layout import ACCOUNT, REGION, Sandbox
 from sandbox.process import Server
-from tests.integration.api import basic, client, create
+from tests.integration.api import basic, client, create, registry_of
 
 pytestmark = pytest.mark.integration
 
@@ -138,6 +139,45 @@ def test_a_repository_with_images_is_not_deleted_without_force(pusher: Pusher) -
 
 def test_an_empty_repository_lists_no_tags(pusher: Pusher) -> None:
     assert json.loads(pusher.ask("GET", "tags/list").body) == {"name": pusher.name, "tags": []}
+
+
+@pytest.mark.parametrize(("applied", "status"), [("CREATE_ON_PUSH", 202), ("REPLICATION", 404)])
+def test_a_push_creates_a_repository_where_a_template_says_so(absent: Pusher, applied: str, status: int) -> None:
+    ecr = client(absent.box)
+    absent.name = f"{applied.lower()}/one"
+    template = {"prefix": applied.lower(), "appliedFor": [applied], "imageTagMutability": "IMMUTABLE"}
+    ecr.create_repository_creation_template(**template)
+    assert absent.ask("GET", "manifests/v1").error == unknown(absent.name)
+    assert absent.ask("POST", "blobs/uploads/", b"").status == status
+    if status == 202:
+        (made,) = ecr.describe_repositories(repositoryNames=[absent.name])["repositories"]
+        assert made["imageTagMutability"] == "IMMUTABLE"
+
+
+def test_another_accounts_registry_has_repositories_of_its_own(pusher: Pusher) -> None:
+    with registry_of(pusher.box, STRANGER) as other:
+        stranger = replace(pusher, box=other, login=basic(f"{STRANGER}-auth-token"))
+        status, code, text = stranger.ask("GET", "manifests/v1").error
+        assert (status, code) == (404, "NAME_UNKNOWN")
+        assert f"in the registry with id '{STRANGER}'" in text
+        assert pusher.ask("GET", "manifests/v1").error[1] == "MANIFEST_UNKNOWN"
+
+
+def test_a_call_that_names_the_registry_is_about_it_whoever_calls(pusher: Pusher) -> None:
+    role = f"arn:aws:iam::{STRANGER}:role/any"
+    login = client(pusher.box, "sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    ecr = boto3.client(
+        "ecr",
+        REGION,
+        endpoint_url=pusher.box.endpoint_url,
+        aws_access_key_id=login["AccessKeyId"],
+        aws_secret_access_key=login["SecretAccessKey"],
+        aws_session_token=login["SessionToken"],
+    )
+    (found,) = ecr.describe_repositories(registryId=ACCOUNT, repositoryNames=[pusher.name])["repositories"]
+    assert found["registryId"] == ACCOUNT
+    with pytest.raises(ClientError, match="RepositoryNotFoundException"):
+        ecr.describe_repositories(repositoryNames=[pusher.name])
 
 
 # Logins

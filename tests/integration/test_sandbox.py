@@ -178,7 +178,7 @@ def test_a_server_that_was_killed_is_started_again(own: Sandbox) -> None:
     start(own)
     before = pids(own)
     # Where the engine is the user's, dockerd is no server of the sandbox.
-    killed = {pid for pid in (before["dockerd"], before["aws"], before["front"]) if pid is not None}
+    killed = {pid for pid in (before["dockerd"], before["aws"]) if pid is not None}
     for pid in killed:
         os.kill(pid, 9)
 

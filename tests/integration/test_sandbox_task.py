@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from sandbox import servers
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks.configuration import catalogue, settings
+from tasks.errors import LockedError
 from tasks.sandbox import tasks
 from tasks.session import Session
 from tests.integration.project import CHECKOUT
@@ -38,6 +40,15 @@ def test_alone_it_says_where_everything_is_and_what_to_do_next(session: Session)
     for expected in (str(session.sandbox.scripts_dir), session.sandbox.docker_registry, session.sandbox.endpoint_url):
         assert expected in note
     assert "next: ./doitw sandbox push_all" in note
+
+
+def test_until_the_run_ends_another_cannot_stop_it(session: Session) -> None:
+    session.ask(pushes=session.selected, loads=())
+    run_of_it = list(tasks(session))
+    ((function, arguments),) = run_of_it[0]["actions"]
+    function(*arguments)
+    with pytest.raises(LockedError, match="in use"):
+        servers.stop(session.sandbox)
 
 
 def test_before_a_push_it_says_nothing(session: Session) -> None:
