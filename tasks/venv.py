@@ -20,6 +20,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from tasks import run
 from tasks.errors import CommandError, SleeperImagesError
@@ -65,7 +66,7 @@ def ensure(checkout: Path, tell: Callable[[str], None]) -> None:
     Raises:
         CommandError: a part of Python is missing, or the installation failed.
     """
-    with (checkout / ".venv.lock").open("a") as lock:
+    with _lock_file(checkout) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -83,6 +84,16 @@ def ensure(checkout: Path, tell: Callable[[str], None]) -> None:
         partial = environment / "stamp.partial"
         partial.write_bytes(wanted)
         partial.replace(environment / "stamp")
+
+
+def _lock_file(checkout: Path) -> IO[str]:
+    try:
+        return (checkout / ".venv.lock").open("a")
+    except OSError as fault:
+        raise CommandError(
+            f"{checkout / '.venv.lock'} cannot be written: {fault.strerror}; .venv is made there on first use",
+            "run it once as a user who may write there, or copy the checkout",
+        ) from fault
 
 
 def _make(checkout: Path, environment: Path, lock: int, tell: Callable[[str], None]) -> None:
