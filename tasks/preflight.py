@@ -164,10 +164,11 @@ def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesErro
 
 def _engine(session: Session, images: Iterable[Image]) -> list[tuple[SleeperImagesError, str]]:
     """Return what is wrong with the engine, or with what its builder can do; each with the image that it is about."""
-    from tasks.engine import minimum  # noqa: PLC0415  # Only a run that builds pays for it.
+    from tasks.engine import docker_config, minimum  # noqa: PLC0415  # Only a run that builds pays for it.
 
     environment = session.docker_environment(logged_in=False)
     try:
+        docker_config.check_config(docker_config.user_config_directory(environment) / "config.json")
         minimum.check_engine(environment, engine=session.builder.in_engine or bool(session.loads))
         engine = session.engine
         wanted = {image: _run_for(session, image) for image in images}

@@ -8,11 +8,13 @@ README, "Development".
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from tasks import run
-from tasks.errors import CommandError, CredentialsError
+from tasks.engine.docker_config import check_config, user_config_directory
+from tasks.errors import CommandError, CredentialsError, EngineError
 from tasks.reference import DOCKER_HUB, Registry
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, how_to_log_in
 from tasks.registry.message import clean
@@ -46,10 +48,13 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
 
     host = "docker.io" if registry.host in _DOCKER_HUB else registry.host
     try:
+        check_config(user_config_directory(os.environ) / "config.json")
         config = docker.auth.load_config()
         store = config.get_credential_store(host)
         found = _ask(store, _DOCKER_HUB_IN_STORES if host == "docker.io" else host) if store else None
         return found or _from_docker(docker.auth.AuthConfig({"auths": config.auths}).resolve_authconfig(host))
+    except EngineError as error:
+        raise CredentialsError(error.message, error.next_step) from None
     except CommandError as error:
         raise _unusable(registry, error.message) from None
     except (docker.errors.DockerException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
