@@ -76,7 +76,7 @@ class Ledger(SqliteDB):
         self._conn.execute("pragma synchronous = normal")
 
     def _open_to_read(self, name: str, codec: Any, module_name: str | None) -> None:
-        """Copy what is there into memory and write nothing; what cannot be read counts as empty: nothing depends on it."""
+        """Copy what is there into memory and write nothing; what cannot be read counts as empty, it decides nothing."""
         import sqlite3  # noqa: PLC0415  # As above.
 
         # The second reads past a log that another user's run left, which only one who may write can take in.

@@ -161,8 +161,8 @@ def _check_venv() -> None:
 def _hold_signals_back(script: Path) -> None:
     """Have doit's script started with SIGINT held back: Python shows a traceback at one that comes while it starts.
 
-    tasks/__main__.py takes it as soon as it can. Where `env` cannot hold a signal back (GNU's can, since 8.31), one that
-    comes in the first milliseconds is lost.
+    tasks/__main__.py takes it as soon as it can. Where `env` cannot hold a signal back (GNU's can, since 8.31), one
+    that comes in the first milliseconds is lost.
     """
     python = script.with_name("doit.script")  # No module: Python looks for some beside it.
     script.replace(python)

@@ -20,7 +20,6 @@ DOORS = {
     "docker": {"tasks.engine.docker_login"},
     "e2b_dockerfile_utils": {"tasks.inputs.dockerfile"},
     "isal": {"tasks.inputs.jar"},
-    "rich": {"tasks.report.board"},
     "sqlite3": {"tasks.ledger"},
     "subprocess": {"tasks.children"},
     "urllib3": {"tasks.registry.http"},

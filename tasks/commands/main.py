@@ -1,7 +1,7 @@
 """The command line as a whole: what every command shares, and what doit itself would print about its own insides.
 
-    words ─▶ -h, --help, --version ─▶ told
-          └▶ doit's own dispatch ─▶ a command ─▶ its exit code; faults of the command line in a line, exit code 3
+words ─▶ -h, --help, --version ─▶ told
+└▶ doit's own dispatch ─▶ a command ─▶ its exit code; faults of the command line in a line, exit code 3
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ PROJECT = "sleeper-images"
 
 TASKS = (
     ("push_all", "build and push every selected image that changed"),
-    ("push:IMAGE", "the same for one image; \"push:*lambda\" for some"),
+    ("push:IMAGE", 'the same for one image; "push:*lambda" for some'),
     ("build_all, build:IMAGE", "build into the local engine; needs no registry"),
     ("preflight", "find all that stands in the way, before the first build"),
     ("sandbox", "start an engine, a registry and an ECR API on this machine"),
@@ -39,7 +39,9 @@ _HELP = {
 
 def version() -> str:
     """Return the versions of what runs, as a line."""
-    return f"{PROJECT} {metadata.version(PROJECT)} (doit {metadata.version('doit')}, Python {platform.python_version()})\n"
+    return (
+        f"{PROJECT} {metadata.version(PROJECT)} (doit {metadata.version('doit')}, Python {platform.python_version()})\n"
+    )
 
 
 def overview(commands: Mapping[str, Any]) -> str:
@@ -86,7 +88,10 @@ def of_command(command: Any) -> str:
 def of_task(task: Any) -> str:
     """Return what a task does."""
     lines = [f"{task.name}: {task.doc}", "", f"  {program()} {task.name} [SETTING=VALUE ...]"]
-    lines += ["", f"`{program()} info {task.name}` says what it waits for, `{program()} help run` what options a run has."]
+    lines += [
+        "",
+        f"`{program()} info {task.name}` says what it waits for, `{program()} help run` what options a run has.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tasks.errors import EngineError
 
+
 def user_config_directory(environment: Mapping[str, str]) -> Path:
     """Return the directory of the user's docker configuration."""
     return Path(environment.get("DOCKER_CONFIG") or Path(environment.get("HOME") or "~").expanduser() / ".docker")

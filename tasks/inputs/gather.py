@@ -102,7 +102,9 @@ class Gatherer:
             raise MissingInputError(f"{image.name}: the build directory {directory} is not there", _REMEDY)
         jar = jar_path(image, self._settings)
         if jar is not None and not jar.is_file():
-            raise MissingInputError(f"{image.name}: the jar {jar} is not there", _jar_remedy(image, jar, self._settings))
+            raise MissingInputError(
+                f"{image.name}: the jar {jar} is not there", _jar_remedy(image, jar, self._settings)
+            )
         with _about(image):
             recipe = context.dockerfile(directory)
             entries = context.listing(directory, {} if jar is None else {LAMBDA_JAR: jar})

@@ -92,7 +92,9 @@ def test_a_command_that_asks_no_registry_may_follow_it_too(graph: Graph, words: 
 
 
 @pytest.mark.parametrize("called", ["./doitw", "../sleeper-images/doitw"])
-@pytest.mark.parametrize("words", ["push_all", "plan --nope", "why", "sandbox plan", "plan sandbox --json", "-h", "list"])
+@pytest.mark.parametrize(
+    "words", ["push_all", "plan --nope", "why", "sandbox plan", "plan sandbox --json", "-h", "list"]
+)
 def test_every_next_step_names_what_was_typed(graph: Graph, called: str, words: str) -> None:
     text = graph.given(DOITW_CALLED=called).doit(*words.split()).text
     assert called in text
@@ -114,4 +116,4 @@ def test_doit_runs_in_its_checkout_wherever_it_is_called(graph: Graph, tmp_path:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"SCRIPTS_DIR           {tmp_path}/scripts" in done.stdout
-    assert CHECKOUT != tmp_path
+    assert tmp_path != CHECKOUT

@@ -186,7 +186,8 @@ def test_the_same_fault_of_many_builds_is_one_block_and_a_line_for_each_other() 
 
 
 def test_two_faults_are_two_blocks() -> None:
-    text = shown([runs.started(), *broken("ingest", "no space left"), *broken("query-lambda", "not found"), Finished(3)])
+    faults = [*broken("ingest", "no space left"), *broken("query-lambda", "not found")]
+    text = shown([runs.started(), *faults, Finished(3)])
     assert text.count("FAILED push:") == 2
 
 
