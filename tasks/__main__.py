@@ -1,7 +1,7 @@
 """doit for this project: `doit`, `./doitw` and `python -m tasks`.
 
 A signal before a command begins, or after it has ended, ends the process at once: there is nothing to put back yet, and
-an exception in the middle of an import would show a traceback. While a command runs, `tasks/signals.py` has the signals.
+an exception in the middle of an import would show a traceback. While a command runs, `tasks/signals.py` has them.
 """
 
 from __future__ import annotations

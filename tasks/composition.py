@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from doit.exceptions import InvalidDodoFile
 
 from sandbox import layout
 from tasks.configuration import catalogue, settings
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, SettingsError
 from tasks.secrets import keep_variables
 from tasks.session import Session
 from tasks.terminal import Guarded
@@ -80,12 +81,35 @@ def compose(variables: Mapping[str, str]) -> Session:
         found = settings.load(
             variables, environment, PROJECT, initial_directory=initial, known_extra=ports, defaults=supplied
         )
+    _check_state_dir(found)
     return Session(found, catalogue.load(found.catalogue), sandbox, environment)
 
 
 def _said(variables: Mapping[str, str], name: str) -> str:
     """Return what doit's command line gives a variable, in either case; nothing where it does not name it."""
     return variables.get(name) or variables.get(name.lower()) or ""
+
+
+def _check_state_dir(found: settings.Settings) -> None:
+    """Refuse a STATE_DIR that is, or is below, what is no directory.
+
+    Raises:
+        SettingsError: it is one.
+    """
+    for path in (found.state_dir, *found.state_dir.parents):
+        try:
+            kind = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return  # Whoever writes there will see, and say so.
+        if not stat.S_ISDIR(kind):
+            below = "" if path == found.state_dir else f" below {path},"
+            raise SettingsError(
+                f"STATE_DIR is {found.state_dir} ({found.origins['STATE_DIR']}),{below} which is not a directory",
+                "set STATE_DIR to a directory, which is made where it is missing",
+            )
+        return
 
 
 def initial_directory() -> Path:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from doit.dependency import DatabaseException, SqliteDB
 from doit.exceptions import InvalidCommand
@@ -25,6 +27,14 @@ _LAST_KEY = "deps:"
 """The key that doit sets last when it saves a task, the list of its files (doit 0.37, dependency.py:548)."""
 
 _NEXT_STEP = "free some space there or give yourself the right to write it, or set STATE_DIR to another directory"
+
+
+_reading = threading.Event()
+
+
+def read_only() -> None:
+    """Say that this process only reads: it makes no directory and no file, and works where it may not write."""
+    _reading.set()
 
 
 class Ledger(SqliteDB):
@@ -41,6 +51,9 @@ class Ledger(SqliteDB):
     def __init__(self, name: str, codec: Any, *, module_name: str | None = None) -> None:
         import sqlite3  # noqa: PLC0415  # Only commands that read the state pay for it.
 
+        if _reading.is_set():
+            self._open_to_read(name, codec, module_name)
+            return
         try:
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             self._open(name, codec, module_name)
@@ -61,6 +74,22 @@ class Ledger(SqliteDB):
         # Write-ahead logging lets readers go on while a run writes, and makes a commit one append.
         self._conn.execute("pragma journal_mode = wal")
         self._conn.execute("pragma synchronous = normal")
+
+    def _open_to_read(self, name: str, codec: Any, module_name: str | None) -> None:
+        """Copy what is there into memory and write nothing; what cannot be read counts as empty, it decides nothing."""
+        import sqlite3  # noqa: PLC0415  # As above.
+
+        # The second reads past a log that another user's run left, which only one who may write can take in.
+        for how in ("mode=ro", "immutable=1"):
+            super().__init__(":memory:", codec, module_name=module_name)
+            with (
+                contextlib.suppress(sqlite3.Error),
+                contextlib.closing(sqlite3.connect(f"file:{quote(name)}?{how}", uri=True)) as source,
+            ):
+                source.backup(self._conn)
+                self._conn.execute("select count(task_data) from doit").fetchone()
+                return
+        super().__init__(":memory:", codec, module_name=module_name)
 
     def get(self, task_id: str, dependency: str) -> Any:
         """Return a saved value, but of a task's files always that nothing about them is news.

@@ -169,11 +169,12 @@ def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesErro
 
 def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperImagesError, str]]:
     """Return what is wrong with the engine, or with what its builder can do; each with the image that it is about."""
-    from tasks.engine import able, builders, minimum, reach  # noqa: PLC0415  # Only a run that builds pays for it.
+    from tasks.engine import able, builders, docker_config, minimum, reach  # noqa: PLC0415  # Only a run that builds pays.
 
     environment = session.docker_environment(logged_in=False)
     images = (*missing, *session.loads)
     try:
+        docker_config.checked_config(docker_config.user_config_directory(environment) / "config.json")
         if session.builder.as_is:
             minimum.check_engine(environment, engine=False)  # Before it is asked what the builder is.
         driver = builders.driver(session.builder, environment)

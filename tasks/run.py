@@ -73,6 +73,7 @@ def run(
     log: Path | None = None,
     rewriter: Rewriter | None = None,
     timeout: float | None = None,
+    keep: Sequence[int] = (),
 ) -> Completed:
     """Run one command to its end.
 
@@ -84,6 +85,7 @@ def run(
         log: a file that receives standard output and error as they come, after a line with the command.
         rewriter: what stands between the output and the log; nothing where None.
         timeout: seconds after which it is stopped.
+        keep: open file descriptors that it inherits, with the locks they hold.
 
     Returns:
         What came of it, whatever the exit code.
@@ -99,6 +101,7 @@ def run(
             directory=directory,
             piped_input=stdin is not None,
             merged=log is not None,
+            keep=keep,
         ) as child:
             if log is not None:
                 output, errors = _follow(child, argv, stdin, log, rewriter=rewriter, timeout=timeout), ""
@@ -131,7 +134,7 @@ def tail(done: Completed, lines: int = TAIL_LINES) -> str:
     return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
 
-def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = None, keep: Sequence[int] = ()) -> int:
+def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
     """Run one command whose output people watch as it comes; it reads nothing.
 
     An interrupt is passed on once, and the command gets WIND_UP_SECONDS to put away what it started.
@@ -139,7 +142,6 @@ def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = N
     Args:
         argv: the program and its arguments.
         environment: its whole environment; ours where None.
-        keep: open file descriptors that it inherits, with the locks they hold.
 
     Returns:
         Its exit code; negative for a signal, as in subprocess.
@@ -147,7 +149,7 @@ def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = N
     Raises:
         CommandError: it could not be started.
     """
-    with started(argv, environment=environment, shown=True, keep=keep) as child:
+    with started(argv, environment=environment, shown=True) as child:
         return child.wait()
 
 

@@ -21,7 +21,6 @@ DOORS = {
     "docker": {"tasks.engine.images"},
     "e2b_dockerfile_utils": {"tasks.inputs.dockerfile"},
     "isal": {"tasks.inputs.jar"},
-    "rich": {"tasks.report.board"},
     "sqlite3": {"tasks.ledger"},
     "subprocess": {"tasks.children"},
     "urllib3": {"tasks.registry.http"},

@@ -116,3 +116,42 @@ def test_a_second_signal_ends_everything_at_once() -> None:
         assert time.monotonic() - begun < 0.5
         # Its end takes the kernel a moment; on its own it would live for a minute.
         await_until(lambda: not alive(child), 10)
+
+
+def ended(program: str) -> tuple[int, str]:
+    """Run a program that interrupts itself; return its exit code and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def test_an_interrupt_that_python_passes_over_is_raised_again_and_shows_nothing() -> None:
+    program = """
+        import os, signal, sys, threading
+        from tasks.signals import code, interrupts
+        class Gone:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGINT)
+        with interrupts() as received:
+            try:
+                Gone()
+                threading.Event().wait(20)
+            except KeyboardInterrupt:
+                sys.exit(code(received[0]))
+    """
+    assert ended(program) == (130, "")
+
+
+def test_a_signal_that_comes_while_a_command_puts_things_away_only_changes_its_code() -> None:
+    program = """
+        import os, signal, sys
+        from tasks.signals import code, ending, interrupts
+        with interrupts() as received:
+            ending()
+            os.kill(os.getpid(), signal.SIGTERM)
+            print("put away")
+            sys.exit(code(received[0]))
+    """
+    assert ended(program) == (143, "put away\n")

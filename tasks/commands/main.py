@@ -1,7 +1,7 @@
 """The command line as a whole: what every command shares, and what doit itself would print about its own insides.
 
 words ─▶ -h, --help, --version ─▶ told
-      └▶ doit's own dispatch ─▶ a command ─▶ its exit code; faults of the command line in a line, exit code 3
+└▶ doit's own dispatch ─▶ a command ─▶ its exit code; faults of the command line in a line, exit code 3
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 from doit.cmd_base import get_loader
@@ -18,6 +19,7 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from tasks.commands import usage
 from tasks.commands.options import asks_help
+from tasks.composition import PROJECT
 from tasks.invocation import program
 from tasks.signals import code, received
 from tasks.terminal import Terminal
@@ -29,10 +31,25 @@ _HIDDEN = ("strace", "tabcompletion")
 """doit's commands that do not work here: one traces files that no task of ours declares, one completes `doit` alone."""
 
 
+def _enter_checkout() -> None:
+    """Go to the checkout, as doitw does, wherever `doit` was called: doit would look for a dodo.py there."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        here = PROJECT  # The directory was removed; names of files cannot be meant.
+    if here != PROJECT:
+        os.environ["DOITW_CWD"] = str(here)
+        os.chdir(PROJECT)
+
+
 class Main(DoitMain):
     """doit, for this project."""
 
     BIN_NAME = program()
+
+    def __init__(self) -> None:
+        _enter_checkout()
+        super().__init__()
 
     def get_cmds(self) -> Any:
         """Return the commands by name."""

@@ -20,6 +20,7 @@ from tasks.commands import usage
 from tasks.composition import close, initial_directory
 from tasks.configuration.suggest import did_you_mean
 from tasks.decision import FAULTS, TO_DO
+from tasks.ledger import read_only
 from tasks.signals import code, ending, interrupts
 from tasks.terminal import Terminal
 
@@ -117,6 +118,7 @@ class Reading(Interruptible):
         """Run the command, for the sandbox where that is among its words; return its exit code."""
         if SANDBOX in args:
             set_var("target", SANDBOX)
+        read_only()
         return super().execute(params, args)
 
 

@@ -61,7 +61,4 @@ class PlanCommand(Reading):
         session.ask(pushes=pushes, loads=())  # Nothing is loaded, so that no builder has to be asked for.
         if pushes and not session.settings.sandbox:
             check_destination(session)
-        saved = {image.name: self.dep_manager.get_values(f"build:{image.name}") for image in loads}
-        return plan(
-            session, pushes, {image.name: build.is_loaded(session, image, saved[image.name]) for image in loads}
-        )
+        return plan(session, pushes, {image.name: build.is_loaded(session, image) for image in loads})

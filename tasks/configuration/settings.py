@@ -6,7 +6,7 @@ registry would have to be asked for stays None, and the tasks that need it ask.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -120,18 +120,33 @@ class Settings:
 
         Also where STATE_DIR is in one of its build directories: each run would then change what it builds.
         """
-        for needed in (self.scripts_dir, self.scripts_dir / "docker"):
-            if not needed.is_dir():
-                raise SettingsError(
-                    f"the scripts directory {needed} is not there (SCRIPTS_DIR: {self.origins['SCRIPTS_DIR']})",
-                    "run Sleeper's Maven build, or set SCRIPTS_DIR to the scripts of a Sleeper that was built",
-                )
+        if not (self.scripts_dir / "docker").is_dir():
+            raise self._no_scripts()
         if self.state_dir.is_relative_to(self.scripts_dir / "docker"):
             raise SettingsError(
                 f"STATE_DIR is {self.state_dir} ({self.origins['STATE_DIR']}), which images are built from",
                 f"set it to a directory that is not below {self.scripts_dir / 'docker'}",
             )
         return self.scripts_dir
+
+    def _no_scripts(self) -> SettingsError:
+        directory, origin = self.scripts_dir, self.origins["SCRIPTS_DIR"]
+        within = directory / "scripts"
+        if (within / "docker").is_dir():
+            return SettingsError(
+                f"SCRIPTS_DIR is {directory} ({origin}), which has Sleeper's scripts in the directory below it",
+                f"set SCRIPTS_DIR to {within}",
+            )
+        if directory.is_dir():
+            return SettingsError(
+                f"SCRIPTS_DIR is {directory} ({origin}), which is not Sleeper's scripts directory: it has no directory "
+                "`docker`",
+                "set SCRIPTS_DIR to the directory `scripts` of a Sleeper that was built",
+            )
+        return SettingsError(
+            f"the scripts directory {directory} is not there (SCRIPTS_DIR: {origin})",
+            "run Sleeper's Maven build, or set SCRIPTS_DIR to the scripts of a Sleeper that was built",
+        )
 
     def require_version(self) -> str:
         """Return the version; SettingsError where neither VERSION nor version.txt gives one that can be a tag."""
@@ -166,24 +181,17 @@ class Settings:
         Args:
             inputs: whether SCRIPTS_DIR is needed, too.
         """
-        faults = []
-        checks = (
-            self.require_repository_prefix,
-            self.require_registry,
-            *((self.require_scripts_dir,) if inputs else ()),
-            self.require_version,
-        )
-        for require in checks:
-            try:
-                require()
-            except SettingsError as fault:
-                faults.append(fault)
+        faults = [
+            *_faults(self.require_repository_prefix, self.require_registry),
+            # Without its directory version.txt is missing for the same reason.
+            *((inputs and _faults(self.require_scripts_dir)) or _faults(self.require_version)),
+        ]
         if len(faults) == 1:
             raise SettingsError(faults[0].message, f"{faults[0].next_step}\n  {_SANDBOX}")
         if faults:
             steps = [*(fault.next_step for fault in faults), _SANDBOX]
             raise SettingsError(
-                "more has to be told:\n" + "\n".join(f"  - {fault.message}" for fault in faults),
+                "these settings are missing or wrong:\n" + "\n".join(f"  - {fault.message}" for fault in faults),
                 "\n        ".join(steps) + "\n  `doit settings` shows every value and where it comes from",
             )
 
@@ -250,6 +258,16 @@ def load(
     if values["version"] is None:
         _from_version_file(values, origins)
     return Settings(**values, origins=origins)
+
+
+def _faults(*checks: Callable[[], object]) -> list[SettingsError]:
+    faults = []
+    for check in checks:
+        try:
+            check()
+        except SettingsError as fault:
+            faults.append(fault)
+    return faults
 
 
 def _read_all(found: Mapping[str, Found]) -> tuple[dict[str, Any], list[str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks import run
-from tasks.engine import progress
+from tasks.engine import failure, progress
 from tasks.errors import BuildError
 from tasks.inputs.fingerprint import Inputs
 from tasks.reference import Digest, Repository
@@ -169,17 +169,13 @@ def build(
         listener: is told how far the build is.
 
     Raises:
-        BuildError: it failed, with the command, the end of its output and the log; or it named no digest.
+        BuildError: it failed, with the step, its line, the end of its output and the log; or it named no digest.
     """
     metadata.parent.mkdir(parents=True, exist_ok=True)
     metadata.unlink(missing_ok=True)
     done = _run(argv, environment, log, listener)
     if done.code != 0:
-        raise BuildError(
-            f"the build of {image} failed with exit code {done.code}\n  {done.command}\n{run.tail(done)}",
-            f"see {log}; mend what it says and run again: what was pushed is kept",
-            said=next((line for line in reversed(done.output.splitlines()) if line.startswith("ERROR")), ""),
-        )
+        raise failure.failed(image, done.code, done.output, str(log))
     try:
         return Digest(json.loads(metadata.read_text())["containerimage.digest"])
     except (OSError, ValueError, KeyError) as fault:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tasks.errors import EngineError
 from tasks.reference import DOCKER_HUB
 
 HUB = "https://index.docker.io/v1/"
@@ -28,10 +29,10 @@ def user_config_directory(environment: Mapping[str, str]) -> Path:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Return docker's config.json, or nothing where there is none or it is no JSON object; docker says so itself."""
+    """Return docker's config.json, or nothing where there is none or it cannot be read."""
     try:
         return checked_config(path)
-    except (OSError, ValueError):
+    except EngineError:
         return {}
 
 
@@ -39,20 +40,26 @@ def checked_config(path: Path) -> dict[str, Any]:
     """Return docker's config.json, or nothing where there is none.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is not a JSON object. The text quotes nothing of it.
+        EngineError: it is not a JSON object; docker goes on without its logins and contexts, and only warns. The text
+            quotes nothing of the file, which may hold passwords.
     """
     try:
         config = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        reason = "" if isinstance(config, dict) else "it is not a JSON object"
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except json.JSONDecodeError as fault:
-        raise ValueError(f"{path}:{fault.lineno}: it is not JSON") from None
-    except (RecursionError, UnicodeDecodeError):
-        raise ValueError(f"{path}: it is not JSON") from None
-    if not isinstance(config, dict):
-        raise ValueError(f"{path}: it is not a JSON object")  # noqa: TRY004  # Of its text, not of our argument.
-    return config
+        reason = f"line {fault.lineno}, column {fault.colno} is not JSON"
+    except OSError as fault:
+        reason = fault.strerror or type(fault).__name__
+    except (RecursionError, ValueError):
+        reason = "it is not JSON in UTF-8"
+    if reason:
+        raise EngineError(
+            f"Docker's configuration {path} cannot be used: {reason}",
+            f"fix it (`python3 -m json.tool {path}` shows the place), or move it away and log in again",
+        )
+    return dict(config)
 
 
 def server_name(key: str) -> str:

@@ -11,7 +11,7 @@ import os
 
 from tasks import run
 from tasks.engine.docker_config import checked_config, helper_of, login_of, names_of, server_name, user_config_directory
-from tasks.errors import CommandError, CredentialsError
+from tasks.errors import CommandError, CredentialsError, EngineError
 from tasks.reference import Registry
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, how_to_log_in
 from tasks.registry.message import clean
@@ -45,10 +45,10 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
                 return found
         user, password, token = login_of(config, server) or ("", "", "")
         return _credential(IDENTITY_TOKEN_USER, token) or _credential(user, password)
+    except EngineError as error:
+        raise CredentialsError(error.message, error.next_step) from None
     except CommandError as error:
         raise _unusable(registry, error.message) from None
-    except OSError as fault:
-        raise _unusable(registry, f"{fault.filename}: {fault.strerror}") from None
     except UnicodeError:
         raise _unusable(registry, "a user or password that is not text") from None
     except ValueError as fault:

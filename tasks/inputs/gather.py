@@ -7,6 +7,7 @@ Dockerfile ─▶ dockerfile.bases ─▶ the locked digests ──────�
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -20,11 +21,12 @@ from tasks.inputs import context, dockerfile, not_a_jar, text
 from tasks.inputs.digests import Digested, Digests
 from tasks.inputs.fingerprint import Inputs, Item
 from tasks.inputs.stamp import FileStamp
-from tasks.model import Image
+from tasks.model import VERSION_PLACEHOLDER, Image
 
 LAMBDA_JAR = "lambda.jar"
 """The name under which the lambda Dockerfile copies its jar (the document's "Lambda images")."""
 
+_SHOWN_VERSIONS = 3
 _REMEDY = "run the Maven build, or set SCRIPTS_DIR to Sleeper's scripts directory"
 
 
@@ -101,7 +103,9 @@ class Gatherer:
             raise MissingInputError(f"{image.name}: the build directory {directory} is not there", _REMEDY)
         jar = jar_path(image, self._settings)
         if jar is not None and not jar.is_file():
-            raise MissingInputError(f"{image.name}: the jar {jar} is not there", _REMEDY)
+            raise MissingInputError(
+                f"{image.name}: the jar {jar} is not there", _jar_remedy(image, jar, self._settings)
+            )
         with _about(image):
             recipe = context.dockerfile(directory)
             entries = context.listing(directory, {} if jar is None else {LAMBDA_JAR: jar})
@@ -188,6 +192,20 @@ def jar_path(image: Image, settings: Settings) -> Path | None:
     name = image.jar_name(settings.require_version())
     assert name is not None  # noqa: S101  # Told to mypy: an image with a jar has a name for it.
     return settings.require_scripts_dir() / "jars" / name
+
+
+def _jar_remedy(image: Image, jar: Path, settings: Settings) -> str:
+    """Return what to do about a missing jar: another version's may be there, and then VERSION is what is wrong."""
+    before, _, after = (image.jar or "").partition(VERSION_PLACEHOLDER)
+    names = (path.name for path in jar.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}")) if after else ()
+    others = sorted({name.removeprefix(before).removesuffix(after) for name in names})
+    if not others:
+        return _REMEDY
+    shown = ", ".join(others[:_SHOWN_VERSIONS])
+    return (
+        f"the version is {settings.require_version()} ({settings.origins['VERSION']}), and {jar.parent} has jars of "
+        f"{shown}: set VERSION to {'that' if len(others) == 1 else 'one of these'}, or run the Maven build"
+    )
 
 
 def files(image: Image, settings: Settings) -> list[str]:

@@ -12,9 +12,7 @@ board again. docs/decisions/0024 says why no library draws it.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import itertools
-import os
 import sys
 import threading
 import time
@@ -173,19 +171,17 @@ def drawn(run: Run, now: float, columns: int, rows: int, terminal: Terminal) -> 
         terminal: what can be shown.
     """
     ascii_only, wide = not terminal.unicode, min(columns - 1, WIDEST)
-    frames = _ASCII_FRAMES if ascii_only else _FRAMES
     running = [work for work in run.running if work.verb in _WORK]
     shown = running[: max(0, rows - 4)]
     # Of all images and not only of those in flight, so that nothing jumps when one is done.
     names = max((width(work.image or work.task) for work in [*run.images, *shown]), default=0)
-    sign = frames[int(now * 8) % len(frames)]
-    lines = [_row(work, sign, now, names, wide, terminal) for work in shown]
+    lines = [_row(work, now, names, wide, terminal) for work in shown]
     totals = _totals(run, now, len(running) - len(shown), "-" if ascii_only else "·", wide)
     found = ["", *lines, terminal.paint(totals, "strong")]
     return found[-max(1, rows - 1) :]
 
 
-def _row(work: Work, sign: str, now: float, names: int, columns: int, terminal: Terminal) -> str:
+def _row(work: Work, now: float, names: int, columns: int, terminal: Terminal) -> str:
     progress = work.progress
     moved = human(progress.sent) if progress.sent >= _WORTH_TELLING else ""
     if moved and progress.size:
@@ -193,6 +189,8 @@ def _row(work: Work, sign: str, now: float, names: int, columns: int, terminal: 
     took = f"{max(0.0, now - (work.began or now)):.0f} s"
     end = f"  {moved:>9}  {took:>5}" if moved else f"  {took:>5}"
     ascii_only = not terminal.unicode
+    frames = _ASCII_FRAMES if ascii_only else _FRAMES
+    sign = frames[int(now * 8) % len(frames)]
     name = clipped(f" {work.image or work.task:<{names}}", columns - 1 - width(end), ascii_only=ascii_only)
     if not name:
         return clipped(f"{sign} {work.image or work.task}", columns, ascii_only=ascii_only)

@@ -8,6 +8,8 @@ sleeper-images → 123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine  version 0.
 
 from __future__ import annotations
 
+import re
+
 from tasks.engine.progress import human
 from tasks.push import BUILT, CURRENT, RETAGGED
 from tasks.reference import Digest
@@ -37,6 +39,12 @@ _WORTH_TELLING = 0.05
 """Seconds below which an image is not called slow."""
 
 _NEXT = "\n  next: "
+LONGEST = 15
+"""How many lines the failure of an image takes at most, its heading included."""
+
+_LAST = 5
+_OWN = re.compile(r"\b(?:sha256:)?[0-9a-z]{25,}\b|\b[0-9a-f]{12}\b|\d+(?:\.\d+)?")
+"""What no two builds have in common: digests, BuildKit's references, times."""
 _QUIET = {DONE, CURRENT, NOT_RUN, INTERRUPTED}
 _STYLES = {FAILED: "bad", INTERRUPTED: "bad", NOT_RUN: "bad", CURRENT: "faint"}
 
@@ -53,6 +61,8 @@ class Plain:
         self._terminal = terminal
         self._starts = starts
         self._held: list[Ended] = []
+        self._causes: dict[str, str] = {}
+        """By what made a task fail, the first that did, which is the one that is told whole."""
         self._unsaid: dict[str, Began] = {}
         self._silent = True
 
@@ -81,6 +91,9 @@ class Plain:
                 if event.image and not event.log:
                     # No command ran, and what stopped it may stop fifteen more: told together, at the end.
                     self._held.append(event)
+                elif (first := self._causes.setdefault(_cause(event), event.task)) != event.task:
+                    took = f"{run.works[event.task].seconds:5.1f} s"
+                    text += self._line(FAILED, "bad", event.image, run, [f"as {first}", took])
                 else:
                     text += self._failure(event, run.works[event.task])
             case Ended(outcome=outcome) if outcome not in _QUIET:
@@ -134,6 +147,8 @@ class Plain:
     def _failure(self, event: Ended, work: Work) -> str:
         took = f"  {work.seconds:.1f} s" if work.began is not None else ""
         lines = printable(event.error).rstrip().splitlines()
+        if event.image:
+            lines = _at_most(lines, self._terminal.width - 2)
         body = "\n".join(f"  {line}" if line else line for line in lines)
         return f"\n{self._terminal.paint(f'FAILED {event.task}', 'bad')}{took}\n{body}\n\n"
 
@@ -192,6 +207,27 @@ def _about(what: str, text: str, width: int) -> list[str]:
     """Return lines of the summary, if there is something to tell."""
     lines = [line.replace(_TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2), width)]
     return [f"  {what:<{_LABELS}}{lines[0].lstrip()}", *lines[1:]] if lines else []
+
+
+def _at_most(lines: list[str], width: int) -> list[str]:
+    """Return lines that fold to no more than LONGEST of the terminal's, less from the middle where there are more."""
+    folded_lines = [part for line in lines for part in (_folded(line, width) or [""])]
+    over = len(folded_lines) - LONGEST + 1
+    if over <= 0:
+        return folded_lines
+    kept = LONGEST - 1 - _LAST
+    return [*folded_lines[: kept - 1], "  …", *folded_lines[-_LAST:]]
+
+
+def _folded(line: str, width: int) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return folded(line, indent, width)
+
+
+def _cause(event: Ended) -> str:
+    """Return why a task failed without what is its own, so that the same fault of two images is the same text."""
+    reason = event.error.partition(_NEXT)[0].replace(event.image, "") if event.image else event.error
+    return _OWN.sub("", reason) if event.image else f"{event.task}: {reason}"
 
 
 def _first_line(text: str) -> str:

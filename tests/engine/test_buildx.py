@@ -156,14 +156,14 @@ def test_the_digest_comes_from_the_metadata_file(tmp_path: Path) -> None:
     assert build(tmp_path, f"import sys; open(sys.argv[1], 'w').write({metadata!r})") == Digest(DIGEST)
 
 
-def test_a_failed_build_shows_its_command_its_end_and_its_log(tmp_path: Path) -> None:
+def test_a_failed_build_shows_its_end_and_its_log(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as fault:
         build(tmp_path, "import sys; print('step 3 failed'); sys.exit(2)")
     text = str(fault.value)
     assert "the build of ingest failed with exit code 2" in text
-    assert sys.executable in text
-    assert "    step 3 failed" in text
+    assert "  step 3 failed" in text
     assert str(tmp_path / "log") in text
+    assert sys.executable in (tmp_path / "log").read_text().splitlines()[0]
 
 
 @pytest.mark.parametrize("metadata", ["{}", "not json", '{"containerimage.digest": "sha256:short"}'])

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import sys
 import zipfile
 from pathlib import Path
@@ -273,3 +274,40 @@ def test_an_installation_that_fails_leaves_no_stamp(made: Path, tmp_path: Path) 
 
     assert done.code == 3
     assert not (broken / ".venv" / "stamp").exists()
+
+
+def test_a_network_without_an_index_is_told_in_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout = write_checkout(tmp_path / "checkout")
+    (checkout / "requirements.lock").write_text(f"pinned==1 --hash=sha256:{'0' * 64}\n")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://somebody:hunter2@127.0.0.1:{port}/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    done = doitw(checkout, "list", path=without_uv(tmp_path))
+    assert done.code == 3
+    assert "pip could not get the packages of requirements.lock from its package index" in done.errors
+    assert "PIP_INDEX_URL" in done.errors
+    assert "Traceback" not in done.errors
+    assert "hunter2" not in done.errors
+    assert len(done.errors.splitlines()) <= 8
+
+
+def test_a_checkout_of_somebody_else_without_an_environment_is_told_in_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert venv.main(["/proc"]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("doitw: /proc/.venv.lock cannot be written: ")
+    assert "Traceback" not in said
+
+
+def without_uv(tmp_path: Path) -> str:
+    """A PATH of this Python and of what doitw needs."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    for name in ("sh", "cat", "cmp", "readlink", "pwd", "env", "true"):
+        if found := shutil.which(name):
+            (folder / name).symlink_to(found)
+    (folder / "python3").symlink_to(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
+    return str(folder)

@@ -9,7 +9,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,7 +85,7 @@ class TokenServer:
         body = {"token": self._token(access), "expires_in": self.lasts}
         return Answer(200, {"Content-Type": "application/json"}, json.dumps(body).encode())
 
-    def _token(self, access: list[dict[str, object]]) -> str:
+    def _token(self, access: Sequence[Mapping[str, object]]) -> str:
         now = int(time.time())
         chain = base64.b64encode(self._certificate.public_bytes(serialization.Encoding.DER)).decode()
         head = {"typ": "JWT", "alg": "ES256", "x5c": [chain]}

@@ -167,3 +167,34 @@ def test_what_takes_long_before_any_image_is_told_as_it_begins() -> None:
     assert shown([*events, Moved(1, "sandbox", Progress("installing docker.io"))]) == (
         "  note      sandbox: installing docker.io\n"
     )
+
+
+def broken(name: str, error: str) -> list[Event]:
+    return [runs.began(1, name), replace(runs.ended(2.5, name, "failed"), error=error, log=f"/logs/push-{name}.log")]
+
+
+def test_the_same_fault_of_many_builds_is_one_block_and_a_line_for_each_other() -> None:
+    names = [f"image-{number}-lambda" for number in range(14)]
+    events: list[Event] = [runs.started(*names)]
+    for number, name in enumerate(names):
+        same = f"step took {number}.5 s, sha256:{number:064x}: the engine stopped answering"
+        events += broken(name, f"the build of {name} broke off\n  {same}\n  next: see /logs/push-{name}.log")
+    text = shown([*events, Finished(3)])
+    assert text.count("FAILED") == text.count("stopped answering") == 1
+    told = [line.split() for line in text.splitlines() if line.startswith("  failed    image-")]
+    assert told == [["failed", name, "as", "push:image-0-lambda", "1.5", "s"] for name in names[1:]]
+
+
+def test_two_faults_are_two_blocks() -> None:
+    faults = [*broken("ingest", "no space left"), *broken("query-lambda", "not found")]
+    text = shown([runs.started(), *faults, Finished(3)])
+    assert text.count("FAILED push:") == 2
+
+
+def test_a_failure_takes_fifteen_lines_at_most_and_keeps_its_end() -> None:
+    error = "\n".join([*(f"  line {number} " + "word " * 30 for number in range(40)), "  next: do this"])
+    _, _, block = shown([runs.started(), *broken("ingest", error), Finished(3)]).partition("\nFAILED ")
+    lines = block.partition("\n\n")[0].splitlines()
+    assert len(lines) <= 15
+    assert lines[-1].strip() == "next: do this"
+    assert max(map(len, lines)) <= 80
