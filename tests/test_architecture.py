@@ -13,7 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for room in ("tasks", "sandbox") for path in (CHECKOUT / room).rglob("*.py"))
 LONGEST = 500
-"""A module this long is more than one concept; a shorter one is split where its concepts are, not where its lines are."""
+"""A longer module is more than one concept. A shorter one is split where its concepts are, not where its lines are."""
 
 DOORS = {
     "boto3": {"tasks.registry.aws_client"},

@@ -87,7 +87,7 @@ _PUSH_RIGHTS = {
 
 
 def push_denied(said: str) -> str:
-    """Return the next step where BuildKit says that ECR denied a push, which does not repeat ECR's reason; else nothing.
+    """Return the next step where BuildKit says that ECR denied a push, and not why; else nothing.
 
     Args:
         said: BuildKit's line.
