@@ -12,7 +12,7 @@ from sandbox.layout import Sandbox
 from tests.faults.place import SIX, Place, place
 from tests.faults.truth import IMAGES
 from tests.integration.conftest import capable_engine, driver, drivers, engine, sandbox
-from tests.integration.drivers import BY_DIGEST, Drivers
+from tests.integration.drivers import BY_DIGEST, Driver, Drivers
 
 __all__ = ["capable_engine", "driver", "drivers", "engine", "sandbox"]
 
@@ -32,19 +32,27 @@ def pushed(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFa
         yield found
 
 
-@pytest.fixture(scope="module", params=BY_DIGEST)
-def bridged(
-    request: pytest.FixtureRequest,
-    sandbox: Sandbox,
-    engine: Engine,
-    drivers: Drivers,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Place]:
-    """A place as above, whose builder is one of the drivers that push by digest."""
+@pytest.fixture(scope="session", params=BY_DIGEST)
+def by_digest(request: pytest.FixtureRequest, drivers: Drivers) -> Driver:
+    """A builder of each driver that pushes by digest."""
     if not drivers.can(request.param):
         pytest.skip("the engine is not at a unix socket of this machine, so no bridge reaches it")
-    root = tmp_path_factory.mktemp(request.param)
-    variables = {**drivers.get(request.param).variables, "PARALLEL": "8"}
-    with place(root, sandbox, engine, IMAGES, **variables) as found:
+    return drivers.get(request.param)
+
+
+@pytest.fixture
+def bridged(sandbox: Sandbox, engine: Engine, by_digest: Driver, tmp_path: Path) -> Iterator[Place]:
+    """A place of a test's own, of six images, that builds with one of these drivers."""
+    with place(tmp_path, sandbox, engine, SIX, **dict(by_digest.variables)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pushed_by_digest(
+    sandbox: Sandbox, engine: Engine, by_digest: Driver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """A place as `pushed` that builds with one of these drivers."""
+    variables = {**by_digest.variables, "PARALLEL": "8"}
+    with place(tmp_path_factory.mktemp(by_digest.name), sandbox, engine, IMAGES, **variables) as found:
         found.repair()
         yield found

@@ -21,7 +21,7 @@ from tests.integration.conftest import new_sandbox, start, usable
 from tests.integration.drivers import BY_DIGEST, DOCKER, Drivers
 from tests.waiting import await_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.engine]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(params=[DOCKER])

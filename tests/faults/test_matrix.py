@@ -126,7 +126,7 @@ def _parts(todo: Sequence[Cell], size: int) -> Iterator[Sequence[Cell]]:
     return (todo[start : start + size] for start in range(0, len(todo), size))
 
 
-def by_digest(names: Sequence[str], times: int) -> list[dict[str, Cell]]:
+def batches_by_digest(names: Sequence[str], times: int) -> list[dict[str, Cell]]:
     """Give each cell of a push by digest an image of one platform, whose manifest is the only one that it puts."""
     todo = cells(BUILT_BY_DIGEST, names, times)
     others = [image.name for image in IMAGES if not image.multiplatform]
@@ -196,20 +196,20 @@ def test_a_fault_that_stays(pushed: Place, batch: dict[str, Cell]) -> None:
     carry_out(pushed, batch)
 
 
-@pytest.mark.parametrize("batch", by_digest(tuple(FAULTS) if WHOLE else MAIN, 1), ids=summary)
-def test_a_fault_that_happens_once_to_a_push_by_digest(bridged: Place, batch: dict[str, Cell]) -> None:
+@pytest.mark.parametrize("batch", batches_by_digest(tuple(FAULTS) if WHOLE else MAIN, 1), ids=summary)
+def test_a_fault_that_happens_once_to_a_push_by_digest(pushed_by_digest: Place, batch: dict[str, Cell]) -> None:
     """As with the engine's own builder, which needs a tag."""
-    bridged.truth.edit()
-    found = carry_out(bridged, batch)
+    pushed_by_digest.truth.edit()
+    found = carry_out(pushed_by_digest, batch)
     failed = [str(batch[image]) for image, what in found.items() if what == "failed"]
     assert [cell for cell in failed if cell.endswith(TEMPORARY)] == []
 
 
-@pytest.mark.parametrize("batch", by_digest(STUBBORN if WHOLE else ("401",), FOR_EVER), ids=summary)
-def test_a_fault_that_stays_of_a_push_by_digest(bridged: Place, batch: dict[str, Cell]) -> None:
+@pytest.mark.parametrize("batch", batches_by_digest(STUBBORN if WHOLE else ("401",), FOR_EVER), ids=summary)
+def test_a_fault_that_stays_of_a_push_by_digest(pushed_by_digest: Place, batch: dict[str, Cell]) -> None:
     """As with the engine's own builder."""
-    bridged.truth.edit()
-    carry_out(bridged, batch)
+    pushed_by_digest.truth.edit()
+    carry_out(pushed_by_digest, batch)
 
 
 @pytest.mark.parametrize("batch", chosen(RETAG), ids=summary)

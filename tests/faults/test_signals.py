@@ -51,6 +51,32 @@ def interrupted(place: Place, moment: Moment, number: signal.Signals, *, group: 
     return running.returncode, output, time.monotonic() - begun
 
 
+def test_a_signal_ends_a_run_with_another_driver(bridged: Place) -> None:
+    faults, reached = MOMENTS["while BuildKit uploads"]
+    bridged.script(*map(again, faults))
+    ended, output, _ = interrupted(bridged, reached, signal.SIGINT, group=True)
+    assert ended == 130, output
+    finished_by_the_next(bridged)
+
+
+def test_a_run_that_is_killed_with_another_driver_is_finished_by_the_next(bridged: Place) -> None:
+    faults, reached = MOMENTS["while BuildKit uploads"]
+    bridged.script(*map(again, faults))
+    running = bridged.project.start("push_all")
+    await_until(lambda: reached(bridged), 60, running=running)
+    processes.kill([running.pid, *processes.of(bridged.project.root)])
+    running.communicate()
+    finished_by_the_next(bridged)
+
+
+def finished_by_the_next(place: Place) -> None:
+    """See that nothing runs any more and no tag is wrong, and that the next run builds only what is left."""
+    assert processes.gone(place.project.root) == {}
+    place.truth.check()
+    there = {image for image, tags in place.truth.tagged().items() if tags}
+    assert place.repair().built & there == set()
+
+
 def again(fault: Fault) -> Fault:
     return Fault(fault.name, fault.action, fault.step, fault.repository, fault.times)
 

@@ -83,6 +83,18 @@ def test_of_one_changed_image_only_that_is_built(project: Project) -> None:
     assert done.built == done.pushed == {"statestore-committer"}
 
 
+def test_a_fault_of_the_dockerfile_is_told_and_not_tried_again(project: Project) -> None:
+    with (project.scripts / "docker" / "ingest" / "Dockerfile").open("a") as file:
+        file.write("COPY not-there /x\n")
+    done = project.run("push_all")
+    assert done.code != 0
+    assert done.counts == (1, 0), done.output
+    assert len([argv for argv in done.commands if argv[:2] == ["buildx", "build"]]) == 1
+    told = done.output.partition("FAILED push:ingest")[2]
+    assert '"/not-there": not found' in told
+    assert "next: " in told
+
+
 def test_an_image_is_loaded_into_the_engine(project: Project, engine: Engine) -> None:
     done = project.run("build:query-lambda")
     assert done.code == 0, done.output
