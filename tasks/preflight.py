@@ -184,15 +184,15 @@ def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperIma
         wanted = {image: _run_for(session, image) for image in images}
         platforms = {name for names in wanted.values() for name in names}
         lacking = able.lacking(engine.builder, found, platforms, environment) if found is not None else set()
-        if missing and (error := reach.fault(engine, found, session.target.registry, environment)):
-            raise error
+        apart = reach.fault(engine, found, session.target.registry, environment) if missing else None
     except SleeperImagesError as error:
         return [(error, "")]
-    return [
+    unable: list[tuple[SleeperImagesError, str]] = [
         (_cannot_run(engine.builder, name), image.name)
         for image, names in wanted.items()
         for name in sorted(lacking & set(names))
     ]
+    return [*([(apart, "")] if apart is not None else []), *unable]
 
 
 def _sees(session: Session) -> None:

@@ -149,7 +149,9 @@ def _boot(wanted: Builder, environment: Mapping[str, str]) -> Engine | str:
     """Create the builder where it is missing or unfit, and boot it; return it, or why it cannot boot."""
     found = inspect(wanted.name, environment)
     if found is not None and _unfit(found, wanted, environment):
-        ours = made.find(wanted.name, environment) or Made()
+        ours = made.find(wanted.name, environment)
+        if ours is None:
+            raise EngineError(f"somebody else changed the builder {wanted.name} just now", "run again")
         _remove(wanted.name, ours, environment, keep_state=found.driver == wanted.driver)
         found = None
     if found is None:
@@ -182,17 +184,19 @@ def _bootstrap(name: str, actual: str, environment: Mapping[str, str]) -> str:
 
 def _create(wanted: Builder, environment: Mapping[str, str]) -> None:
     made.begin(wanted, environment)
-    for argv in creation(wanted):
+    for number, argv in enumerate(creation(wanted)):
         done = run.run(argv, environment=environment)
         if done.code == 0:
             continue
+        if number == 0:
+            made.forget(wanted.name, environment)  # Whatever has that name now is not from here.
         fault = f"the builder {wanted.name} cannot be created\n  {done.command}\n{run.tail(done)}"
         # One that lacks a node does not fit, so that the next run begins anew.
         if unanswered.is_told_by(done.errors):
             raise EngineError(fault, unanswered.next_step(done.errors, environment))
         raise EngineError(fault, "see the builder's description in the catalogue (docs/catalogue.md)")
     found = inspect(wanted.name, environment)
-    # An engine that several list of builders share may have its BuildKit already, which others build with.
+    # On an engine that several lists of builders share, its BuildKit may be there already, and others build with it.
     there = found is not None and any(node.exists for node in found.nodes)
     made.finish(wanted, environment, daemon=not there)
 

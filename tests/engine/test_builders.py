@@ -317,6 +317,15 @@ def test_a_builder_whose_creation_was_cut_off_is_ours(tmp_path: Path) -> None:
     assert builders.remove("sleeper", docker.environment)
 
 
+def test_a_builder_that_somebody_created_before_us_meanwhile_is_not_ours(tmp_path: Path) -> None:
+    taken = (1, "", 'ERROR: existing instance for "sleeper" but no append mode\n')
+    docker = StandIn(tmp_path, {"buildx inspect sleeper": NO_BUILDER, "buildx create": taken})
+    with pytest.raises(EngineError, match="existing instance"):
+        ready(builder(), docker, tmp_path)
+    assert made.instance_path("sleeper", docker.environment).exists()
+    assert made.find("sleeper", docker.environment) is None
+
+
 def test_a_builder_that_was_there_before_a_creation_was_cut_off_is_not_ours(tmp_path: Path) -> None:
     docker = StandIn(tmp_path, RUNS)
     docker.create("sleeper")
