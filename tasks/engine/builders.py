@@ -11,6 +11,7 @@ The user's current builder is never switched: builds name theirs with `--builder
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import stat
@@ -26,6 +27,7 @@ from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.engine.nodes import Inspected, creation, fits, parse
 from tasks.errors import CommandError, EngineError
 from tasks.model import Builder
+from tasks.secrets import safe
 
 BOOT_SECONDS = 300.0
 """How long a builder may take to boot: the first time it pulls BuildKit's image."""
@@ -183,7 +185,9 @@ def _lock_path(name: str, environment: Mapping[str, str]) -> Path:
 def _circumstances(wanted: Builder, environment: Mapping[str, str]) -> dict[str, str]:
     where = {name: environment.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT")}
     current = read_config(user_config_directory(environment) / "config.json").get("currentContext", "")
-    return where | {"context": str(current), "builder": json.dumps(asdict(wanted), default=str, sort_keys=True)}
+    # An option may hold a secret, such as a proxy's password: its digest tells a change as well.
+    described = json.dumps(asdict(wanted), default=str, sort_keys=True)
+    return where | {"context": str(current), "builder": hashlib.sha256(described.encode()).hexdigest()}
 
 
 def _remembered(memory: Path, wanted: Builder, environment: Mapping[str, str]) -> Engine | None:
@@ -199,5 +203,5 @@ def _remembered(memory: Path, wanted: Builder, environment: Mapping[str, str]) -
 
 
 def _remember(memory: Path, wanted: Builder, environment: Mapping[str, str], engine: Engine) -> None:
-    known = asdict(engine) | {"at": time.time(), "circumstances": _circumstances(wanted, environment)}
+    known = asdict(safe(engine)) | {"at": time.time(), "circumstances": _circumstances(wanted, environment)}
     files.replace(memory, json.dumps(known, indent=2))
