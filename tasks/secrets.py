@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import TypeVar
 from urllib.parse import quote, quote_plus, unquote
 
@@ -51,19 +52,20 @@ _HEADERS = (
 
 _SHAPES = (
     # A user name and password in a URL (RFC 3986, 3.2.1).
-    (re.compile(r"\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"'<>]*@(?!sha\d+:)", re.IGNORECASE), rf"\1{MARK}@"),
+    (("@",), r"\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"'<>]*@(?!sha\d+:)", rf"\1{MARK}@"),
     # A header, to the end of its line or of the quotes around it.
-    (re.compile(rf"\b({_HEADERS})(['\"]?\s*:\s*['\"]?)[^\r\n'\"]+", re.IGNORECASE), rf"\1\2{MARK}"),
+    (("authorization", "x-a", "cookie"), rf"\b({_HEADERS})(['\"]?\s*:\s*['\"]?)[^\r\n'\"]+", rf"\1\2{MARK}"),
     # The value of an Authorization header. "Basic authentication" is prose: a value has a digit, or ends in "=".
-    (re.compile(r"\b(bearer|basic)\s+(?=[^\s\"',;]*[0-9=])[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {MARK}"),
+    (("bearer", "basic"), r"\b(bearer|basic)\s+(?=[^\s\"',;]*[0-9=])[\w.~+/=-]{8,}", rf"\1 {MARK}"),
     # A parameter of a URL, a form or a command, a variable, a line of an AWS configuration.
-    (re.compile(rf"(?<![a-z0-9_])({_WORDS})(\s?=\s?['\"]?)[^\s&'\"<>,;)]+", re.IGNORECASE), rf"\1\2{MARK}"),
+    (("=",), rf"(?<![a-z0-9_])({_WORDS})(\s?=\s?['\"]?)[^\s&'\"<>,;)]+", rf"\1\2{MARK}"),
     # A member of a JSON object, also of one that is quoted in a JSON string.
-    (re.compile(rf"(\\?[\"'](?:{_WORDS})\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+", re.IGNORECASE), rf"\1{MARK}"),
+    (('"', "'"), rf"(\\?[\"'](?:{_WORDS})\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+", rf"\1{MARK}"),
     # An element of XML, in which STS answers.
-    (re.compile(rf"(<({_WORDS})>)[^<]+(?=</)", re.IGNORECASE), rf"\1{MARK}"),
+    (("</",), rf"(<({_WORDS})>)[^<]+(?=</)", rf"\1{MARK}"),
 )
-"""What a secret looks like whose value is not known here: it came from a server or from another program."""
+"""What a secret looks like whose value is not known here, as it came from a server or from another program: what a text
+has to hold for the pattern to be worth looking for, the pattern, and what takes its place."""
 
 _PATH = re.compile(r"(~|\.{0,2})/[\w./@~-]+")
 """A path: many others begin as it does."""
@@ -106,8 +108,10 @@ def without_secrets(text: str) -> str:
     for secret, least in list(_known.items()):
         if secret[:least] in text:
             text = _cut(text, secret, least)
-    for shape, replacement in _SHAPES:
-        text = shape.sub(replacement, text)
+    lower = text.lower()
+    for signs, shape, replacement in _SHAPES:
+        if any(sign in lower for sign in signs):
+            text = _compiled(shape).sub(replacement, text)
     return text
 
 
@@ -121,6 +125,11 @@ def safe(value: _Value) -> _Value:
     elif is_dataclass(value) and not isinstance(value, type):
         found = replace(value, **{field.name: safe(getattr(value, field.name)) for field in fields(value)})
     return found  # type: ignore[return-value]  # Of the same type as it came.
+
+
+@cache
+def _compiled(shape: str) -> re.Pattern[str]:
+    return re.compile(shape, re.IGNORECASE)
 
 
 def _spellings(secret: str) -> set[str]:

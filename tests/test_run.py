@@ -7,6 +7,7 @@ import pytest
 
 from tasks import run
 from tasks.errors import CommandError
+from tasks.secrets import keep
 
 
 def python(code: str) -> list[str]:
@@ -38,6 +39,15 @@ def test_a_log_holds_the_command_and_both_streams_in_order(tmp_path: Path) -> No
     command, *output = log.read_text().splitlines()
     assert command.startswith(f"$ {sys.executable} -c ")
     assert output == ["one", "two", "three"]
+
+
+def test_a_log_and_what_is_given_back_of_it_hold_no_secret(tmp_path: Path) -> None:
+    keep("MARKEDsecret0123456789")
+    log = tmp_path / "x.log"
+    done = run.run(python("print('Authorization: Bearer MARKEDsecret0123456789')"), log=log)
+    assert done.output == "Authorization: ***"
+    assert log.read_text().splitlines()[1:] == ["Authorization: ***"]
+    assert "MARKED" not in log.read_text()
 
 
 def test_a_logged_command_gives_back_its_last_lines(tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ import struct
 import subprocess
 import sys
 import termios
+import traceback
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.terminal import Terminal, colours, columns, printable
+from tasks.secrets import keep
+from tasks.terminal import Guarded, Terminal, colours, columns, printable
 
 
 class Tty(io.StringIO):
@@ -134,3 +136,24 @@ def test_lines_are_as_wide_as_a_terminal_that_is_narrower_than_a_log(terminal: i
 def test_what_is_no_terminal_has_the_width_of_a_log(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as stream:
         assert (columns(stream), columns(io.StringIO())) == (80, 80)
+
+
+def test_a_traceback_of_a_bug_holds_no_secret() -> None:
+    keep("MARKEDsecret0123456789")
+    written = io.StringIO()
+    traceback.print_exception(RuntimeError("Invalid header value b'MARKEDsecret0123456789\\n'"), file=Guarded(written))
+    assert "RuntimeError: Invalid header value b'***" in written.getvalue()
+    assert "MARKED" not in written.getvalue()
+
+
+def test_what_a_terminal_shows_holds_no_secret() -> None:
+    keep("MARKEDsecret0123456789")
+    written = io.StringIO()
+    Terminal(written, {}).write("it is MARKEDsecret0123456789\n")
+    assert written.getvalue() == "it is ***\n"
+
+
+def test_a_guarded_stream_is_the_stream_in_all_else(tmp_path: Path) -> None:
+    with (tmp_path / "x").open("w", encoding="latin-1") as stream:
+        guarded = Guarded(stream)
+        assert (guarded.encoding, guarded.fileno(), guarded.isatty()) == ("latin-1", stream.fileno(), False)

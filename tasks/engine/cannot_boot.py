@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from tasks.engine import made
 from tasks.engine.buildx import Engine
 from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.model import Builder
+from tasks.secrets import safe
 
 MEMORY_SECONDS = 24 * 3600
 """How long it is remembered."""
@@ -32,12 +34,13 @@ def remembered(memory: Path, wanted: Builder, environment: Mapping[str, str]) ->
 
 def remember(memory: Path, wanted: Builder, environment: Mapping[str, str], engine: Engine) -> None:
     """Remember what stands in for the builder, and under which circumstances."""
-    known = asdict(engine) | {"at": time.time(), "circumstances": _circumstances(wanted, environment)}
+    known = asdict(safe(engine)) | {"at": time.time(), "circumstances": _circumstances(wanted, environment)}
     files.replace(memory, json.dumps(known, indent=2))
 
 
 def _circumstances(wanted: Builder, environment: Mapping[str, str]) -> dict[str, str]:
     where = {name: environment.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT")}
     current = read_config(user_config_directory(environment) / "config.json").get("currentContext", "")
-    described = json.dumps(asdict(wanted), default=str, sort_keys=True)
+    # An option may hold a secret, such as a proxy's password: its digest tells a change as well.
+    described = hashlib.sha256(json.dumps(asdict(wanted), default=str, sort_keys=True).encode()).hexdigest()
     return where | {"context": str(current), "builder": described, "config": made.config_digest(wanted)}

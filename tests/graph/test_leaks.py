@@ -28,12 +28,13 @@ SIGNED = f"X-Amz-Credential={SECRET}&X-Amz-Security-Token={SECRET}&X-Amz-Signatu
 
 # Its build asks for the login as buildx does, and fails with everything that BuildKit's errors may quote.
 DOCKER = """#!/bin/sh
-echo "$@" >> {root}/words
+echo "$@" >> {root}/home/words
 case "$1 $2" in
     "version "*) echo 28.0 ;;
     "buildx version") echo github.com/docker/buildx v0.20.0 x ;;
     "info "*) echo '[["driver-type","io.containerd.snapshotter.v1"]]' ;;
     "context show") echo default ;;
+    "buildx inspect") echo "cannot reach https://me:{short}@proxy.example" >&2; exit 1 ;;
     "buildx build")
         echo '#7 pushing layers'
         echo {host} | docker-credential-sleeper-images get
@@ -106,6 +107,13 @@ def aws(asked: Asked) -> Answer:
     text = f"The Canonical String should have been 'POST\n{heard(asked)}'"
     body = json.dumps({"__type": "InvalidSignatureException", "message": text})
     return Answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body.encode())
+
+
+def taking(asked: Asked) -> Answer:
+    """Take every upload."""
+    if asked.target == "/v2/":
+        return Answer()
+    return Answer(202, {"Location": asked.target + "1"}) if asked.method == "POST" else Answer(404)
 
 
 def ending(asked: Asked) -> Answer:
@@ -200,10 +208,15 @@ CASES = [
     Case("a login that is no base64", PLAIN, logged_in(echo(403)), docker={"auths": {"HOST": {"auth": f"{SECRET}%"}}}),
     Case("an identity token", PLAIN, tokens(echo(403)), docker=IDENTITY),
     Case("an identity token in a form", PLAIN, tokens(lambda asked: Answer(400, body=asked.body)), docker=IDENTITY),
-    Case("a helper's", PLAIN, logged_in(echo(403)), docker=HELPED, helper=json.dumps({"Username": "me", "Secret": SECRET})),
+    Case("a helper's", PLAIN, logged_in(echo(403)), docker=HELPED, helper=f'{{"Username":"me","Secret":"{SECRET}"}}'),
     Case("a helper's error", PLAIN, logged_in(echo(403)), docker=HELPED, helper=f"password={SECRET}; exit 1"),
     Case("a helper of no JSON", PLAIN, logged_in(echo(403)), docker=HELPED, helper=SECRET),
     Case("logins in a variable", {**PLAIN, "DOCKER_AUTH_CONFIG": json.dumps(LOGIN)}, echo(401, BASIC)),
+    Case(
+        "an option of a builder that cannot boot",
+        {**PLAIN, "BUILDER_DRIVER": "docker-container", "BUILDER_OPTIONS": f"env.HTTPS_PROXY=http://me:{SECRET}@127.0.0.1:1"},
+        taking,
+    ),
     # What registries say
     Case("a token that is refused", PLAIN, tokens(Answer(200, body=json.dumps({"token": SECRET}).encode()))),
     Case("a token of another form", PLAIN, tokens(Answer(200, body=json.dumps({"token": f"{SECRET}\n"}).encode()))),
@@ -259,3 +272,19 @@ def test_a_secret_is_nowhere_in_what_a_run_says_or_leaves(graph: Graph, case: Ca
     assert [where for where, content in shown(done, graph.root) if any(mark in content for mark in MARKS)] == []
     assert "Traceback" not in done.text
     assert "next:" in done.text
+
+
+@pytest.mark.parametrize("reporter", ["plain", "jsonl"])
+def test_a_build_that_quotes_the_login_leaves_no_secret_in_its_log(graph: Graph, reporter: str) -> None:
+    with serving(logged_in(taking)) as server:
+        somebody = user(graph, Case("", PLAIN, docker=LOGIN), server.url)
+        done = somebody.doit("run", "--reporter", reporter, "push:ingest")
+    argv = (graph.root / "home" / "words").read_text()
+    (log,) = (graph.state / "logs").iterdir()
+    said = log.read_text()
+    assert '"Username": "me", "Secret": "***"' in said
+    assert "X-Amz-Signature=***" in said
+    assert "X-Amz-Signature=***" in done.out
+    assert "buildx build" in argv
+    assert "MARKED" not in argv
+    assert [where for where, content in shown(done, graph.root) if any(mark in content for mark in MARKS)] == []
