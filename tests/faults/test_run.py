@@ -18,6 +18,7 @@ FEW = "images=ingest,query-lambda,statestore-committer"
 NAMES = {"ingest", "query-lambda", "statestore-committer"}
 THROTTLED = proxy.aws_fault(400, "ThrottlingException")
 DENIED = proxy.aws_fault(400, "AccessDeniedException")
+ABSENT = proxy.answer(404, code="NAME_UNKNOWN")
 BROKEN = proxy.aws_fault(500, "ServerException")
 
 
@@ -42,12 +43,15 @@ def test_a_temporary_fault_of_aws_is_overcome(there: Place, operation: str, acti
 @pytest.mark.parametrize("action", [THROTTLED, DENIED], ids=["throttled", "denied"])
 def test_a_fault_of_aws_that_stays_fails_before_anything_is_built(there: Place, operation: str, action: Action) -> None:
     there.api.script(Fault("aws", action, f"aws: {operation}", times=FOR_EVER))
+    # A registry may create what is not there at the push. This one does not.
+    there.registry.script(Fault("absent", ABSENT, "ours: POST uploads", times=FOR_EVER))
     done = there.run(FEW)
     assert done.code != 0
     assert done.counts == (0, 0)
     assert f"ecr:{operation}" in done.output
     assert "next:" in done.output
     there.api.script()
+    there.registry.script()
     assert there.project.run("push_all", FEW).pushed == NAMES
 
 

@@ -14,11 +14,12 @@ import pytest
 
 from sandbox import sample
 from sandbox.engine import Engine
-from sandbox.layout import Sandbox
+from sandbox.layout import ACCOUNT, Sandbox
 from tasks.configuration import catalogue
 from tests.faults.proxy import Answer, Asked, Fault, Forward, Handler, Proxy, aws_fault
 from tests.integration.project import CHECKOUT, Project
 from tests.integration.test_aws_policy import ACTIONS, actions
+from tests.registry.accounts import client
 
 pytestmark = pytest.mark.integration
 
@@ -28,7 +29,7 @@ INGEST = next(
 )
 
 NOTHING_LOST = {"CreateRepository", "DescribeRepositories", "DescribeImages", "GetLifecyclePolicy"}
-"""The rights without which the registry of the sandbox, which creates at the push, takes everything."""
+"""The rights without which everything is pushed, where the repositories are there."""
 
 BEFORE_THE_BUILD = {"GetAuthorizationToken", "BatchGetImage", "InitiateLayerUpload"}
 """The rights whose want is found before anything is built."""
@@ -85,10 +86,18 @@ def project(sandbox: Sandbox, engine: Engine, proxies: tuple[Proxy, Proxy], tmp_
     return project
 
 
+@pytest.fixture
+def created(project: Project) -> Project:
+    """A project whose repository is there."""
+    client(project.sandbox.endpoint_url, ACCOUNT).create_repository(repositoryName=f"{project.instance}/ingest")
+    return project
+
+
 @pytest.mark.parametrize("right", sorted(NOTHING_LOST))
 def test_without_it_images_are_pushed_and_their_tags_moved(
-    project: Project, proxies: tuple[Proxy, Proxy], right: str
+    created: Project, proxies: tuple[Proxy, Proxy], right: str
 ) -> None:
+    project = created
     deny(*proxies, right)
     first = project.run("push_all")
     with (project.scripts / "docker" / "ingest" / "Dockerfile").open("a") as file:
@@ -98,10 +107,10 @@ def test_without_it_images_are_pushed_and_their_tags_moved(
 
 
 @pytest.mark.parametrize("right", sorted(NOTHING_LOST))
-def test_without_it_status_tells_what_is_deployed(project: Project, proxies: tuple[Proxy, Proxy], right: str) -> None:
+def test_without_it_status_tells_what_is_deployed(created: Project, proxies: tuple[Proxy, Proxy], right: str) -> None:
     deny(*proxies, right)
-    assert project.run("push_all").code == 0
-    status = project.run("status")
+    assert created.run("push_all").code == 0
+    status = created.run("status")
     assert (status.code, "1 image" in status.output) == (0, True), status.output
 
 
