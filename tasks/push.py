@@ -98,10 +98,11 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
         )
         return retry.build(argv, run_build, renew=lambda: session.renew_login(given))
 
+    tag = _building(session, image)
     try:
-        built, note = build(_building(session, image))
+        built, note = build(tag)
     except BuildError as error:
-        if repository in session.keeps_building or not retry.refuses_tag(error.said):
+        if tag != buildx.BUILDING or not retry.refuses_tag(error.said):
             raise
         # Only ECR says beforehand that tags cannot move. All of this run's images are in one registry.
         session.keeps_building.update(session.repository(one) for one in session.pushes)

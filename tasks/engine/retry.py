@@ -42,7 +42,7 @@ _LOGIN = re.compile(
 )
 
 # What registries answer to a tag that cannot be moved: Nexus 400, Artifactory and GitLab 403, ACR 405, Harbor 412.
-_KEPT_TAG = re.compile(r"^ERROR: .*[:/]building[^\s:]*: .*(?:: |\bstatus:? )(?:400|403|405|409|412)\b")
+_KEPT_TAG = re.compile(r"[:/]building[^\s:]*: .*(?:: |\bstatus:? )(?:400|403|405|409|412)\b")
 
 _LATER = "the registry is busy or out of reach: run again in a while; what was pushed is kept"
 
@@ -80,7 +80,7 @@ def refuses_tag(said: str) -> bool:
     Args:
         said: the command's last line that begins with ERROR.
     """
-    return _KEPT_TAG.match(said) is not None
+    return _PUSH.match(said) is not None and _KEPT_TAG.search(said) is not None
 
 
 def build(

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.backoff import Budget
 from tasks.engine import buildx
-from tasks.engine.retry import Cause, build, cause, retrying
+from tasks.engine.retry import Cause, build, cause, refuses_tag, retrying
 from tasks.errors import BuildError
 from tasks.reference import Digest
 
@@ -175,3 +175,27 @@ def test_a_build_whose_cache_is_lost_is_run_again_without(tmp_path: Path) -> Non
     )
     digest, note = build([sys.executable, "-c", LOSING, str(metadata), CACHE[0], str(DIGEST), "context"], run)
     assert (digest, "without BuildKit's cache" in note) == (DIGEST, True)
+
+
+# As BuildKit of dockerd 26.1 words it, and by the status that each registry gives.
+KEPT = f"ERROR: failed to solve: failed to push {HOST}/mine/ingest:building: "
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "405 Method Not Allowed", "409 Conflict"])
+def test_a_refusal_of_the_tag_that_is_built_to_is_known(status: str) -> None:
+    said = f"{KEPT}unexpected status from PUT request to https://{HOST}/v2/mine/ingest/manifests/building: {status}"
+    assert refuses_tag(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{PUSH}unexpected status from PUT request to https://{HOST}/v2/mine/ingest/manifests/sha256:0: 400 Bad",
+        f"{KEPT}unexpected status from PUT request to https://{HOST}/v2/mine/ingest/manifests/building: 500 Error",
+        "ERROR: failed to solve: process \"/bin/sh -c echo ':building: 400 Bad'\" did not complete: exit code: 1",
+        *BUSY,
+        *NEITHER,
+    ],
+)
+def test_another_refusal_is_not_one_of_the_tag(said: str) -> None:
+    assert not refuses_tag(said)

@@ -105,9 +105,16 @@ def test_an_image_that_is_gone_is_none() -> None:
         assert read(client, {"x": (repository, FOR_AMD64.digest)}, None).images == {"x": None}
 
 
+def test_what_is_not_there_of_an_image_is_named() -> None:
+    with holding(INDEX, FOR_AMD64) as (client, repository, _):
+        found = one(read(client, {"x": (repository, INDEX.digest)}, None))
+    assert found.missing == (FOR_ARM64.digest, sha256(AMD64))
+
+
 def test_a_config_that_cannot_be_read_is_the_images_fault_alone() -> None:
-    with holding(FOR_AMD64, FOR_ARM64, ARM64) as (client, repository, _):
-        answers = read(client, {"x": (repository, FOR_ARM64.digest), "broken": (repository, FOR_AMD64.digest)}, None)
+    broken = image(b"[]")
+    with holding(broken, b"[]", FOR_ARM64, ARM64) as (client, repository, _):
+        answers = read(client, {"x": (repository, FOR_ARM64.digest), "broken": (repository, broken.digest)}, None)
     assert isinstance(answers.images["broken"], RegistryError)
     assert one(answers).platforms == ("linux/arm64",)
 
