@@ -91,25 +91,26 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
 
 def _push(session: Session, image: Image) -> tuple[Digest, str]:
     """Build the image and push it under no tag of ours; return its digest and a note for people, or nothing."""
+    tag = _building(session, image)
     try:
-        return _run(session, image)
+        return _run(session, image, tag)
     except BuildError as error:
-        if session.repository(image) in session.keeps_building or not retry.refuses_tag(error.said):
+        if tag != buildx.BUILDING or not retry.refuses_tag(error.said):
             next_step = if_denied(session, image, error.said) or error.next_step
             raise BuildError(error.message, next_step, said=error.said) from None
     # Only ECR says beforehand that tags cannot move. All of this run's images are in one registry.
     session.keeps_building.update(session.repository(one) for one in session.pushes)
-    return _run(session, image)
+    return _run(session, image, _building(session, image))
 
 
-def _run(session: Session, image: Image) -> tuple[Digest, str]:
+def _run(session: Session, image: Image, building: str) -> tuple[Digest, str]:
     made_of, repository = session.decisions.gathered(image).inputs, session.repository(image)
     pull, pulled = pulls(session, made_of)
     argv = buildx.command(
         session.engine,
         session.context(image),
         made_of,
-        buildx.Output.push(repository, made_of, session.engine, _building(session, image)),
+        buildx.Output.push(repository, made_of, session.engine, building),
         platforms=made_of.platforms,
         metadata=session.state.metadata("push", image),
         force=session.settings.force,

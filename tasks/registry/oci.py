@@ -6,6 +6,7 @@ compared with the bytes, a size is never trusted, and everything that is read ha
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from tasks.errors import CredentialsError, RegistryError
@@ -31,6 +32,11 @@ _ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
 
 _OK, _CREATED, _FORBIDDEN, _NOT_FOUND, _FIRST_SERVER_FAULT = 200, 201, 403, 404, 500
 _REFUSED = frozenset({401, _FORBIDDEN})
+
+# Harbor 412. ECR, Harbor and GitLab say "immutable", Nexus "does not allow updating assets" or "cannot be updated",
+# Artifactory "overwrite".
+_CONFLICTS = frozenset({409, 412})
+_KEEPS = re.compile(rb"immutab|overwrit|does not allow updating|cannot be updated", re.IGNORECASE)
 
 
 class Client:
@@ -199,7 +205,7 @@ class Client:
         )
         response = self._authenticator.send(request, push_scope(repository))
         if response.status not in {_OK, _CREATED}:
-            if b"immutable" not in response.body.lower():
+            if not _keeps_tags(response):
                 raise refused(response)
             self._check_kept(repository, reference, manifest, refused(response, _KEPT))
             return response
@@ -216,10 +222,11 @@ class Client:
             held = self.head(repository, reference)
         except RegistryError:
             raise refusal from None
-        if held is None or held.digest != manifest.digest:
-            on = "not there" if held is None else f"on {held.digest}"
+        if held is None:
+            raise refusal
+        if held.digest != manifest.digest:
             raise RegistryError(
-                f"{refusal.message}; it is {on} and cannot move to {manifest.digest}",
+                f"{refusal.message}; it is on {held.digest} and cannot move to {manifest.digest}",
                 refusal.next_step,
                 status=refusal.status,
                 code=IMMUTABLE,
@@ -249,6 +256,11 @@ class Client:
         index = Manifest(OCI_INDEX, response.body)
         index.json()
         return index
+
+
+def _keeps_tags(response: Response) -> bool:
+    """Whether a PUT was refused because the tag is there and cannot be moved, by the words that registries use."""
+    return response.status in _CONFLICTS or _KEEPS.search(response.body) is not None
 
 
 def _absent(request: Request) -> Response:

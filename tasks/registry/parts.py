@@ -87,7 +87,7 @@ class Parts:
             return self._client.blobs.has(self._repository, digest)
         except RegistryError as error:
             # A registry that lets us read the config and refuses HEAD says nothing about the layer.
-            if not error.status or error.status >= _SERVER_FAULTS:
+            if error.temporary or not error.status or error.status >= _SERVER_FAULTS:
                 raise
             return True
 

@@ -45,6 +45,7 @@ BUILT = (
     ("ours: DELETE uploads", 0),
     ("ours: GET manifest", 0),
     ("ours: GET blob", 0),
+    ("ours: HEAD blob", 0),
     ("ours: PUT inputs tag", 0),
     ("ours: PUT version tag", 0),
     # What BuildKit asks.
@@ -72,11 +73,12 @@ RETAGGED = (
     ("ours: HEAD version tag", 0),
     ("ours: GET manifest", 0),
     ("ours: GET blob", 0),
+    ("ours: HEAD blob", 0),
     ("ours: PUT version tag", 0),
 )
 """The steps of one whose version tag has to move to an image that is there."""
 
-RECORDED = ("HEAD blob", "POST uploads", "PUT uploads", "PUT manifest", "GET record tag", "PUT record tag")
+RECORDED = ("POST uploads", "PUT uploads", "PUT manifest", "GET record tag", "PUT record tag")
 """The steps of the record of an image's inputs, which is given up for the run where it cannot be written."""
 
 ONLY_OF_AN_INDEX = {"buildkit: HEAD manifest", "buildkit: PUT manifest"}

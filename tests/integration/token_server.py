@@ -1,6 +1,7 @@
 """A token server for a real registry (the distribution project's spec/auth/token.md and jwt.md).
 
-It grants what exists and what may be pushed, and nothing else: `pull` only for a repository that is there, as Quay does.
+It grants `pull` alone only for a repository that is there. Who asks for `push` gets both, as the registry wants both
+for an upload; Quay creates the repository then.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,23 +76,30 @@ class TokenServer:
             return Answer(404)
         if basic != self.user.basic:
             return Answer(401, body=b'{"details": "incorrect username or password"}')
-        access = []
+        access: list[dict[str, object]] = []
         for scope in parameters.get("scope", []):
             kind, _, rest = scope.partition(":")
             name, _, actions = rest.rpartition(":")
-            granted = {action for action in actions.split(",") if action == "push" or self.exists(name)}
-            self.given.append((scope, frozenset(granted)))
+            wanted = frozenset(actions.split(","))
+            granted = wanted if "push" in wanted or self.exists(name) else frozenset()
+            self.given.append((scope, granted))
             access.append({"type": kind, "name": name, "actions": sorted(granted)})
         body = {"token": self._token(access), "expires_in": self.lasts}
         return Answer(200, {"Content-Type": "application/json"}, json.dumps(body).encode())
 
-    def _token(self, access: Sequence[Mapping[str, object]]) -> str:
+    def _token(self, access: list[dict[str, object]]) -> str:
         now = int(time.time())
         chain = base64.b64encode(self._certificate.public_bytes(serialization.Encoding.DER)).decode()
         head = {"typ": "JWT", "alg": "ES256", "x5c": [chain]}
         claims = {
-            **{"iss": ISSUER, "sub": self.user.username, "aud": SERVICE, "access": access},
-            **{"exp": now + self.lasts, "nbf": now - 60, "iat": now, "jti": secrets.token_hex(8)},
+            "iss": ISSUER,
+            "sub": self.user.username,
+            "aud": SERVICE,
+            "access": access,
+            "exp": now + self.lasts,
+            "nbf": now - 60,
+            "iat": now,
+            "jti": secrets.token_hex(8),
         }
         signed = f"{_encoded(json.dumps(head).encode())}.{_encoded(json.dumps(claims).encode())}"
         r, s = decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))

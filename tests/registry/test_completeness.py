@@ -63,7 +63,13 @@ def test_a_part_is_asked_for_once() -> None:
     assert len(asked) == len(set(asked))
 
 
-def test_a_registry_that_fails_is_a_fault_and_not_a_loss() -> None:
-    lost = lost_of(INDEX, LAYER, status=500)[0]
+@pytest.mark.parametrize("status", [429, 500, 501])
+def test_a_registry_that_fails_is_a_fault_and_not_a_loss(status: int) -> None:
+    lost = lost_of(INDEX, LAYER, status=status)[0]
     assert lost.digests == ()
     assert lost.fault is not None
+
+
+@pytest.mark.parametrize("status", [401, 403, 405])
+def test_a_registry_that_refuses_to_say_has_lost_nothing(status: int) -> None:
+    assert lost_of(INDEX, LAYER, status=status)[0] == Lost()

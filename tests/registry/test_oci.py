@@ -191,6 +191,29 @@ def test_an_immutable_tag_that_is_on_another_names_both() -> None:
     assert caught.value.code == IMMUTABLE
 
 
+KEPT = {
+    "nexus": (400, {"code": "BLOB_UPLOAD_INVALID", "detail": "Repository does not allow updating assets: docker"}),
+    "artifactory": (403, {"code": "DENIED", "message": "Not enough permissions to delete/overwrite artifact"}),
+    "gitlab": (403, {"code": "DENIED", "message": "tag is immutable"}),
+    "harbor": (412, {"code": "PRECONDITION", "message": "configured as such"}),
+}
+
+
+@pytest.mark.parametrize("kind", KEPT)
+@pytest.mark.parametrize("held", [MANIFEST.digest, OTHER], ids=["this", "another"])
+def test_a_kept_tag_is_known_however_the_registry_says_it(kind: str, held: Digest) -> None:
+    status, error = KEPT[kind]
+    no = Answer(status, body=encoded({"errors": [error]}))
+    head = Answer(200, {"Docker-Content-Digest": str(held), "Content-Type": MANIFEST.media_type})
+    with registry(lambda asked: no if asked.method == "PUT" else head) as (client, repository, _):
+        if held == MANIFEST.digest:
+            assert client.put(repository, "0.1", MANIFEST) == held
+        else:
+            with pytest.raises(RegistryError) as caught:
+                client.put(repository, "0.1", MANIFEST)
+            assert caught.value.code == IMMUTABLE
+
+
 @pytest.mark.parametrize("status", [202, 204, 400, 403, 404])
 def test_anything_but_created_is_an_error(status: int) -> None:
     with registry(lambda _: Answer(status)) as (client, repository, _), pytest.raises(RegistryError):
