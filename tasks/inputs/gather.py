@@ -236,7 +236,9 @@ def _check_jars(image: Image, sources: Sources, found: Mapping[Path, Digested]) 
     """Refuse a file that is called a jar and is not one, as a broken download; no JVM runs what it is copied into."""
     for entry in sources.entries:
         source = entry.source
-        if source is not None and source.suffix == ".jar" and not found[source].digest.startswith("jar-"):
+        if source is None or source.suffix != ".jar":
+            continue
+        if not found[source].digest.startswith("jar-") or found[source].stamp.size == not_a_jar.EMPTY_BYTES:
             with _about(image):
                 raise not_a_jar.refusal(source, "" if entry.path == LAMBDA_JAR else entry.path)
 

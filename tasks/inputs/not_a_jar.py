@@ -9,12 +9,16 @@ from tasks.errors import UnreadableInputError
 _HEAD_BYTES = 1024
 _TAR_AT = 257
 
+EMPTY_BYTES = 22
+"""What a zip archive without entries has: its end record."""
+
 _LFS = b"version https://git-lfs.github.com/spec/"
 _KINDS = (
     (b"<!doctype html", "an HTML page, such as a server gives instead of a file"),
     (b"<html", "an HTML page, such as a server gives instead of a file"),
     (b"<?xml", "an XML document, such as a server gives instead of a file"),
     (b"{", "a JSON document, such as a server gives instead of a file"),
+    (b"pk\5\6", "a zip archive without entries"),
     (b"\x1f\x8b", "compressed by gzip"),
     (b"bzh", "compressed by bzip2"),
     (b"\xfd7zxz", "compressed by xz"),

@@ -164,7 +164,7 @@ def test_the_order_of_entries_of_one_name_moves_the_fingerprint(tree: Tree, one:
     ids=["a link's text", "a link", "an empty directory gone", "another empty directory", "the Dockerfile"],
 )
 def test_a_change_of_anything_else_in_the_context_moves_the_fingerprint(changed: dict[str, object]) -> None:
-    tree = Tree({"run.sh": (b"", True)}, ())
+    tree = Tree({"run.sh": (b"", True)}, (Member("a.class"),))
     assert fingerprint(tree.write()) != fingerprint(replace(tree, **changed).write())  # type: ignore[arg-type]
 
 
@@ -391,6 +391,7 @@ NO_JARS = {
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"),
     "page": (b"\n<!DOCTYPE html><html></html>", "an HTML page"),
     "tar": (tarred(), "a tar archive"),
+    "zip": (archive([]), "a zip archive without entries"),
     "gzip": (gzip.compress(b"x"), "compressed by gzip"),
     "class": (bytes.fromhex("cafebabe00000041"), "a Java class"),
     "text": (b"words", "not a zip archive"),
