@@ -148,8 +148,8 @@ class Exchange(BaseHTTPRequestHandler):
                 return self._ask(path, body, headers or {})
             except (OSError, http.client.HTTPException) as fault:
                 self._drop()
-                # A connection that the server closed meanwhile; a body that passed through is gone.
-                if attempt or fresh or (body is None and self._taken):
+                # A connection that the server closed meanwhile. What was read of the client's body is gone.
+                if attempt or fresh or (body is None and self._taken and self._has_body()):
                     raise BehindError(str(fault)) from fault
         raise BehindError(path)
 
