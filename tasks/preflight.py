@@ -138,9 +138,10 @@ def look(session: Session) -> Faults:
         if isinstance(decision, Blocked | Unknown):
             faults.add(decision.error, image.name)
     with Pool(AT_ONCE + 1) as pool:
-        engine = pool.submit(_engine, session, (*missing, *session.loads))
+        builds = (*missing, *session.loads)
+        engine = pool.submit(_engine, session, builds) if builds or not session.examines else None
         pushable = [(image, pool.submit(_caught, repository.check, session, image)) for image in missing]
-        for error, name in engine.result():
+        for error, name in engine.result() if engine else ():
             faults.add(error, name)
         for image, answer in pushable:
             if (refusal := answer.result()) is not None:
