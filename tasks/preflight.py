@@ -139,11 +139,12 @@ def look(session: Session) -> Faults:
         decision = session.decisions.of(image)
         if isinstance(decision, Blocked | Unknown):
             faults.add(decision.error, image.name)
+    builds = bool(missing or session.loads)
     with Pool(AT_ONCE + 2) as pool:
-        engine = pool.submit(_engine, session, missing)
-        sees = pool.submit(_caught, _sees, session) if missing or session.loads else None
+        engine = pool.submit(_engine, session, missing) if builds or not session.examines else None
+        sees = pool.submit(_caught, _sees, session) if builds else None
         pushable = [(image, pool.submit(_caught, repository.check, session, image)) for image in missing]
-        for error, name in engine.result():
+        for error, name in engine.result() if engine else ():
             faults.add(error, name)
         if sees is not None and (unseen := sees.result()) is not None:
             faults.add(unseen)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from doit.exceptions import InvalidCommand
 
 from tasks import digests_file
-from tasks.commands.options import JSON, Reading, encoded, no_arguments, read, text_option, write
+from tasks.commands.options import JSON, Reading, complain, encoded, no_arguments, read, text_option, write
 from tasks.commands.target import check_sandbox
 from tasks.composition import current
 from tasks.decision import Current, reason, state
@@ -72,7 +70,7 @@ class Digests(Reading):
             faults = faults_as_text({name: f"{state(one)}: {reason(one)}" for name, one in behind.items()})
             unanswered = all(state(one) == "unknown" for one in behind.values())
             next_step = "" if unanswered else "  next: `doit plan` says what is to be pushed, `doit push_all` does it\n"
-            sys.stderr.write(f"{faults}{len(behind)} of {len(decided)} not current, so no digests\n{next_step}")
+            complain(f"{faults}{len(behind)} of {len(decided)} not current, so no digests\n{next_step}")
             return UNANSWERED if unanswered else DIFFERS
         found = digests_file.of(session, session.selected)
         if output:
@@ -89,12 +87,12 @@ class Digests(Reading):
         if json:
             self.say(encoded({"differences": differing, "unanswered": unanswered}))
         else:
-            sys.stderr.write(faults_as_text({**differing, **unanswered}))
+            complain(faults_as_text({**differing, **unanswered}))
             if not differing and not unanswered:
                 self.say(f"{check}: the registry agrees on all {len(written.images)} images\n")
             elif differing:
                 noun = "image differs" if len(differing) == 1 else "images differ"
-                sys.stderr.write(f"{check}: {len(differing)} {noun}\n  next: push again, or write the file again\n")
+                complain(f"{check}: {len(differing)} {noun}\n  next: push again, or write the file again\n")
         if differing:
             return DIFFERS
         return UNANSWERED if unanswered else 0

@@ -6,6 +6,7 @@ import getopt
 import json
 import os
 import signal
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,11 @@ def write(name: str, text: str) -> None:
         files.replace(path, text)
     except OSError as fault:
         raise InvalidCommand(f"{name} cannot be written: {fault.strerror}") from None
+
+
+def complain(text: str) -> None:
+    """Write to standard error what is not the answer that a program reads."""
+    Terminal(sys.stderr, os.environ).write(text)
 
 
 def encoded(value: object) -> str:

@@ -125,7 +125,7 @@ class Run(DoitRun):
         """Bring this checkout's digests.json up to date, whatever became of the run."""
         fault = digests_file.record(session)
         if fault:
-            self.outstream.write(f"  note      digests: {fault}\n")
+            Terminal(self.outstream, os.environ).write(f"  note      digests: {fault}\n")
 
     def _refresh(self, session: Session) -> bool:
         """Lock base images to today's digests, if that was asked for; return whether it was."""
@@ -144,7 +144,8 @@ class Run(DoitRun):
         tasks = [task for task in self.task_list if not task.subtask_of and not task.name.startswith("_")]
         width = max(len(task.name) for task in tasks) + 2
         lines = [f"  {task.name:<{width}}{task.doc}" for task in tasks]
-        self.outstream.write("\n".join(["Name what to run:", *lines, "`doit help` lists the commands.", ""]))
+        said = "\n".join(["Name what to run:", *lines, "`doit help` lists the commands.", ""])
+        Terminal(self.outstream, os.environ).write(said)
         return 0
 
     def _check_names(self) -> None:

@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 
 from tasks.engine.progress import human
+from tasks.invocation import spelled
 from tasks.push import BUILT, CURRENT
 from tasks.report.events import DONE, FAILED, OUTCOMES, Run, Work
 from tasks.report.style import CSS
@@ -48,7 +49,7 @@ def write(path: Path, run: Run, seconds: float) -> None:
         OSError: it could not be written.
     """
     new = path.with_suffix(".new")
-    new.write_text(page(run, seconds), encoding="utf-8", errors="replace")
+    new.write_text(spelled(page(run, seconds)), encoding="utf-8", errors="replace")
     new.replace(path)
 
 

@@ -22,7 +22,7 @@ def without_a_jar(graph: Graph) -> Graph:
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [("push_all", 1), ("plan", 1), ("plan --exit-code", 5), ("preflight", 1), ("status", 0), ("digests", 1)],
+    [("push_all", 1), ("plan", 1), ("plan --exit-code", 5), ("preflight", 1), ("digests", 1)],
 )
 def test_one_image_that_cannot_be_built(graph: Graph, words: str, code: int) -> None:
     with holding_everything() as registry:
@@ -32,9 +32,7 @@ def test_one_image_that_cannot_be_built(graph: Graph, words: str, code: int) -> 
     assert "Traceback" not in done.text
 
 
-@pytest.mark.parametrize(
-    "words", ["push_all", "plan", "plan --exit-code", "preflight", "status", "digests", "why ingest"]
-)
+@pytest.mark.parametrize("words", ["push_all", "plan", "plan --exit-code", "preflight", "digests", "why ingest"])
 def test_everything_is_as_it_should_be(graph: Graph, words: str) -> None:
     with holding_everything() as registry:
         done = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry)).doit(*words.split())

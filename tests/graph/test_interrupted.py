@@ -53,7 +53,7 @@ if name == "the end":
 
 MODULES = [
     "tasks.commands.main", "doit.cmd_base", "doit.cmd_run", "tasks.commands.plan", "tasks.session", "yaml", "dodo",
-    "tasks.report", "tasks.decisions", "urllib3", "tasks.records", "docker.auth", "the end",
+    "tasks.report", "tasks.decisions", "urllib3", "the end",
 ]  # fmt: skip
 
 
