@@ -9,6 +9,7 @@ GetAuthorizationToken: its token opens every registry that the login may use, an
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -130,12 +131,8 @@ class Ecr:
                 code=NOT_OURS,
             )
         with self._faults("CreateRepository", name):
-            client = self._client
-            try:
-                client.create_repository(repositoryName=name, **self._registry)
-            except client.exceptions.RepositoryAlreadyExistsException:
-                return False
-        return True
+            create = functools.partial(self._client.create_repository, repositoryName=name, **self._registry)
+            return _unless(create, "RepositoryAlreadyExistsException") is not None
 
     def tag_mutability(self, names: Iterable[str]) -> dict[str, TagMutability]:
         """Return the settings of those repositories of `names` that exist, in as few calls as can be.
@@ -170,15 +167,13 @@ class Ecr:
         which: dict[str, Any] = {"imageIds": [{"imageDigest": str(digest)}]} if digest else {"maxResults": A_PAGE}
         found: list[Stored] = []
         with self._faults("DescribeImages", str(repository)):
-            client = self._client
-            unknown = (client.exceptions.ImageNotFoundException, client.exceptions.RepositoryNotFoundException)
+            describe = functools.partial(self._client.describe_images, repositoryName=repository.path, **self._registry)
             while True:
-                try:
-                    answer = client.describe_images(repositoryName=repository.path, **which, **self._registry)
-                except unknown:
-                    return found
-                found += parse_images(answer)
-                if not answer.get("nextToken"):
+                answer = _unless(
+                    functools.partial(describe, **which), "ImageNotFoundException", "RepositoryNotFoundException"
+                )
+                found += parse_images(answer or {})
+                if not answer or not answer.get("nextToken"):
                     return found
                 which["nextToken"] = answer["nextToken"]
 
@@ -190,24 +185,21 @@ class Ecr:
             RegistryError: it cannot be read.
         """
         with self._faults("GetLifecyclePolicy", str(repository)):
-            client = self._client
-            none = (client.exceptions.LifecyclePolicyNotFoundException, client.exceptions.RepositoryNotFoundException)
-            try:
-                answer = client.get_lifecycle_policy(repositoryName=repository.path, **self._registry)
-            except none:
-                return ""
-        return str(answer.get("lifecyclePolicyText", ""))
+            get = functools.partial(self._client.get_lifecycle_policy, repositoryName=repository.path, **self._registry)
+            answer = _unless(get, "LifecyclePolicyNotFoundException", "RepositoryNotFoundException")
+        return str(answer.get("lifecyclePolicyText", "")) if answer else ""
 
     def _describe(self, names: Sequence[str]) -> dict[str, TagMutability]:
         with self._faults("DescribeRepositories", ", ".join(names)):
-            client = self._client
-            try:
-                answer = client.describe_repositories(repositoryNames=list(names), **self._registry)
-            except client.exceptions.RepositoryNotFoundException:
-                # One that is missing fails the call for all, so halves are asked until it stands alone.
-                half = len(names) // 2
-                return self._describe(names[:half]) | self._describe(names[half:]) if half else {}
-        return parse_tag_mutability(answer)
+            describe = functools.partial(
+                self._client.describe_repositories, repositoryNames=list(names), **self._registry
+            )
+            answer = _unless(describe, "RepositoryNotFoundException")
+        if answer is not None:
+            return parse_tag_mutability(answer)
+        # One that is missing fails the call for all, so halves are asked until it stands alone.
+        half = len(names) // 2
+        return self._describe(names[:half]) | self._describe(names[half:]) if half else {}
 
     @property
     def _client(self) -> Any:
@@ -230,3 +222,19 @@ class Ecr:
             raise failed(what, fault) from None
         except UNREADABLE as fault:
             raise unreadable(what, fault) from None
+
+
+def _unless(call: Callable[[], Mapping[str, Any]], *codes: str) -> Mapping[str, Any] | None:
+    """Return AWS's answer to a call; None where that is an error of one of these codes.
+
+    By the code, because botocore makes a client's own exception classes at their first use and without a lock: two
+    threads that meet there get two sets of them (botocore's errorfactory.py).
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415  # As above.
+
+    try:
+        return call()
+    except ClientError as fault:
+        if fault.response.get("Error", {}).get("Code") in codes:
+            return None
+        raise
