@@ -67,6 +67,9 @@ _SHAPES = (
 """What a secret looks like whose value is not known here, as it came from a server or from another program: what a text
 has to hold for the pattern to be worth looking for, the pattern, and what takes its place."""
 
+_ACCOUNT = re.compile(r"[0-9]{12}")
+"""An AWS account, which LocalStack takes for an access key; names of registries hold it."""
+
 _PATH = re.compile(r"(~|\.{0,2})/[\w./@~-]+")
 """A path: many others begin as it does."""
 
@@ -81,7 +84,7 @@ def keep(*secrets: str) -> None:
     for secret in secrets:
         for line in (secret, *secret.splitlines()):
             for spelled in _spellings(line.strip()):
-                if len(spelled) >= _SHORTEST:
+                if len(spelled) >= _SHORTEST and not _ACCOUNT.fullmatch(spelled):
                     whole = len(spelled) < _LONG or _PATH.fullmatch(spelled)
                     _known[spelled] = len(spelled) if whole else _BEGINNING
 

@@ -87,6 +87,7 @@ def test_a_proxys_login_is_not_shown_in_base64() -> None:
         ("EMAIL", "somebody@example.com"),
         ("BASE_IMAGE", "library/debian:12@sha256:0123456789abcdef"),
         ("REGISTRY_PASSWORD", "sleeper"),
+        ("AWS_ACCESS_KEY_ID", "123456789012"),
         ("PATH", "/usr/bin"),
     ],
 )
