@@ -87,10 +87,12 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 def is_not_needed(session: Session) -> bool:
     """Whether nothing is to be built, and the registry said so; never where it is all that was asked for."""
-    if session.examines:
-        return False
+    return not session.examines and not _may_build(session)
+
+
+def _may_build(session: Session) -> bool:
     decisions = (session.decisions.of(image) for image in session.pushes)
-    return not session.loads and not any(isinstance(decision, Missing | Unknown) for decision in decisions)
+    return bool(session.loads) or any(isinstance(decision, Missing | Unknown) for decision in decisions)
 
 
 def preflight(session: Session) -> dict[str, Any]:
@@ -138,8 +140,7 @@ def look(session: Session) -> Faults:
         if isinstance(decision, Blocked | Unknown):
             faults.add(decision.error, image.name)
     with Pool(AT_ONCE + 1) as pool:
-        builds = (*missing, *session.loads)
-        engine = pool.submit(_engine, session, builds) if builds or not session.examines else None
+        engine = pool.submit(_engine, session, (*missing, *session.loads)) if _may_build(session) else None
         pushable = [(image, pool.submit(_caught, repository.check, session, image)) for image in missing]
         for error, name in engine.result() if engine else ():
             faults.add(error, name)
