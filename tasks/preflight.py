@@ -89,10 +89,12 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 def is_not_needed(session: Session) -> bool:
     """Whether nothing is to be built, and the registry said so; never where it is all that was asked for."""
-    if session.examines:
-        return False
+    return not session.examines and not _may_build(session)
+
+
+def _may_build(session: Session) -> bool:
     decisions = (session.decisions.of(image) for image in session.pushes)
-    return not session.loads and not any(isinstance(decision, Missing | Unknown) for decision in decisions)
+    return bool(session.loads) or any(isinstance(decision, Missing | Unknown) for decision in decisions)
 
 
 def preflight(session: Session) -> dict[str, Any]:
@@ -139,10 +141,9 @@ def look(session: Session) -> Faults:
         decision = session.decisions.of(image)
         if isinstance(decision, Blocked | Unknown):
             faults.add(decision.error, image.name)
-    builds = bool(missing or session.loads)
     with Pool(AT_ONCE + 2) as pool:
-        engine = pool.submit(_engine, session, missing) if builds or not session.examines else None
-        sees = pool.submit(_caught, _sees, session) if builds else None
+        engine = pool.submit(_engine, session, missing) if _may_build(session) else None
+        sees = pool.submit(_caught, _sees, session) if missing or session.loads else None
         pushable = [(image, pool.submit(_caught, repository.check, session, image)) for image in missing]
         for error, name in engine.result() if engine else ():
             faults.add(error, name)

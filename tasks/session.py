@@ -248,14 +248,7 @@ class Session:
     def ask(
         self, pushes: Iterable[Image], loads: Iterable[Image], *, boots: bool = False, examines: bool = False
     ) -> None:
-        """Say which images this run pushes and which it loads into the engine.
-
-        Args:
-            pushes: the images that it pushes.
-            loads: those that it loads.
-            boots: whether the builder was named.
-            examines: whether the preflight was named, and no image is pushed or loaded.
-        """
+        """Say which images this run pushes and loads, whether the builder was named, and whether it only examines."""
         self._asked = tuple(pushes), tuple(loads)
         self.boots, self.examines = boots, examines
 

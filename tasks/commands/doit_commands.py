@@ -20,6 +20,7 @@ from tasks.composition import current
 from tasks.configuration.suggest import did_you_mean
 from tasks.decision import Blocked, Missing, Retag, Unknown
 from tasks.errors import quoted
+from tasks.ledger import read_only
 from tasks.terminal import Terminal
 
 
@@ -133,6 +134,7 @@ class Help(Interruptible):
         elif args[0] in self._commands:
             self._say(usage.of_command(self._commands.get_plugin(args[0])(**self._made_with)))
         else:
+            read_only()
             return super().execute(params, args)
         return 0
 

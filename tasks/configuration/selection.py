@@ -61,7 +61,8 @@ def _matching(patterns: Sequence[str], names: Sequence[str], origin: str, faults
         if not matches:
             glob = any(sign in pattern for sign in "*?[")
             verb = "matches" if glob else "is called"
-            suggestion = did_you_mean_pattern(pattern, names) if glob else did_you_mean(pattern, names)
+            suggestion = did_you_mean(pattern.strip("*?"), names)
+            suggestion = suggestion or (did_you_mean_pattern(pattern, names) if glob else "")
             faults.append(f"IMAGES ({origin}): no image {verb} {quoted(pattern)}{suggestion}")
         chosen |= matches
     return chosen

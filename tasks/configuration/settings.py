@@ -139,9 +139,9 @@ class Settings:
             )
         if directory.is_dir():
             return SettingsError(
-                f"SCRIPTS_DIR is {directory} ({origin}), which is not Sleeper's scripts directory: it has no directory "
-                "`docker`",
-                "set SCRIPTS_DIR to the directory `scripts` of a Sleeper that was built",
+                f"SCRIPTS_DIR is {directory} ({origin}), which is not Sleeper's scripts directory: "
+                f"{directory / 'docker'} is not there",
+                "run Sleeper's Maven build, or set SCRIPTS_DIR to the scripts of a Sleeper that was built",
             )
         return SettingsError(
             f"the scripts directory {directory} is not there (SCRIPTS_DIR: {origin})",
@@ -181,11 +181,13 @@ class Settings:
         Args:
             inputs: whether SCRIPTS_DIR is needed, too.
         """
-        faults = [
-            *_faults(self.require_repository_prefix, self.require_registry),
-            # Without its directory version.txt is missing for the same reason.
-            *((inputs and _faults(self.require_scripts_dir)) or _faults(self.require_version)),
-        ]
+        faults = _faults(self.require_repository_prefix, self.require_registry)
+        misplaced = _faults(self.require_scripts_dir) if inputs else []
+        faults += misplaced
+        if (
+            not misplaced or not self.scripts_dir.is_dir()
+        ):  # In a wrong directory version.txt is missing for that reason.
+            faults += _faults(self.require_version)
         if len(faults) == 1:
             raise SettingsError(faults[0].message, f"{faults[0].next_step}\n  {_SANDBOX}")
         if faults:

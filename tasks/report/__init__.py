@@ -14,7 +14,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -43,13 +42,11 @@ from tasks.report.events import (
     Work,
 )
 from tasks.report.jsonl import JsonLines
+from tasks.report.outcome import UNMET, exit_code
 from tasks.report.plain import Plain
 from tasks.secrets import safe
 from tasks.session import Session
 from tasks.terminal import Terminal
-
-_UNMET, _FAILED = "UnmetDependency", "TaskFailed"
-"""What doit calls a task that cannot begin because another one failed, and one that failed with an error of ours."""
 
 
 class Display(Protocol):
@@ -143,10 +140,9 @@ class Reporter:
         """A task has failed, or cannot begin because another one has."""
         verb, image = _about(task)
         self._failures.append((fail.get_name(), bool(image)))
-        if fail.get_name() != _UNMET:
-            self._ended(
-                task, FAILED, {}, error=fail.get_msg(), alike=isinstance(getattr(fail, "error", None), EngineGoneError)
-            )
+        if fail.get_name() != UNMET:
+            gone = isinstance(getattr(fail, "error", None), EngineGoneError)
+            self._ended(task, FAILED, {}, error=fail.get_msg(), alike=gone)
         elif verb in IMAGE_VERBS:  # Its cause has been shown.
             reason = f"needs {', '.join(sorted(fail.get_msg().split()))}"
             self._happened(Ended(self._now(), task.name, verb, image, NOT_RUN, reason=reason))
@@ -288,21 +284,6 @@ class JsonLinesReporter(Reporter):
     def display(terminal: Terminal) -> Display:
         """Return JSON."""
         return JsonLines(terminal)
-
-
-def exit_code(failures: Sequence[tuple[str, bool]]) -> int:
-    """Return what a run ends with, as docs/reliability.md has it; doit's own has 2 for every task that others need.
-
-    Args:
-        failures: of each task that failed, what doit calls the failure, and whether the task is about one image.
-    """
-    own = [failure for failure in failures if failure[0] != _UNMET]
-    if not own:
-        return 2 if failures else 0  # What was needed was passed over, because doit was told so.
-    shared = any(not of_image for _, of_image in own)
-    needed = any(name == _UNMET and of_image for name, of_image in failures)
-    bug = any(name != _FAILED for name, _ in own)
-    return 2 if bug or (shared and needed) else 1
 
 
 def _about(task: Any) -> tuple[str, str]:

@@ -27,7 +27,7 @@ def test_push_all_without_settings_says_in_one_screen_what_to_set(graph: Graph) 
     done = graph.doit("push_all")
     assert done.code == 3
     assert "INSTANCE_ID is not set" in done.err
-    assert "./doitw sandbox push_all" in done.err
+    assert "doit sandbox push_all" in done.err
     assert "Traceback" not in done.text
     assert len(done.text.splitlines()) < SCREEN
 

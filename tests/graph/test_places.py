@@ -13,7 +13,7 @@ from tests.graph.registry import holding_everything
 pytestmark = pytest.mark.graph
 
 READING = [
-    "plan", "list", "list --all --status", "settings", "graph", "graph --plan", "status", "why ingest", "docs",
+    "plan", "list", "list --all --status", "settings", "graph", "graph --plan", "why ingest", "docs",
     "digests", "dumpdb", "info push:ingest", "help push_all",
 ]  # fmt: skip
 

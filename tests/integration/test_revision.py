@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks.reference import Registry, Repository
+from tests.integration.drivers import Driver
 from tests.integration.images import read
 from tests.integration.project import Project
 
@@ -33,24 +35,21 @@ COPY other /other
 """
 
 
+@dataclass(frozen=True)
+class Described(Project):
+    """A project whose catalogue may describe a builder."""
+
+    builder: str = ""
+
+
 @pytest.fixture
-def project(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> Project:
+def project(sandbox: Sandbox, engine: Engine, driver: Driver, tmp_path: Path) -> Described:
     """A project of one image, which fetches another text each time that its RUN runs."""
     busybox = shutil.which("busybox")
     if busybox is None:
         pytest.skip("busybox is not installed (Debian: busybox-static)")
-    made = Project(
-        tmp_path,
-        sandbox,
-        engine,
-        f"revision-{next(_instances)}",
-        {
-            "CATALOGUE": str(tmp_path / "catalogue.yaml"),
-            "VERSION": "1",
-            "BUILDER_DRIVER": "docker",
-            "BUILDER": "default",
-        },
-    )
+    variables = {**driver.variables, "CATALOGUE": str(tmp_path / "catalogue.yaml"), "VERSION": "1"}
+    made = Described(tmp_path, sandbox, engine, f"revision-{next(_instances)}", variables, builder_of(driver))
     directory = made.scripts / "docker" / "fetched"
     directory.mkdir(parents=True)
     shutil.copy(busybox, directory)
@@ -62,8 +61,15 @@ def project(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> Project:
     return made
 
 
-def catalogue(project: Project, keys: str = "") -> None:
-    (project.root / "catalogue.yaml").write_text(CATALOGUE % keys)
+def builder_of(driver: Driver) -> str:
+    """Return the line by which a driver's catalogue describes its builder; nothing where variables do."""
+    path = driver.variables.get("CATALOGUE")
+    lines = [] if path is None else Path(path).read_text().splitlines()
+    return "".join(f"{line}\n" for line in lines if line.startswith("builder:"))
+
+
+def catalogue(project: Described, keys: str = "") -> None:
+    (project.root / "catalogue.yaml").write_text(project.builder + CATALOGUE % keys)
 
 
 def fetched(project: Project) -> bytes:
@@ -74,33 +80,33 @@ def fetched(project: Project) -> bytes:
     return held.files["/fetched"]
 
 
-def test_another_revision_runs_what_fetches_anew(project: Project) -> None:
+def test_another_revision_runs_what_fetches_anew(project: Described) -> None:
     first = fetched(project)
     catalogue(project, ", revision: 2")
     assert fetched(project) != first
 
 
-def test_a_revision_fetches_once_for_all_later_changes(project: Project) -> None:
+def test_a_revision_fetches_once_for_all_later_changes(project: Described) -> None:
     catalogue(project, ", revision: 2")
     first = fetched(project)
     (project.scripts / "docker" / "fetched" / "other").write_text("edited")
     assert fetched(project) == first
 
 
-def test_a_new_revision_fetches_anew_though_a_file_changed_with_it(project: Project) -> None:
+def test_a_new_revision_fetches_anew_though_a_file_changed_with_it(project: Described) -> None:
     first = fetched(project)
     (project.scripts / "docker" / "fetched" / "other").write_text("edited")
     catalogue(project, ", revision: 2")
     assert fetched(project) != first
 
 
-def test_another_proxy_fetches_anew(project: Project) -> None:
+def test_another_proxy_fetches_anew(project: Described) -> None:
     first = fetched(project)
     catalogue(project, ", build_args: {HTTP_PROXY: 'http://127.0.0.1:9'}")
     assert fetched(project) != first
 
 
-def test_another_instance_takes_what_is_cached(project: Project, tmp_path: Path) -> None:
+def test_another_instance_takes_what_is_cached(project: Described, tmp_path: Path) -> None:
     catalogue(project, ", revision: 2")
     first = fetched(project)
     other = Project(tmp_path, project.sandbox, project.engine, f"{project.instance}-other", project.variables)
