@@ -26,8 +26,11 @@ from tasks.engine import buildx
 from tasks.errors import BuildError
 from tasks.reference import Digest
 
+_SOLVE = r"(?:failed to build: )?failed to solve: "
+"""What comes before BuildKit's words; `failed to build` is newer buildx's (seen with 0.29, not with 0.13)."""
+
 # What BuildKit says of a push, and what buildx says when it asks the engine's own driver for the digest after one.
-_PUSH = re.compile(r"^ERROR: (?:failed to solve: failed to push |Error response from daemon: )")
+_PUSH = re.compile(rf"^ERROR: (?:{_SOLVE}failed to push |(?:failed to build: )?Error response from daemon: )")
 
 _BUSY = re.compile(
     r": (?:429|500|502|503|504) [A-Z]|unexpected HTTP status: (?:429|5\d\d)|toomanyrequests"
@@ -47,7 +50,7 @@ _KEPT_TAG = re.compile(r"[:/]building[^\s:]*: .*(?:: |\bstatus:? )(?:400|403|405
 _LATER = "the registry is busy or out of reach: run again in a while; what was pushed is kept"
 
 
-_LOST = re.compile(r"^ERROR: failed to solve: .*\bsnapshot [0-9a-z]+ does not exist: not found$")
+_LOST = re.compile(rf"^ERROR: {_SOLVE}.*\bsnapshot [0-9a-z]+ does not exist: not found$")
 _UNCACHED = "built without BuildKit's cache, a part of which was lost"
 
 

@@ -66,6 +66,20 @@ def test_the_last_error_tells_whether_a_build_is_worth_another_attempt(said: str
     assert cause(said) is expected
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        *((s, Cause.BUSY) for s in BUSY),
+        *((s, Cause.LOGIN) for s in LOGIN),
+        *((s, Cause.CACHE) for s in CACHE),
+        *((s, None) for s in NEITHER),
+    ],
+)
+def test_newer_buildxs_words_mean_the_same(said: str, expected: Cause | None) -> None:
+    """As buildx 0.29 begins its last line."""
+    assert cause(said.replace("ERROR: ", "ERROR: failed to build: ")) is expected
+
+
 class Builds:
     """Fails with these last lines, one after another, then succeeds."""
 
