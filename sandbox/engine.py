@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import packages, private
-from sandbox.layout import BUILDER, BUILDER_DRIVER, BUILDER_OPTIONS, Sandbox
+from sandbox.layout import BUILDER_DRIVER, BUILDER_OPTIONS, Sandbox
 from sandbox.packages import Tell
 from sandbox.private import answers
 from tasks import files, run
+from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.errors import CommandError, EngineError
 
 ASK_SECONDS = 20.0
@@ -146,7 +147,7 @@ def _asked(variables: Mapping[str, str], *words: str) -> str | None:
 
 def _boots(sandbox: Sandbox, host: str) -> bool:
     """Return whether a docker-container builder boots on the user's engine. The one that shows it is removed again."""
-    create = ["docker", "buildx", "create", "--name", BUILDER, "--driver", BUILDER_DRIVER, "--bootstrap"]
+    create = ["docker", "buildx", "create", "--name", sandbox.builder, "--driver", BUILDER_DRIVER, "--bootstrap"]
     for name, value in BUILDER_OPTIONS:
         create += ["--driver-opt", f"{name}={value}"]
     surroundings = {**os.environ, **_environment(sandbox, host)}
@@ -155,17 +156,17 @@ def _boots(sandbox: Sandbox, host: str) -> bool:
     except CommandError:
         booted = False
     # A run creates its own: only of that it knows how it was created.
-    run.run(["docker", "buildx", "rm", "--force", BUILDER], environment=surroundings)
+    run.run(["docker", "buildx", "rm", "--force", sandbox.builder], environment=surroundings)
     return booted
 
 
 def _remove_builder(sandbox: Sandbox) -> None:
     found = reachable(sandbox)
     # Where buildx keeps what it knows of a builder. On an engine that is gone, the builder is gone, too.
-    if found is None or not (sandbox.directory / "buildx" / "instances" / BUILDER).exists():
+    if found is None or not (sandbox.directory / "buildx" / "instances" / sandbox.builder).exists():
         return
     run.check(
-        ["docker", "buildx", "rm", "--force", BUILDER],
+        ["docker", "buildx", "rm", "--force", sandbox.builder],
         environment={**os.environ, **found.environment},
         timeout=ASK_SECONDS,
         next_step="remove it yourself: docker buildx ls",
@@ -180,7 +181,9 @@ def _record_path(sandbox: Sandbox) -> Path:
 
 
 def _choice(variables: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(variables.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"))
+    """Return what chooses the user's engine: three variables, and the current context (`docker context use`)."""
+    current = read_config(user_config_directory(variables) / "config.json").get("currentContext", "")
+    return (*(variables.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")), str(current))
 
 
 def _is_chosen(found: Engine) -> bool:

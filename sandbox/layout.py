@@ -19,7 +19,6 @@ ACCOUNT = "123456789012"
 
 REGION = "eu-west-2"
 VERSION = "0.1.0-sandbox"
-BUILDER = "sleeper-sandbox"
 BUILDER_DRIVER = "docker-container"
 BUILDER_OPTIONS = (("network", "host"),)
 """A docker-container builder reaches a registry on the host's loopback only from the host's network."""
@@ -92,6 +91,11 @@ class Sandbox:
         return f"sandbox{_digest(self.directory)[:8]}"
 
     @property
+    def builder(self) -> str:
+        """The buildx builder. Its container has this name too, and two checkouts may share the user's engine."""
+        return f"sleeper-sandbox-{_digest(self.directory)[:8]}"
+
+    @property
     def registry_container(self) -> str:
         """The registry's container, where it is one."""
         return f"sleeper-sandbox-registry-{_digest(self.directory)[:8]}"
@@ -121,7 +125,7 @@ class Sandbox:
             "REGISTRY": "ecr",
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "VERSION": self.version,
-            "BUILDER": BUILDER,
+            "BUILDER": self.builder,
             "BUILDER_DRIVER": BUILDER_DRIVER,
         }
         if driver.lower() in {"", BUILDER_DRIVER}:

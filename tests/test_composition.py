@@ -56,12 +56,10 @@ def test_the_sandboxs_builder_reaches_a_registry_on_loopback_whatever_builder_is
     monkeypatch.setenv("BUILDER", "corp")
     monkeypatch.setenv("BUILDER_DRIVER", "kubernetes")
     monkeypatch.setenv("BUILDER_OPTIONS", "namespace=buildkit")
-    builder = compose({"target": "sandbox"}).builder
-    assert (builder.name, builder.driver, builder.options) == (
-        "sleeper-sandbox",
-        "docker-container",
-        (("network", "host"),),
-    )
+    session = compose({"target": "sandbox"})
+    builder = session.builder
+    assert (builder.name, builder.driver) == (session.sandbox.builder, "docker-container")
+    assert builder.options == (("network", "host"),)
 
 
 @pytest.mark.parametrize("name", ["builder_driver", "BUILDER_DRIVER"])

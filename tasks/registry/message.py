@@ -68,6 +68,15 @@ class Response:
     asked: str
 
 
+_NEXT_STEPS = {
+    401: "log in again: docker login, or AWS credentials that have not expired",
+    403: "give these credentials the permission that the registry's answer names, to pull and to push",
+    404: "see whether DOCKER_REGISTRY is a registry's address, and whether the repository exists",
+}
+_OF_THE_LOGIN = frozenset({"DENIED", "UNAUTHORIZED"})
+_PATH = re.compile(r"/v2/(\S+?)/(?:manifests|blobs|referrers|tags)/")
+
+
 def refused(response: Response, next_step: str = "") -> RegistryError:
     """Return the error for an answer that is not what was asked for.
 
@@ -88,7 +97,7 @@ def refused(response: Response, next_step: str = "") -> RegistryError:
     kind = CredentialsError if response.status == 401 else RegistryError  # noqa: PLR2004  # HTTP's "unauthorized".
     return kind(
         message,
-        next_step or _next_step(response.status, code),
+        next_step or _next_step(response, code),
         status=response.status,
         code=code,
         temporary=response.status in TEMPORARY,
@@ -166,17 +175,13 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{hours:g} h"  # noqa: PLR2004  # As above.
 
 
-def _next_step(status: int, code: str) -> str:
-    if status in TEMPORARY:
+def _next_step(response: Response, code: str) -> str:
+    if response.status in TEMPORARY:
         return ITS_OWN_FAULT
     if code == "NAME_UNKNOWN":
-        return "create the repository: run the task repository:<image>"
-    match status:
-        case 401:
-            return "log in again: docker login, or AWS credentials that have not expired"
-        case 403:
-            return "give these credentials the permission that the registry's answer names, to pull and to push"
-        case 404:
-            return "see whether DOCKER_REGISTRY is a registry's address, and whether the repository exists"
-        case _:
-            return LOOK_AT_THE_HOST
+        path = _PATH.search(response.asked)
+        name = path[1] if path else "<name>"
+        return f"create the repository: aws ecr create-repository --repository-name {name}; elsewhere, in the registry"
+    # ECR answers 400 to a password that is not one of its tokens.
+    status = 401 if response.status == 400 and code in _OF_THE_LOGIN else response.status  # noqa: PLR2004  # As said.
+    return _NEXT_STEPS.get(status, LOOK_AT_THE_HOST)

@@ -19,6 +19,7 @@ from tasks import run
 from tasks.configuration import catalogue, platforms
 from tasks.reference import Registry, Repository
 from tests.integration import images
+from tests.integration.drivers import Drivers
 from tests.integration.plain import registry_of_its_own
 from tests.integration.project import CHECKOUT, Project
 
@@ -195,13 +196,17 @@ def test_clean_removes_what_is_here_and_nothing_in_the_registry(project: Project
     assert project.push_all(SOME).counts == (0, 0)
 
 
-def test_clean_builder_removes_the_builder_and_nothing_in_the_registry(project: Project) -> None:
-    project.push_all(SOME)
+def test_clean_builder_removes_the_builder_and_nothing_in_the_registry(project: Project, drivers: Drivers) -> None:
+    own = {"BUILDER": "cleaned", "BUILDER_DRIVER": "docker-container"}
+    options = {"BUILDER_OPTIONS": f"image={drivers.image()},network=host"}
+    project = replace(project, variables={**project.variables, **own, **options})
+    inspect = ["docker", "buildx", "inspect", "cleaned"]
+    project.push_all("images=ingest")
+    assert run.run(inspect, environment=project.environment()).code == 0
     done = project.run("clean", "builder")
     assert done.code == 0, done.output
     assert done.after == done.before
-    inspected = run.run(["docker", "buildx", "inspect", "sleeper"], environment=project.environment())
-    assert inspected.code != 0
+    assert run.run(inspect, environment=project.environment()).code != 0
 
 
 def test_clean_waits_for_a_run_that_goes_on(project: Project) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from sandbox import servers
 from sandbox.engine import Engine
-from sandbox.layout import BUILDER, Sandbox
+from sandbox.layout import Sandbox
 from tasks import run
 from tests.integration.conftest import new_sandbox
 from tests.integration.drivers import CONTAINER, REMOTE, STABLE, Drivers
@@ -98,7 +98,7 @@ def test_the_first_command_works_with_another_driver(user: User) -> None:
     first = user.doitw("sandbox", "push_all", *user.words)
     assert f"{user.count} images: {user.count} built" in first
     assert "cannot boot" not in first
-    assert (BUILDER in user.containers) == (user.driver == CONTAINER)
+    assert (user.box.builder in user.containers) == (user.driver == CONTAINER)
     assert f"{user.count} images: {user.count} current" in user.doitw("sandbox", "push_all", *user.words)
     user.doitw("sandbox:stop")
-    assert BUILDER not in user.containers
+    assert user.box.builder not in user.containers

@@ -74,9 +74,15 @@ def test_a_redirect_says_where_to_without_what_opens_it() -> None:
     assert "DOCKER_REGISTRY" in error.next_step
 
 
-def test_a_missing_repository_names_the_task_that_makes_it() -> None:
-    error = refused(answer(404, b'{"errors": [{"code": "NAME_UNKNOWN", "message": "no"}]}'))
-    assert "repository:<image>" in error.next_step
+def test_a_missing_repository_is_named_with_what_makes_it() -> None:
+    body = b'{"errors": [{"code": "NAME_UNKNOWN", "message": "no"}]}'
+    error = refused(Response(404, {}, body, "POST https://registry.example/v2/mine/ingest/blobs/uploads/"))
+    assert "aws ecr create-repository --repository-name mine/ingest;" in error.next_step
+
+
+def test_a_login_that_ecr_cannot_read_is_answered_by_another_login() -> None:
+    body = b'{"errors": [{"code": "DENIED", "message": "Your Authorization Token is invalid."}]}'
+    assert "docker login" in refused(answer(400, body)).next_step
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, CredentialsError), (403, RegistryError), (503, RegistryError)])
