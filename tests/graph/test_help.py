@@ -61,7 +61,7 @@ def test_the_version_is_that_of_the_project(graph: Graph) -> None:
         ("push_all --nope", "run: option --nope not recognized"),
         ("--reportr plain push_all", "run: option --reportr not recognized; did you mean '--reporter'?"),
         ("plan --jsn", "plan: option --jsn not recognized; did you mean '--json'?"),
-        ("clean --dry", "clean: option --dry not recognized; did you mean '--dry-run'?"),
+        ("clean --dri-run", "clean: option --dri-run not recognized; did you mean '--dry-run'?"),
         ("help push_al", "there is no task or command 'push_al'; did you mean 'push_all'?"),
         ("plna", "there is no task or command 'plna'; did you mean 'plan'?"),
         ("push:*lamda", "no task matches 'push:*lamda'; did you mean 'push:*lambda'?"),
