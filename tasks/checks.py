@@ -18,6 +18,14 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 _LINTERS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 
+_FAULTS = "tests/faults"
+_WHOLE_SUITE = (
+    ["--numprocesses=auto", "--dist=loadfile", "--durations=10", f"--ignore={_FAULTS}"],
+    # One at a time: they kill at moments, fill disks and read every process of the machine.
+    ["--durations=10", _FAULTS],
+)
+"""What pytest is told for all tests. Each file's tests share what they made, so one process has them all."""
+
 
 def tasks() -> Iterator[dict[str, Any]]:
     """Yield the tasks `test` and `lint`; what follows `doit test --`, or `./doitw test`, goes to pytest."""
@@ -44,12 +52,12 @@ def _test(arguments: list[str]) -> Any:
 
 
 def test(arguments: list[str]) -> None:
-    """Run pytest with these arguments.
+    """Run pytest with these arguments; without any, the whole suite.
 
     Raises:
         CommandError: a test failed, or none ran.
     """
-    _all([_module("pytest", *arguments)])
+    _all([_module("pytest", *words) for words in ([arguments] if arguments else _WHOLE_SUITE)])
 
 
 def lint() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from sandbox import servers
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox, defaults
 from sandbox.loopback import taken
-from tasks import run
+from tasks import lock, run
 from tasks.configuration import catalogue
 from tasks.errors import CommandError, EngineError
 from tests.integration.drivers import NAMES as DRIVER_NAMES
@@ -110,7 +111,9 @@ def new_sandbox() -> Sandbox:
 def start(box: Sandbox) -> Engine:
     """Start a sandbox with all of Sleeper's images; without an engine that is a failure in CI, and else a skip."""
     try:
-        return servers.start(box, catalogue.load(CATALOGUE).images)
+        # Tests run in several processes, and one of them installs what all need.
+        with lock.held(Path(tempfile.gettempdir()) / f"sleeper-images-tests-{os.getuid()}.lock", math.inf):
+            return servers.start(box, catalogue.load(CATALOGUE).images)
     except EngineError as error:
         if os.environ.get("CI") == "true":
             raise
