@@ -35,7 +35,8 @@ case "$1 $2" in
     "info "*) echo '[["driver-type","io.containerd.snapshotter.v1"]]' ;;
     "context show") grep -so sleeper-images-sees "$DOCKER_CONFIG/config.json" || echo default ;;
     "buildx inspect")
-        case "$3" in default) echo 'Driver: docker' ;; *) echo "cannot reach https://me:{short}@proxy.example" >&2; exit 1 ;; esac ;;
+        [ "$3" = default ] && echo 'Driver: docker' && exit
+        echo "cannot reach https://me:{short}@proxy.example" >&2; exit 1 ;;
     "buildx build")
         echo '#7 pushing layers'
         echo {host} | docker-credential-sleeper-images get
