@@ -102,7 +102,7 @@ def _check_state_dir(found: settings.Settings) -> None:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
-            return  # Whoever writes there will see, and say so.
+            return  # What writes there later meets the same fault and reports it.
         if not stat.S_ISDIR(kind):
             below = "" if path == found.state_dir else f" below {path},"
             raise SettingsError(

@@ -27,7 +27,7 @@ _SHORTEST = 8
 """A shorter value is not looked for: it would be found inside ordinary words."""
 
 _LONG = 24
-"""From this length on a value is also known by its beginning, as whoever quotes it may cut it off."""
+"""From this length on a value is also known by its beginning, because a text that quotes it may cut it off."""
 
 _BEGINNING = 20
 """How much of a long value has to be there."""

@@ -1,4 +1,4 @@
-"""A build that is worth another attempt, told from one that has to be mended.
+"""A build that is worth another attempt, told from one that somebody has to fix.
 
 Either the registry did not take its push, or BuildKit has lost a part of its cache.
 

@@ -74,27 +74,6 @@ _IN_OUR_WORDS = {
     "ResponseParserError": "its answer cannot be read",
     "UnicodeDecodeError": "it is not text in UTF-8",
 }
-_PUSH_DENIED = re.compile(r"(HEAD|POST|PATCH|PUT) request to \S+/(manifests|blobs/uploads|blobs)/\S*: 403")
-_PUSH_RIGHTS = {
-    "HEAD blobs": "ecr:BatchCheckLayerAvailability",
-    "HEAD manifests": "ecr:BatchGetImage",
-    "POST blobs/uploads": "ecr:InitiateLayerUpload",
-    "PATCH blobs/uploads": "ecr:UploadLayerPart",
-    "PUT blobs/uploads": "ecr:UploadLayerPart and ecr:CompleteLayerUpload",
-    "PUT manifests": "ecr:PutImage",
-}
-"""Which rights let a request of a push in ("IAM permissions for pushing an image" in the Amazon ECR user guide)."""
-
-
-def push_denied(said: str) -> str:
-    """Return the next step where BuildKit says that ECR denied a push, and not why; else nothing.
-
-    Args:
-        said: BuildKit's line.
-    """
-    found = _PUSH_DENIED.search(said)
-    rights = _PUSH_RIGHTS.get(f"{found[1]} {found[2]}") if found else None
-    return f"allow {rights} to this AWS login, or use another (AWS_PROFILE); docs/aws-policy.md" if rights else ""
 
 
 _PUSH_DENIED = re.compile(r"(HEAD|POST|PATCH|PUT) request to \S+/(manifests|blobs/uploads|blobs)/\S*: 403")
