@@ -96,8 +96,7 @@ def _push(session: Session, image: Image) -> tuple[Digest, str]:
         return _run(session, image, tag)
     except BuildError as error:
         if tag != buildx.BUILDING or not retry.refuses_tag(error.said):
-            next_step = if_denied(session, image, error.said) or error.next_step
-            raise BuildError(error.message, next_step, said=error.said) from None
+            raise
     # Only ECR says beforehand that tags cannot move. All of this run's images are in one registry.
     session.keeps_building.update(session.repository(one) for one in session.pushes)
     return _run(session, image, _building(session, image))
@@ -124,6 +123,7 @@ def _run(session: Session, image: Image, building: str) -> tuple[Digest, str]:
         metadata=session.state.metadata("push", image),
         log=session.state.log("push", image),
         listener=session.listener("push", image),
+        advise=functools.partial(if_denied, session, image),
     )
     built, note = session.alive.build(lambda: retry.build(argv, run_build, renew=lambda: session.renew_login(given)))
     return built, "; ".join(filter(None, (note, pulled)))

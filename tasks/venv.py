@@ -166,11 +166,13 @@ def _hold_signals_back(script: Path) -> None:
     """
     python = script.with_name("doit.script")  # No module: Python looks for some beside it.
     script.replace(python)
+    # By its path: the script then needs nothing of PATH.
+    env = shutil.which("env") or "env"
     try:
-        holds = run.run(["env", "--block-signal=INT", "true"]).code == 0
+        holds = run.run([env, "--block-signal=INT", "true"]).code == 0
     except CommandError:
         holds = False
-    start = "exec env --block-signal=INT" if holds else "trap '' INT; exec"
+    start = f"exec {shlex.quote(env)} --block-signal=INT" if holds else "trap '' INT; exec"
     words = shlex.join([str(script.with_name("python")), str(python)])
     script.write_text(f'#!/bin/sh\n# Written by tasks/venv.py.\n{start} {words} "$@"\n')
     script.chmod(0o755)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +157,7 @@ def build(
     metadata: Path,
     log: Path,
     listener: progress.Listener = lambda _: None,
+    advise: Callable[[str], str] = lambda _: "",
 ) -> Digest:
     """Run a build and return the digest of its result.
 
@@ -167,6 +168,7 @@ def build(
         metadata: the file that `argv` has buildx name its result in.
         log: what becomes a readable account of the build.
         listener: is told how far the build is.
+        advise: returns what to do about the line in which buildx says why it failed, or nothing.
 
     Raises:
         BuildError: it failed, with the step, its line, the end of its output and the log; or it named no digest.
@@ -175,7 +177,8 @@ def build(
     metadata.unlink(missing_ok=True)
     done = _run(argv, environment, log, listener)
     if done.code != 0:
-        raise failure.failed(image, done.code, done.output, str(log))
+        advice = advise(failure.conclusion(done.output))
+        raise failure.failed(image, done.code, done.output, str(log), advice)
     try:
         return Digest(json.loads(metadata.read_text())["containerimage.digest"])
     except (OSError, ValueError, KeyError) as fault:

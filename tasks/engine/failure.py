@@ -27,7 +27,12 @@ _LOST = re.compile(
 )
 
 
-def failed(image: str, code: int, output: str, log: str) -> BuildError:
+def conclusion(output: str) -> str:
+    """Return the line in which buildx says why a build failed; nothing where it does not."""
+    return next((line for line in reversed(output.splitlines()) if line.startswith("ERROR")), "")
+
+
+def failed(image: str, code: int, output: str, log: str, next_step: str = "") -> BuildError:
     """Return the error of a build that failed.
 
     Args:
@@ -35,19 +40,21 @@ def failed(image: str, code: int, output: str, log: str) -> BuildError:
         code: the command's exit code.
         output: the end of its log.
         log: where the whole log is.
+        next_step: what to do, where more is known than the output says.
     """
     lines = output.splitlines()
-    said = next((line for line in reversed(lines) if line.startswith("ERROR")), "")
+    said = conclusion(output)
     if _LOST.search(said):
         return BuildError(
             f"the build of {image} broke off: the Docker engine, or its builder, stopped answering",
             f"see that `docker version` answers, then run again; images already pushed are kept (log: {log})",
             said=said,
         )
+    todo = next_step or "fix it and run again; images already pushed are kept"
     told = _told(lines, said) or [f"  {_short(line.strip(), _LONGEST)}" for line in lines[-OUTPUT_LINES:]]
     return BuildError(
         "\n".join([f"the build of {image} failed with exit code {code}", *told]),
-        f"fix it and run again; images already pushed are kept\n  log:  {log} (begins with the command)",
+        f"{todo}\n  log:  {log} (begins with the command)",
         said=said,
     )
 

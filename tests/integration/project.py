@@ -20,6 +20,9 @@ from tests.integration.api import create
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
+_NOT_A_BUILD = 'for last; do :; done\n[ "$last" != - ] || exit 0\n'
+"""Preflight asks whether the builder reaches the registry by a build of standard input."""
+
 _BUILDER = {"CATALOGUE", "BUILDER", "BUILDER_DRIVER", "BUILDER_OPTIONS", "BUILDER_CONFIG"}
 """The variables that describe a builder."""
 
@@ -181,7 +184,7 @@ class Project:
         """Have a shell script run before each build, as somebody who works on while images are built."""
         # buildx has little of our environment; somebody at another terminal has all of it.
         exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.environment().items())
-        self.hook.write_text(f'#!/bin/sh\n[ "$2" = build ] || exit 0\n{exports}cd {CHECKOUT}\n{script}\n')
+        self.hook.write_text(f'#!/bin/sh\n[ "$2" = build ] || exit 0\n{_NOT_A_BUILD}{exports}cd {CHECKOUT}\n{script}\n')
         self.hook.chmod(0o755)
 
     def commands(self) -> list[list[str]]:

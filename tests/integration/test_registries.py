@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -200,9 +200,10 @@ class Keeping:
 def test_a_registry_that_keeps_tags_takes_the_second_build(
     sandbox: Sandbox, engine: Engine, tmp_path: Path, kind: str
 ) -> None:
-    proxy = Proxy(sandbox.docker_registry)
-    try:
-        project = made(tmp_path, sandbox, engine, DOCKER_REGISTRY=proxy.host)
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    with distribution(sandbox, engine, folder, None) as found, closing(Proxy(found.box.docker_registry)) as proxy:
+        project = made(tmp_path, found.box, engine, DOCKER_REGISTRY=proxy.host)
         keeping = Keeping(project.repositories.parent, REFUSALS[kind])
         proxy.script(Fault("kept", keeping, "buildkit: PUT tag", times=FOR_EVER))
         some = "images=ingest,compaction-job-execution"
@@ -213,8 +214,6 @@ def test_a_registry_that_keeps_tags_takes_the_second_build(
         assert second.pushed == {"ingest", "compaction-job-execution"}
         tags = {tag for tag in project.tags()["ingest"] if tag.startswith("building")}
         assert len(tags) == 2
-    finally:
-        proxy.close()
 
 
 # What was just pushed and is not there yet, and what was lost
@@ -223,9 +222,10 @@ def test_a_registry_that_keeps_tags_takes_the_second_build(
 def test_a_registry_that_is_slow_to_show_what_was_pushed_is_waited_for(
     sandbox: Sandbox, engine: Engine, tmp_path: Path
 ) -> None:
-    proxy = Proxy(sandbox.docker_registry)
-    try:
-        project = made(tmp_path, sandbox, engine, DOCKER_REGISTRY=proxy.host)
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    with distribution(sandbox, engine, folder, None) as found, closing(Proxy(found.box.docker_registry)) as proxy:
+        project = made(tmp_path, found.box, engine, DOCKER_REGISTRY=proxy.host)
 
         def absent(handler: Handler, forward: Forward) -> Answer:  # noqa: ARG001  # An action's signature.
             body = b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}'
@@ -233,8 +233,6 @@ def test_a_registry_that_is_slow_to_show_what_was_pushed_is_waited_for(
 
         proxy.script(Fault("slow", absent, "ours: GET manifest", times=3))
         assert project.push_all("images=ingest").pushed == {"ingest"}
-    finally:
-        proxy.close()
 
 
 @pytest.fixture
