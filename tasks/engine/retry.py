@@ -44,6 +44,10 @@ _LOGIN = re.compile(
     re.IGNORECASE,
 )
 
+# BuildKit mounts a layer from a repository to which another build has just sent it. A token server that grants pull only
+# for what exists refuses that until the other build's manifest is there.
+_HIDDEN = "insufficient_scope"
+
 # What registries answer to a tag that cannot be moved: Nexus 400, Artifactory and GitLab 403, ACR 405, Harbor 412.
 _KEPT_TAG = re.compile(r"[:/]building[^\s:]*: .*(?:: |\bstatus:? )(?:400|403|405|409|412)\b")
 
@@ -138,10 +142,12 @@ def retrying(
             if why is Cause.CACHE and cached:
                 cached = False
                 continue
-            if why is not Cause.BUSY:
+            if why is not Cause.BUSY and not (why is Cause.LOGIN and _HIDDEN in error.said):
                 raise
             wait = budget.wait(attempt, jitter())
             if attempt == budget.attempts or clock() - started + wait > budget.seconds:
+                if why is Cause.LOGIN:
+                    raise
                 raise BuildError(error.message, _LATER, said=error.said) from None
             attempt += 1
             sleep(wait)

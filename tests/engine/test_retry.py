@@ -144,6 +144,22 @@ def test_a_login_that_is_refused_again_is_an_error() -> None:
     assert (builds.renewed, builds.calls, fault.value.next_step) == (1, 2, "mend it")
 
 
+HIDDEN = f"{PUSH}server message: insufficient_scope: authorization failed"
+
+
+def test_a_repository_that_is_hidden_until_its_manifest_is_there_is_waited_for() -> None:
+    builds = Builds(HIDDEN, HIDDEN)
+    assert builds.retrying(BUDGET) == (DIGEST, "the registry took it at attempt 2")
+    assert (builds.renewed, builds.waited) == (1, [2])
+
+
+def test_a_right_that_is_missing_is_an_error_after_the_last_attempt() -> None:
+    builds = Builds(*[HIDDEN] * 9)
+    with pytest.raises(BuildError) as fault:
+        builds.retrying(BUDGET)
+    assert (builds.renewed, builds.calls, fault.value.next_step) == (1, 4, "mend it")
+
+
 @pytest.mark.parametrize("said", CACHE)
 def test_a_lost_cache_is_done_without_at_once(said: str) -> None:
     builds = Builds(said)
