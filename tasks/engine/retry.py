@@ -44,8 +44,8 @@ _LOGIN = re.compile(
     re.IGNORECASE,
 )
 
-# BuildKit mounts a layer from a repository to which another build has just sent it. A token server that grants pull only
-# for what exists refuses that until the other build's manifest is there.
+# BuildKit mounts a layer from a repository to which another build has just sent it. A token server that grants pull
+# only for what exists refuses that until the other build's manifest is there.
 _HIDDEN = "insufficient_scope"
 
 # What registries answer to a tag that cannot be moved: Nexus 400, Artifactory and GitLab 403, ACR 405, Harbor 412.
