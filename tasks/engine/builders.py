@@ -132,7 +132,7 @@ def _unfit(found: Inspected, wanted: Builder, environment: Mapping[str, str]) ->
         )
     if ours := made.find(wanted.name, environment):
         changed = ours.config != made.config_digest(wanted)
-        return differences(found, wanted) + (["its configuration was another"] if changed else [])
+        return differences(found, wanted) + (["its configuration has changed"] if changed else [])
     told = [found.fault] if found.fault else []
     if not wanted.as_is:
         told = differences(found, wanted, exact=False)
@@ -194,7 +194,7 @@ def _create(wanted: Builder, environment: Mapping[str, str]) -> None:
         # One that lacks a node does not fit, so that the next run begins anew.
         if unanswered.is_told_by(done.errors):
             raise EngineError(fault, unanswered.next_step(done.errors, environment))
-        raise EngineError(fault, "see the builder's description in the catalogue (docs/catalogue.md)")
+        raise EngineError(fault, "correct `builder:` in the catalogue (docs/catalogue.md)")
     found = inspect(wanted.name, environment)
     # On an engine that several lists of builders share, its BuildKit may be there already, and others build with it.
     there = found is not None and any(node.exists for node in found.nodes)
@@ -235,5 +235,5 @@ def _lock_path(name: str, environment: Mapping[str, str]) -> Path:
         folder.mkdir(mode=0o700)
     there = folder.lstat()
     if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid():
-        raise EngineError(f"{folder} is no directory of yours", "set TMPDIR to a directory of your own")
+        raise EngineError(f"{folder} is not a directory that you own", "set TMPDIR to a directory of your own")
     return folder / f"builder-{name.lower()}.lock"

@@ -24,7 +24,7 @@ def engine(environment: Mapping[str, str], *, because: str = "") -> Engine:
         raise unanswered.error(done, environment, because)
     if "io.containerd.snapshotter" not in done.output:
         raise EngineError(
-            f"{because or 'the builder is to be the engine itself'}, but its BuildKit has no containerd image store",
+            f"{because or 'the engine builds with its own BuildKit'}, but this engine has no containerd image store",
             'let the engine pull BuildKit\'s image, or set {"features": {"containerd-snapshotter": true}} in '
             "the engine's daemon.json, or describe a reachable builder in the catalogue (docs/catalogue.md)",
         )
@@ -45,6 +45,6 @@ def is_no_choice(name: str, environment: Mapping[str, str]) -> EngineError:
     current = builder(environment)
     choose = "builder_driver=docker" if name == current else f"DOCKER_CONTEXT={name} and builder_driver=docker"
     return EngineError(
-        f"{name} is the builder that a Docker engine has itself; it is neither created nor configured",
+        f"{name} is the built-in builder of a Docker engine; it cannot be created or configured",
         f"set {choose}, and leave BUILDER out",
     )

@@ -59,8 +59,8 @@ def next_step(said: str, engine: Engine, registry: Registry) -> str:
     if contained:
         return f"{_on_the_hosts_network(engine)}; where a proxy is needed, builder_options=env.HTTPS_PROXY=URL"
     if own:
-        return f"see that the engine's machine reaches {registry}: its resolver, its proxy (docker info), its firewall"
-    return f"see that the builder's machine reaches {registry}"
+        return f"check that the engine's machine can connect to {registry}: DNS, proxy (docker info), firewall"
+    return f"check that the builder's machine can connect to {registry}"
 
 
 _REMEDIES = (
@@ -76,8 +76,8 @@ _REMEDIES = (
     ),
     (
         "proxyconnect",
-        "see the proxy in builder_options (env.HTTPS_PROXY)",
-        "see the engine's proxy (docker info)",
+        "correct env.HTTPS_PROXY in builder_options",
+        "correct the engine's proxy (`docker info` shows it)",
     ),
 )
 """By what the reason has in it: what to do about a builder in a container, and about the engine's own."""
@@ -85,9 +85,9 @@ _REMEDIES = (
 
 def _on_the_hosts_network(engine: Engine) -> str:
     if engine.ours:
-        return "set builder_options=network=host (the builder is then created anew)"
+        return "set builder_options=network=host (the builder is then created again)"
     return (
-        f"leave BUILDER out and set builder_options=network=host, or create {engine.builder} anew with "
+        f"leave BUILDER out and set builder_options=network=host, or create {engine.builder} again with "
         "--driver-opt network=host"
     )
 

@@ -71,7 +71,7 @@ _REMEDIES = (
     ),
     (
         r"command \[ssh ",
-        "see that `ssh HOST docker version` works without a password, HOST being the one of DOCKER_HOST or the context",
+        "make sure that `ssh HOST docker version` works without a password (HOST as in DOCKER_HOST or the context)",
     ),
     (
         r"\.pem\b|HTTPS|x509|tls: ",
@@ -94,8 +94,8 @@ def _socket(said: str, host: str) -> str:
 
 def _other_context(name: str, environment: Mapping[str, str]) -> str:
     if environment.get("DOCKER_CONTEXT") == name:
-        return f"unset DOCKER_CONTEXT: there is no context {name}; docker context ls lists those that exist"
-    return f"docker context use default: there is no context {name}; docker context ls lists those that exist"
+        return f"there is no Docker context {name}: unset DOCKER_CONTEXT (`docker context ls` lists those that exist)"
+    return f"there is no Docker context {name}: docker context use default (`docker context ls` lists the others)"
 
 
 def _permission(socket: str) -> str:
@@ -103,13 +103,13 @@ def _permission(socket: str) -> str:
     try:
         there = Path(socket).stat()
     except OSError:
-        return f"see who may use {socket}: ls -l {socket}"
+        return f"check the permissions of the socket: ls -l {socket}"
     group, me = _group(there.st_gid), _user(os.geteuid())
     if there.st_uid not in {0, os.geteuid()}:
         owner = _user(there.st_uid)
-        return f"use an engine of your own (docker context ls lists them): {socket} is that of the user {owner}"
+        return f"{socket} belongs to the user {owner}; choose an engine of your own: docker context ls"
     if there.st_gid == 0 or not there.st_mode & stat.S_IWGRP:
-        return f"have dockerd give {socket} to a group (dockerd --group docker) that you are in: it is for root alone"
+        return f"only root may use {socket}: start dockerd with --group docker, then sudo usermod -aG docker $USER"
     if me in _members(there.st_gid):
         return f"log in again, or run `newgrp {group}`: you were not in the group {group} when this session began"
     return f"sudo usermod -aG {group} $USER, then log in again (who is in the group {group} can become root here)"

@@ -191,7 +191,7 @@ class _Walk:
         if entry.kind == "file" and self.ignore.empties(entry.path):
             raise UnreadableInputError(
                 f"{place} would be empty in the image: the ignore file keeps it, and then ignores a directory above it",
-                "name it behind a `!` last, or not at all",
+                "move its `!` line to the end of the ignore file, or remove that line",
             )
         return entry
 

@@ -13,9 +13,9 @@ from typing import Any
 from tasks.errors import CredentialsError, RegistryError
 from tasks.registry.message import clean, shown
 
-_LOG_IN = "log in to AWS (aws configure, aws sso login), or set AWS_PROFILE to a profile that is"
+_LOG_IN = "log in to AWS (aws configure, aws sso login), or set AWS_PROFILE to a profile that is logged in"
 _CLOCK = "check AWS_SECRET_ACCESS_KEY, and that this machine's clock is right"
-_REACH_AWS = "see whether REGION is right, whether AWS_ENDPOINT_URL is meant, and whether the network reaches it"
+_REACH_AWS = "check REGION and AWS_ENDPOINT_URL, and that this machine reaches that endpoint"
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """AWS's codes for what a login is good for, but not allowed to do."""

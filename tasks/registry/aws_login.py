@@ -86,8 +86,8 @@ def misconfigured(login: Login, fault: Exception) -> RegistryError:
     name = type(fault).__name__
     if name in {"NoRegionError", "InvalidRegionError"}:
         return RegistryError(
-            f"there is no AWS Region to ask: {words(fault)}",
-            "set REGION to the name of a Region: export REGION=eu-west-2",
+            f"no usable AWS Region: {words(fault)}",
+            "name the Region: export REGION=eu-west-2",
             code=name,
         )
     return RegistryError(

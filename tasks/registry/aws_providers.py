@@ -105,9 +105,12 @@ _TABLE = {
     ),
     WEB_IDENTITY: (
         "{web}",
-        "see whether the token is there, ls -l {web_file}, and whether AWS_ROLE_ARN (role_arn) trusts who signed it",
+        "check that the token exists (ls -l {web_file}), and that the trust policy of AWS_ROLE_ARN allows its issuer",
     ),
-    PROCESS: ("credential_process of {config}", "correct it, and see what it gives: {by_hand}"),
+    PROCESS: (
+        "credential_process of {config}",
+        "correct the command; this shows what it returns, secrets included: {by_hand}",
+    ),
     SSO: ("IAM Identity Center (SSO) for {config}", "run: aws sso login{option}"),
     LOGIN: ("`aws login` for {config}", "run: aws login{option}"),
     "shared-credentials-file": ("{shared}", "run: aws configure{option}"),
@@ -219,7 +222,7 @@ def _of_container(login: Login, fault: Exception) -> str:
         file = login.variable(_TOKEN_FILE)
         return f"{f'{_TOKEN_FILE}={file}' if file else _TOKEN} holds a line break"
     if "Unsupported host" in text:
-        return "http is for loopback, 169.254.170.2, 169.254.170.23 and [fd00:ec2::23], and its host is none of them"
+        return "plain http is allowed only for loopback, 169.254.170.2, 169.254.170.23 and [fd00:ec2::23]"
     if "Received error when attempting" in text:
         return "it does not answer"
     if type(fault).__name__ == "HTTPClientError":

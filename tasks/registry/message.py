@@ -16,10 +16,10 @@ from tasks.secrets import without_secrets
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """The statuses that the same request may well not meet again."""
 
-TRY_AGAIN = "see whether the registry is up and the network reaches it, then run again"
-ITS_OWN_FAULT = "run again; if it goes on, the registry's log says why"
-DISTRUST = "do not trust this registry or what stands between; run again, and tell its operator if it stays so"
-LOOK_AT_THE_HOST = "see whether DOCKER_REGISTRY is a registry's address, and what the registry's log says"
+TRY_AGAIN = "check that the registry is up and that this machine reaches it, then run again"
+ITS_OWN_FAULT = "run again; if it fails again, look in the registry's log"
+DISTRUST = "a registry or proxy returned wrong data; run again, and report it to its operator if it happens again"
+LOOK_AT_THE_HOST = "check that DOCKER_REGISTRY is a registry's address, and look in the registry's log"
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """The statuses that say to ask elsewhere."""
@@ -70,8 +70,8 @@ class Response:
 
 _NEXT_STEPS = {
     401: "log in again: docker login, or AWS credentials that have not expired",
-    403: "give these credentials the permission that the registry's answer names, to pull and to push",
-    404: "see whether DOCKER_REGISTRY is a registry's address, and whether the repository exists",
+    403: "give this login permission to pull from and push to the repository",
+    404: "check that DOCKER_REGISTRY is a registry's address, and that the repository exists",
 }
 _OF_THE_LOGIN = frozenset({"DENIED", "UNAUTHORIZED"})
 _PATH = re.compile(r"/v2/(\S+?)/(?:manifests|blobs|referrers|tags)/")
@@ -181,7 +181,7 @@ def _next_step(response: Response, code: str) -> str:
     if code == "NAME_UNKNOWN":
         path = _PATH.search(response.asked)
         name = path[1] if path else "<name>"
-        return f"create the repository: aws ecr create-repository --repository-name {name}; elsewhere, in the registry"
+        return f"create the repository: aws ecr create-repository --repository-name {name} (in ECR)"
     # ECR answers 400 to a password that is not one of its tokens.
     status = 401 if response.status == 400 and code in _OF_THE_LOGIN else response.status  # noqa: PLR2004  # As said.
     return _NEXT_STEPS.get(status, LOOK_AT_THE_HOST)

@@ -368,7 +368,7 @@ def test_a_builder_of_an_engines_own_says_how_to_choose_it(tmp_path: Path, host:
     }
     docker = StandIn(tmp_path, answers)
     docker.environment["DOCKER_HOST"] = host
-    with pytest.raises(EngineError, match="desktop is the builder that a Docker engine has itself") as fault:
+    with pytest.raises(EngineError, match="desktop is the built-in builder of a Docker engine") as fault:
         ready(Builder("desktop", as_is=True), docker, tmp_path)
     assert step in fault.value.next_step
     assert not builders.remove("desktop", docker.environment)
@@ -412,7 +412,7 @@ def test_what_only_leads_to_a_directory_of_the_users_own_is_refused(tmp_path: Pa
     (tmp_path / f"sleeper-images-{os.getuid()}").symlink_to(tmp_path / target)
     docker = StandIn(tmp_path, {})
     docker.environment["BUILDX_CONFIG"] = "/dev/null/nowhere"
-    with pytest.raises(EngineError, match="is no directory of yours"):
+    with pytest.raises(EngineError, match="is not a directory that you own"):
         ready(builder(), docker, tmp_path)
     assert list((tmp_path / "mine").iterdir()) == []
 

@@ -95,8 +95,8 @@ def test_a_token_server_out_of_reach_is_one_that_gives_no_answer() -> None:
         ("server gave HTTP response to HTTPS client", "docker", '"insecure-registries": ["h"]'),
         ("no such host", "docker-container", "builder_options=network=host"),
         ("proxyconnect tcp", "docker", "the engine's proxy"),
-        ("no such host", "docker", "its resolver"),
-        ("x509: unknown authority", "remote", "the builder's machine reaches h"),
+        ("no such host", "docker", "DNS"),
+        ("x509: unknown authority", "remote", "the builder's machine can connect to h"),
     ],
 )
 def test_each_reason_has_its_remedy_by_driver(said: str, driver: str, step: str) -> None:

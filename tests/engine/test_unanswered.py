@@ -133,12 +133,12 @@ def test_a_user_outside_the_sockets_group_is_told_to_join_it(engines_socket: Pat
 
 
 def test_a_socket_for_root_alone_is_no_matter_of_a_group_to_join(engines_socket: Path) -> None:
-    assert "dockerd --group docker" in unanswered.next_step(DENIED.format(engines_socket), {})
+    assert "dockerd with --group docker" in unanswered.next_step(DENIED.format(engines_socket), {})
 
 
 def test_another_users_engine_is_not_to_be_joined(engines_socket: Path) -> None:
     os.chown(engines_socket, 65_534, 65_534)
-    assert "use an engine of your own" in unanswered.next_step(DENIED.format(engines_socket), {})
+    assert "choose an engine of your own" in unanswered.next_step(DENIED.format(engines_socket), {})
 
 
 def test_a_socket_that_cannot_be_looked_at_is_named() -> None:

@@ -156,4 +156,4 @@ def test_a_login_that_may_not_push_is_told_so() -> None:
         pytest.raises(RegistryError, match="DENIED: not ecr:InitiateLayerUpload") as caught,
     ):
         client.blobs.check_push(repository)
-    assert "to push" in caught.value.next_step
+    assert "push to the repository" in caught.value.next_step

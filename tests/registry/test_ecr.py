@@ -419,7 +419,7 @@ def test_what_aws_refuses_says_the_code_and_the_next_step(
 
 
 @pytest.mark.parametrize(
-    ("how", "hint"), [("role", "allow sts:AssumeRole on that role"), ("web", "trusts who signed it")]
+    ("how", "hint"), [("role", "allow sts:AssumeRole on that role"), ("web", "trust policy allows")]
 )
 def test_a_role_that_may_not_be_assumed_is_said_to_be_that(
     how: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -472,7 +472,7 @@ def test_half_a_login_is_an_error_of_credentials() -> None:
 
 
 def test_no_region_is_an_error_that_says_what_to_set() -> None:
-    assert "set REGION" in caught(Ecr(environment=LOGIN)).next_step
+    assert "export REGION=" in caught(Ecr(environment=LOGIN)).next_step
 
 
 def test_a_region_that_cannot_be_one_is_an_error() -> None:
