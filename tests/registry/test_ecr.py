@@ -419,7 +419,7 @@ def test_what_aws_refuses_says_the_code_and_the_next_step(
 
 
 @pytest.mark.parametrize(
-    ("how", "hint"), [("role", "allow sts:AssumeRole on that role"), ("web", "trust policy allows")]
+    ("how", "hint"), [("role", "allow sts:AssumeRole on that role"), ("web", "trust policy of AWS_ROLE_ARN")]
 )
 def test_a_role_that_may_not_be_assumed_is_said_to_be_that(
     how: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
