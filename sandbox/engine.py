@@ -21,7 +21,6 @@ from sandbox.layout import BUILDER_DRIVER, BUILDER_OPTIONS, Sandbox
 from sandbox.packages import Tell
 from sandbox.private import answers
 from tasks import files, run
-from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.errors import CommandError, EngineError
 
 ASK_SECONDS = 20.0
@@ -182,8 +181,13 @@ def _record_path(sandbox: Sandbox) -> Path:
 
 def _choice(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return what chooses the user's engine: three variables, and the current context (`docker context use`)."""
-    current = read_config(user_config_directory(variables) / "config.json").get("currentContext", "")
-    return (*(variables.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")), str(current))
+    chosen = (variables.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"))
+    folder = variables.get("DOCKER_CONFIG") or f"{variables.get('HOME', '')}/.docker"
+    try:
+        config = json.loads((Path(folder) / "config.json").read_bytes())
+    except (OSError, ValueError):
+        config = None
+    return (*chosen, str(config.get("currentContext", "")) if isinstance(config, dict) else "")
 
 
 def _is_chosen(found: Engine) -> bool:

@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.front.exchange import Upstream
+from sandbox.front.exchange import BehindError, Upstream
 
 TARGET = "AmazonEC2ContainerRegistry_V20150921"
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/(?P<date>[^/]*)/(?P<region>[^/]*)/(?P<service>[^/]*)/")
+_ATTEMPTS = 5
+"""How often a repository is looked for: moto fails where another thread creates one while it goes through them."""
+
 _READING = re.compile(r"(?:Describe|List|Get|Batch(?:Get|Check))")
 
 
@@ -94,13 +97,21 @@ class Repositories:
             if name in self._known:
                 return self._known[name]
             seen = self._changes
-        answer = self.call("DescribeRepositories", {"repositoryNames": [name]})
-        entries = answer.get("repositories") or ()
-        found = next((_parse(entry) for entry in entries), None)
+        found = self._describe(name)
         with self._lock:
             if seen == self._changes:
                 self._known[name] = found
         return found
+
+    def _describe(self, name: str) -> Repository | None:
+        arguments = json.dumps({"repositoryNames": [name]})
+        for _ in range(_ATTEMPTS):
+            status, text = self._ecr("DescribeRepositories", arguments, authorization(self._key, self._region))
+            if status == http.HTTPStatus.OK:
+                return next((_parse(entry) for entry in json.loads(text).get("repositories") or ()), None)
+            if b"RepositoryNotFound" in text:
+                return None
+        raise BehindError(f"DescribeRepositories for {name} answered {status}")
 
     def allows(self, caller: str, action: str, name: str) -> bool:
         """Whether a repository's policy lets another account do something; conditions count as met."""

@@ -12,6 +12,8 @@ import re
 import shutil
 import socket
 import subprocess
+import uuid
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -130,6 +132,23 @@ def made(root: Path, box: Sandbox, engine: Engine, **variables: str) -> Project:
     return project
 
 
+def make_unlike_others(project: Project) -> None:
+    """Give each image layers of its own.
+
+    BuildKit remembers by the host, without its port, which repositories have a layer, and mounts it from there. To a
+    test's registry that is a repository which does not exist.
+    """
+    for path in project.scripts.rglob("*"):
+        if path.suffix == ".jar":
+            with zipfile.ZipFile(path, "a") as jar:
+                jar.writestr(f"{uuid.uuid4()}", "")
+        elif path.name == "Dockerfile":
+            path.write_text(path.read_text().replace("WORKDIR /", f"WORKDIR /{uuid.uuid4()}/"))
+        elif path.is_file() and path.parent.parent.name == "docker":
+            with path.open("a") as file:
+                file.write(f"# {uuid.uuid4()}\n")
+
+
 def change(project: Project, directory: str) -> None:
     """Change what an image is made of."""
     with (project.scripts / "docker" / directory / "Dockerfile").open("a") as file:
@@ -141,6 +160,7 @@ def test_a_registry_that_hides_what_is_absent_is_pushed_to(
 ) -> None:
     found, server = tokens
     project = made(tmp_path, found.box, engine)
+    make_unlike_others(project)
     first = project.push_all(SOME)
     assert (first.built, first.pushed) == (NAMES, NAMES)
     assert (f"repository:{project.instance}/ingest:pull", frozenset()) in server.given
