@@ -195,7 +195,7 @@ class _Noted:
 def _ask_for_code(prompt: str) -> str:
     """Ask for the code of an MFA device, where there is a terminal; standard input may be anything."""
     try:
-        with open("/dev/tty", "rb"):  # noqa: PTH123  # It is no file, but whether there is a terminal.
+        with open("/dev/tty", "rb"):  # noqa: PTH123  # A device: opening it shows whether there is a terminal.
             pass
     except OSError:
         raise NoTerminalError from None

@@ -1,4 +1,4 @@
-"""What is told of a build that failed, out of what BuildKit and buildx really said."""
+"""What a failed build shows, made of what BuildKit and buildx really print."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class Builds:
         self.calls += 1
         self.cached.append(cached)
         if self.said:
-            raise BuildError("the build failed", "mend it", said=self.said.pop(0))
+            raise BuildError("the build failed", "fix it", said=self.said.pop(0))
         return DIGEST
 
     def renew(self) -> None:
@@ -141,7 +141,7 @@ def test_a_login_that_is_refused_again_is_an_error() -> None:
     builds = Builds(LOGIN[0], LOGIN[1])
     with pytest.raises(BuildError, match="the build failed") as fault:
         builds.retrying(BUDGET)
-    assert (builds.renewed, builds.calls, fault.value.next_step) == (1, 2, "mend it")
+    assert (builds.renewed, builds.calls, fault.value.next_step) == (1, 2, "fix it")
 
 
 HIDDEN = f"{PUSH}server message: insufficient_scope: authorization failed"
@@ -157,7 +157,7 @@ def test_a_right_that_is_missing_is_an_error_after_the_last_attempt() -> None:
     builds = Builds(*[HIDDEN] * 9)
     with pytest.raises(BuildError) as fault:
         builds.retrying(BUDGET)
-    assert (builds.renewed, builds.calls, fault.value.next_step) == (1, 4, "mend it")
+    assert (builds.renewed, builds.calls, fault.value.next_step) == (1, 4, "fix it")
 
 
 @pytest.mark.parametrize("said", CACHE)

@@ -51,7 +51,7 @@ SYSTEM = "/var/run/docker.sock"
             "unset DOCKER_CONTEXT",
         ),
         (
-            "Failed to initialize: unable to resolve docker endpoint: open /root/.docker/ca.pem: no such file",
+            "Failed to initialize: unable to resolve docker endpoint: open /home/me/.docker/ca.pem: no such file",
             {"DOCKER_HOST": "tcp://h:1", "DOCKER_TLS_VERIFY": "1"},
             "DOCKER_CERT_PATH",
         ),
