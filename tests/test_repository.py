@@ -101,7 +101,7 @@ def test_a_login_that_may_not_push_is_found_before_the_build(tmp_path: Path) -> 
     with world(tmp_path) as here:
         with pytest.raises(RegistryError, match="blobs/uploads/: the registry answered 403") as caught:
             repository.check(here.session, INGEST)
-        assert "to push" in caught.value.next_step
+        assert "push to the repository" in caught.value.next_step
 
 
 # Where this login may not create it

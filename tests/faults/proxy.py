@@ -176,11 +176,19 @@ def repeat(handler: Handler, forward: Forward) -> Answer:  # noqa: ARG001  # As 
     return Answer(400, [("Content-Type", "application/json")], body)
 
 
+def no_subject(handler: Handler, forward: Forward) -> Answer:  # noqa: ARG001  # As above.
+    """Answer without the header that says that the registry lists referrers itself."""
+    whole = forward()
+    whole.headers = [(name, value) for name, value in whole.headers if name.lower() != "oci-subject"]
+    return whole
+
+
 THROTTLED = answer(429, code="TOOMANYREQUESTS", Retry_After="1")
 FAILED = answer(500, code="UNKNOWN")
 UNAVAILABLE = answer(503, code="UNAVAILABLE")
 UNAUTHORIZED = answer(401, code="UNAUTHORIZED", WWW_Authenticate='Basic realm="scripted"')
 FORBIDDEN = answer(403, code="DENIED")
+NOT_FOUND = answer(404, code="NOT_FOUND")
 SILENT = delay(600)
 """No answer until the proxy is closed."""
 
@@ -200,12 +208,14 @@ def step_of(agent: str, method: str, path: str) -> tuple[str, str]:
     who = "ours" if agent.startswith("python-urllib3") else "aws" if agent.startswith("Boto3") else "buildkit"
     if who == "aws":
         return who, ""
-    found = re.match(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|tags)/(?P<rest>[^?]*)", path)
+    found = re.match(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|tags|referrers)/(?P<rest>[^?]*)", path)
     if not found:
         return f"{who}: ping", ""
     kind, rest = found["kind"], found["rest"]
     if kind == "blobs":
         what = "uploads" if rest.startswith("uploads") else "blob"
+    elif kind == "referrers":
+        what = "referrers"
     elif rest.startswith("inputs-"):
         what = "inputs tag"
     elif rest.startswith("sha256-"):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults import proxy
 from tests.faults.place import Place
-from tests.faults.proxy import FOR_EVER, Action, Fault
+from tests.faults.proxy import FOR_EVER, NOT_FOUND, Action, Fault, no_subject
 from tests.faults.truth import IMAGES
 from tests.integration.project import Run
 
@@ -77,6 +77,12 @@ RETAGGED = (
     ("ours: PUT version tag", 0),
 )
 """The steps of one whose version tag has to move to an image that is there."""
+
+WITHOUT_REFERRERS = [
+    Fault("no subject", no_subject, "ours: PUT manifest", times=FOR_EVER),
+    Fault("no referrers", NOT_FOUND, "ours: GET referrers", times=FOR_EVER),
+]
+"""What makes the registry one without a referrers API, where we list records under a tag."""
 
 RECORDED = ("POST uploads", "PUT uploads", "PUT manifest", "GET record tag", "PUT record tag")
 """The steps of the record of an image's inputs, which is given up for the run where it cannot be written."""
@@ -228,8 +234,12 @@ def test_what_befalls_the_record_of_the_inputs_fails_no_push(pushed: Place, step
     few = [image for image in IMAGES if image.name in {"ingest", "statestore-committer"}]
     pushed.truth.edit(few)
     # The preflight's own upload comes before the record's.
-    pushed.script(Fault(name, FAULTS[name], f"ours: {step}", times=FOR_EVER, after=len(few) * (step == "POST uploads")))
+    after = len(few) * (step == "POST uploads")
+    faults = [Fault(name, FAULTS[name], f"ours: {step}", times=FOR_EVER, after=after)]
+    if step.endswith("record tag"):
+        faults += WITHOUT_REFERRERS
+    pushed.script(*faults)
     done = pushed.run()
-    assert pushed.met()
+    assert [one for one in pushed.registry.asked if one.fault == name]
     assert (done.code, done.pushed) == (0, {image.name for image in few}), done.output
     assert pushed.repair().built == set()
