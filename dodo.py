@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks import build, builder, checks, login, preflight, push, repository, sandbox, stage
-from tasks.checker import Informative
-from tasks.composition import load
+from tasks.graph.checker import Informative
+from tasks.graph.composition import load
 from tasks.report import Reporter
 
 SESSION = load()

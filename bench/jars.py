@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tasks.inputs.digests import Digests
+from tasks.image.jar.digests import Digests
 
 ROUNDS = 3
 

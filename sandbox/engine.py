@@ -20,8 +20,8 @@ from sandbox import packages, private
 from sandbox.layout import BUILDER_DRIVER, BUILDER_OPTIONS, Sandbox
 from sandbox.packages import Tell
 from sandbox.private import answers
-from tasks import files, run
 from tasks.errors import CommandError, EngineError
+from tasks.system import files, run
 
 ASK_SECONDS = 20.0
 """How long a docker command that only asks may take; an engine behind ssh needs some."""

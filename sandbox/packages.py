@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks import run
 from tasks.errors import CommandError, EngineError
+from tasks.system import run
 
 LOCK_SECONDS = 120
 """How long apt waits for another package manager that holds the machine's lock."""

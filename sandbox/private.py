@@ -20,8 +20,8 @@ from sandbox import packages
 from sandbox.layout import Sandbox
 from sandbox.packages import Tell
 from sandbox.process import Server
-from tasks import run
 from tasks.errors import CommandError, EngineError
+from tasks.system import run
 
 ANSWER_SECONDS = 60.0
 """How long the engine may take to start; it takes a quarter of a second to two seconds."""

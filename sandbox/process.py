@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks import files, run
 from tasks.errors import CommandError, EngineError
+from tasks.system import files, run
 
 POLL_SECONDS = 0.02
 """How often a server that starts or stops is looked at."""

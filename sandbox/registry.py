@@ -28,8 +28,8 @@ from sandbox.loopback import check_free, listens, status
 from sandbox.packages import Tell
 from sandbox.private import make_private
 from sandbox.process import Server, wait_until
-from tasks import files, run
 from tasks.errors import CommandError, EngineError
+from tasks.system import files, run
 
 IMAGE = "registry:2.8.3"
 """The registry as a container; its entry point takes a configuration file."""

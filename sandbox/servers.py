@@ -13,9 +13,9 @@ from sandbox import ecr, engine, registry, sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from sandbox.packages import Tell, silent
-from tasks import lock
 from tasks.errors import EngineError, LockedError
 from tasks.model import Image
+from tasks.system import lock
 
 _PACKAGES = ("bcrypt", "boto3", "flask", "moto", "yaml")
 """What a start needs besides Python's own library; the environment has them, the system's Python rarely."""

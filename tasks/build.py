@@ -10,11 +10,11 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.actions import NO_CAPTURE, action
 from tasks.engine import buildx, images, retry
 from tasks.errors import EngineError, SleeperImagesError
-from tasks.inputs import staging
-from tasks.inputs.fingerprint import INPUTS, inputs_tag
+from tasks.graph.actions import NO_CAPTURE, action
+from tasks.image import staging
+from tasks.image.fingerprint import INPUTS, inputs_tag
 from tasks.model import Image
 from tasks.push import CURRENT
 from tasks.refresh import pulls

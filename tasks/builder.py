@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.actions import NO_CAPTURE, action
 from tasks.engine import builders
+from tasks.graph.actions import NO_CAPTURE, action
 from tasks.session import Session
 from tasks.stage import is_not_needed
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks import run
-from tasks.actions import NO_CAPTURE, action
 from tasks.errors import CommandError
-from tasks.invocation import spelled
+from tasks.graph.actions import NO_CAPTURE, action
+from tasks.system import run
+from tasks.system.invocation import spelled
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 """Where the tests and the configuration of the tools are."""

@@ -16,14 +16,14 @@ from typing import Protocol
 
 from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, decide
 from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
-from tasks.inputs.fingerprint import Inputs, inputs_tag
-from tasks.inputs.gather import Gathered, Gatherer
+from tasks.image.fingerprint import Inputs, inputs_tag
+from tasks.image.gather import Gathered, Gatherer
 from tasks.model import Image
-from tasks.parallel import Pool
 from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import presence, proof
 from tasks.registry.model import Answer, Descriptor
 from tasks.registry.oci import IMMUTABLE, Client
+from tasks.system.parallel import Pool
 
 
 class Holdings(Protocol):

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks import files
 from tasks.decision import Current
 from tasks.errors import RegistryError, SettingsError, SleeperImagesError
-from tasks.inputs.fingerprint import inputs_tag
-from tasks.inputs.gather import platforms
+from tasks.image.fingerprint import inputs_tag
+from tasks.image.gather import platforms
 from tasks.model import Image
 from tasks.reference import Digest, Repository, check_tag
 from tasks.registry.model import Answer
 from tasks.session import Session
+from tasks.system import files
 
 SCHEMA = 1
 """The version of the file's format."""

@@ -20,14 +20,14 @@
     ├── PreflightError            what stands in the way of building anything at all
     └── ProofError                what the registry holds is not what was pushed
 
-No text of an error holds a secret, whatever it quotes: see `tasks/secrets.py`.
+No text of an error holds a secret, whatever it quotes: see `tasks/system/secrets.py`.
 An error's text is the thing and the reason; `next_step` is what to do about it. What is not in this tree is a bug,
 and keeps its traceback.
 """
 
 from __future__ import annotations
 
-from tasks.secrets import without_secrets
+from tasks.system.secrets import without_secrets
 
 _SHOWN_LENGTH = 60
 """How much of a person's text a message repeats."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.errors import SleeperImagesError
-from tasks.inputs.fingerprint import Inputs
-from tasks.inputs.told import printable
+from tasks.image.fingerprint import Inputs
+from tasks.image.told import printable
 from tasks.model import Image
 from tasks.plan import Planned, file_of, plan, where
 from tasks.registry.model import Answer

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, state
 from tasks.errors import SleeperImagesError
-from tasks.inputs.difference import Change
-from tasks.inputs.fingerprint import inputs_tag
-from tasks.inputs.gather import LAMBDA_JAR, Gathered
-from tasks.inputs.told import summary
+from tasks.image.difference import Change
+from tasks.image.fingerprint import inputs_tag
+from tasks.image.gather import LAMBDA_JAR, Gathered
+from tasks.image.told import summary
 from tasks.model import Image
-from tasks.parallel import Pool
 from tasks.reference import Digest
 from tasks.session import Session
+from tasks.system.parallel import Pool
 
 if TYPE_CHECKING:  # Its imports are slow; session.records is what loads it.
     from tasks.records import Comparison

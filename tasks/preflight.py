@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from tasks import repository
-from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Missing, Unknown
 from tasks.errors import EngineError, PreflightError, SleeperImagesError, StagingError
+from tasks.graph.actions import NO_CAPTURE, action
 from tasks.model import Builder, Image
-from tasks.parallel import Pool
 from tasks.session import Session
+from tasks.system.parallel import Pool
 
 AT_ONCE = 20
 """How many repositories are looked at at once: one for each of Sleeper's images."""
@@ -208,7 +208,7 @@ def _sees(session: Session) -> None:
 
 def _run_for(session: Session, image: Image) -> tuple[str, ...]:
     """Return the platforms whose programs the image's build runs; a COPY needs no program."""
-    from tasks.inputs import dockerfile, gather  # noqa: PLC0415  # As above.
+    from tasks.image import dockerfile, gather  # noqa: PLC0415  # As above.
 
     try:
         text = session.decisions.gathered(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")

@@ -16,12 +16,12 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
 from tasks.engine import buildx, retry
 from tasks.errors import BuildError, RegistryError
-from tasks.inputs import gather, staging
-from tasks.inputs.fingerprint import inputs_tag
+from tasks.graph.actions import NO_CAPTURE, action
+from tasks.image import gather, staging
+from tasks.image.fingerprint import inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest
 from tasks.refresh import pulls

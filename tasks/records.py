@@ -14,15 +14,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from tasks.errors import RegistryError, SleeperImagesError
-from tasks.inputs.difference import Change, differences, differing_jars
-from tasks.inputs.gather import Gathered
-from tasks.inputs.listing import Listings
-from tasks.parallel import each
+from tasks.image.difference import Change, differences, differing_jars
+from tasks.image.gather import Gathered
+from tasks.image.jar.listing import Listings
 from tasks.reference import Digest, Repository
 from tasks.registry import record
 from tasks.registry.model import Descriptor
 from tasks.registry.oci import IMMUTABLE, Client
 from tasks.registry.record import Record
+from tasks.system.parallel import each
 
 READERS = 8
 """How many records are read at once; each may hold tens of megabytes while it is."""

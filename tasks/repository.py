@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.actions import NO_CAPTURE, action
 from tasks.errors import RegistryError
+from tasks.graph.actions import NO_CAPTURE, action
 from tasks.model import Image
 from tasks.registry.aws_faults import DENIED, NOT_OURS, another_account, rights_denied
 from tasks.registry.model import Descriptor

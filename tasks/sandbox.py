@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.layout import Sandbox
-from tasks.actions import NO_CAPTURE, action
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
-from tasks.invocation import spelled
+from tasks.graph.actions import NO_CAPTURE, action
 from tasks.session import Session
+from tasks.system.invocation import spelled
 
 _TASK = "sandbox"
 

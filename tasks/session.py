@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.layout import Sandbox
-from tasks.backoff import Pace
 from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
 from tasks.engine.docker_config import helped, read_config, server_name, user_config_directory
-from tasks.inputs.digests import Digests
-from tasks.inputs.gather import Gatherer, files
+from tasks.image.gather import Gatherer, files
+from tasks.image.jar.digests import Digests
 from tasks.model import Builder, Catalogue, Image
-from tasks.once import once
 from tasks.reference import Registry, Repository, Tag
 from tasks.registry import mutability, target
-from tasks.state import State
+from tasks.system.backoff import Pace
+from tasks.system.once import once
+from tasks.system.state import State
 
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.configuration.settings import Settings
@@ -240,7 +240,7 @@ class Session:
     @once
     def records(self) -> Records:
         """What images in the registry were made of."""
-        from tasks.inputs.listing import Listings  # noqa: PLC0415  # As above.
+        from tasks.image.jar.listing import Listings  # noqa: PLC0415  # As above.
         from tasks.records import Records  # noqa: PLC0415  # As above.
 
         return Records(lambda: self.client, Listings(self.state.listings, self._digests.entries))

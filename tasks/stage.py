@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.actions import NO_CAPTURE, action
 from tasks.decision import Missing
-from tasks.inputs import staging
+from tasks.graph.actions import NO_CAPTURE, action
+from tasks.image import staging
 from tasks.model import Image
 from tasks.session import Session
 

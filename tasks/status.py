@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from tasks.decision import Blocked, Decision, reason, state
 from tasks.errors import RegistryError
 from tasks.model import Image
-from tasks.parallel import Pool
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Answer
 from tasks.session import Session
+from tasks.system.parallel import Pool
 
 if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
     from tasks.registry.deployed import Deployed

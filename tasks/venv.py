@@ -22,8 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from tasks import run
 from tasks.errors import CommandError, SleeperImagesError
+from tasks.system import run
 
 LOCK = "requirements.lock"
 """The file that pins every package of pyproject.toml's dependencies and its extra `dev`, with the hashes of its files.

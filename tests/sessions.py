@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox import layout, sample
 from tasks.configuration import settings
-from tasks.inputs.fingerprint import inputs_tag
+from tasks.image.fingerprint import inputs_tag
 from tasks.model import Builder, Catalogue, Image, Kind
 from tasks.registry.model import OCI_MANIFEST, sha256
 from tasks.session import Session

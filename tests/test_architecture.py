@@ -19,10 +19,10 @@ DOORS = {
     "boto3": {"tasks.registry.aws_client"},
     "botocore": {"tasks.registry.aws_client", "tasks.registry.ecr"},
     "docker": {"tasks.engine.images"},
-    "e2b_dockerfile_utils": {"tasks.inputs.dockerfile"},
-    "isal": {"tasks.inputs.jar"},
-    "sqlite3": {"tasks.ledger"},
-    "subprocess": {"tasks.children"},
+    "e2b_dockerfile_utils": {"tasks.image.dockerfile"},
+    "isal": {"tasks.image.jar.jar"},
+    "sqlite3": {"tasks.graph.ledger"},
+    "subprocess": {"tasks.system.children"},
     "urllib3": {"tasks.registry.http"},
     "yaml": {"tasks.configuration.yaml_nodes"},
 }
@@ -31,19 +31,16 @@ DOORS = {
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 """What os has to start a program, besides exec* and spawn*."""
 
-DOIT = {"tasks.actions", "tasks.checker", "tasks.composition", "tasks.ledger"}
-"""Besides the commands: where the graph meets doit."""
-
-VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.secrets"}
+VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.system.secrets"}
 
 PURE = {
     "sandbox.front.refusals",
     "tasks.decision",
     "tasks.engine.nodes",
     "tasks.errors",
-    "tasks.inputs.difference",
-    "tasks.inputs.fingerprint",
-    "tasks.inputs.scheme",
+    "tasks.image.difference",
+    "tasks.image.fingerprint",
+    "tasks.image.scheme",
     "tasks.model",
     "tasks.reference",
     "tasks.registry.aws_faults",
@@ -62,7 +59,7 @@ PURE = {
     "tasks.configuration.rules",
     "tasks.configuration.selection",
     "tasks.configuration.suggest",
-    "tasks.closure",
+    "tasks.graph.closure",
     "tasks.report.events",
     "tasks.views",
     "tasks.views.diagram",
@@ -86,26 +83,32 @@ TOUCHING = {
 """What a path has to touch a file."""
 
 ABOVE = {
-    "tasks.configuration": {"tasks.files"},
-    "tasks.inputs": {"tasks.configuration", "tasks.run"},
-    "tasks.registry": {"tasks.configuration", "tasks.inputs", "tasks.once", "tasks.backoff", "tasks.parallel"},
-    "tasks.engine": {
-        "tasks.backoff",
-        "tasks.files",
-        "tasks.inputs",
-        "tasks.lock",
-        "tasks.parallel",
-        "tasks.registry",
-        "tasks.run",
+    "tasks.configuration": {"tasks.system.files"},
+    "tasks.image": {"tasks.configuration", "tasks.system.run"},
+    "tasks.registry": {
+        "tasks.configuration",
+        "tasks.image",
+        "tasks.system.once",
+        "tasks.system.backoff",
+        "tasks.system.parallel",
     },
-    "sandbox": {"tasks.configuration", "tasks.files", "tasks.lock", "tasks.run"},
+    "tasks.engine": {
+        "tasks.system.backoff",
+        "tasks.system.files",
+        "tasks.image",
+        "tasks.system.lock",
+        "tasks.system.parallel",
+        "tasks.registry",
+        "tasks.system.run",
+    },
+    "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.run"},
     "tasks.views": {
         "tasks.configuration",
         "tasks.decision",
         "tasks.digests_file",
         "tasks.engine.progress",
         "tasks.explanation",
-        "tasks.inputs",
+        "tasks.image",
         "tasks.plan",
         "tasks.registry.model",
         "tasks.status",
@@ -150,7 +153,7 @@ MODULES = [name(path) for path in SOURCES]
 
 
 def test_every_module_named_here_exists() -> None:
-    named = PURE | VOCABULARY | DOIT | {module for doors in DOORS.values() for module in doors}
+    named = PURE | VOCABULARY | {module for doors in DOORS.values() for module in doors}
     assert named <= set(MODULES)
     assert len(MODULES) > 50
 
@@ -167,7 +170,7 @@ def test_a_door_leads_somewhere(library: str) -> None:
         assert library in {imported.partition(".")[0] for imported in imports(module)}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.run"])
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
 def test_only_run_starts_programs(module: str) -> None:
     def starts(node: ast.AST) -> bool:
         return (
@@ -180,14 +183,14 @@ def test_only_run_starts_programs(module: str) -> None:
     assert not any(starts(node) for node in ast.walk(tree(module)))
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.run"])
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
 def test_the_one_door_to_subprocesses_is_run(module: str) -> None:
-    assert not any(imported.startswith("tasks.children") for imported in imports(module))
+    assert not any(imported.startswith("tasks.system.children") for imported in imports(module))
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("tasks.commands")])
-def test_only_a_few_modules_know_doit(module: str) -> None:
-    assert module in DOIT or "doit" not in {imported.partition(".")[0] for imported in imports(module)}
+@pytest.mark.parametrize("module", [one for one in MODULES if not one.startswith(("tasks.graph", "tasks.commands"))])
+def test_only_the_graph_and_the_commands_know_doit(module: str) -> None:
+    assert "doit" not in {imported.partition(".")[0] for imported in imports(module)}
 
 
 @pytest.mark.parametrize("module", sorted(PURE))

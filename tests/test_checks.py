@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import checks, run
+from tasks import checks
 from tasks.errors import CommandError
+from tasks.system import run
 
 
 def test_arguments_reach_pytest(capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sandbox import sample
-from tasks.backoff import Budget
 from tasks.configuration import settings
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
 from tasks.decisions import Decisions
@@ -21,14 +20,15 @@ from tasks.errors import (
     SettingsError,
     SleeperImagesError,
 )
-from tasks.inputs.digests import Digests
-from tasks.inputs.fingerprint import inputs_tag
-from tasks.inputs.gather import Gathered, Gatherer
+from tasks.image.fingerprint import inputs_tag
+from tasks.image.gather import Gathered, Gatherer
+from tasks.image.jar.digests import Digests
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository, Tag
 from tasks.registry.http import Http
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
 from tasks.registry.oci import Client
+from tasks.system.backoff import Budget
 from tests.registry.server import RESET, Answer, Asked, Server, serving
 
 VERSION = "1.2.3"

@@ -14,7 +14,7 @@ from tasks import digests_file
 from tasks.configuration import catalogue, properties, settings
 from tasks.digests_file import DigestsFile, Entry
 from tasks.errors import SettingsError
-from tasks.inputs.fingerprint import inputs_tag
+from tasks.image.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
 from tasks.registry import target
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256

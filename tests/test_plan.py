@@ -10,7 +10,7 @@ import pytest
 
 from sandbox import layout, sample
 from tasks.configuration import settings
-from tasks.inputs.fingerprint import inputs_tag
+from tasks.image.fingerprint import inputs_tag
 from tasks.model import Builder, Catalogue, Image, Kind
 from tasks.plan import Planned, file_of, plan
 from tasks.registry.model import DOCKER_LIST, Manifest

@@ -6,9 +6,9 @@ import pytest
 
 from sandbox import sample
 from tasks.configuration import settings
-from tasks.inputs.digests import Digests
-from tasks.inputs.gather import Gathered, Gatherer
-from tasks.inputs.listing import Listings
+from tasks.image.gather import Gathered, Gatherer
+from tasks.image.jar.digests import Digests
+from tasks.image.jar.listing import Listings
 from tasks.model import Image, Kind
 from tasks.records import Records
 from tasks.registry import record

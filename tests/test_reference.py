@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tasks.engine import buildx
 from tasks.errors import SettingsError
-from tasks.inputs.fingerprint import inputs_tag
+from tasks.image.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository, Tag, check_tag, check_version, split_host
 from tasks.registry.referrers import referrers_tag
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from doit.cmd_clean import Clean as DoitClean
 
-from tasks.commands.names import matching
-from tasks.commands.options import Changing
-from tasks.commands.run import checkout
-from tasks.composition import current
 from tasks.errors import SleeperImagesError, StagingError
+from tasks.graph.composition import current
+from tasks.graph.names import matching
+from tasks.graph.options import Changing
+from tasks.graph.run import checkout
 from tasks.session import Session
 
 NAMED_ONLY = frozenset({"builder", "sandbox"})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from doit.exceptions import InvalidCommand
 
 from tasks import digests_file
-from tasks.commands.options import JSON, Reading, complain, encoded, no_arguments, read, text_option, write
-from tasks.commands.target import check_sandbox
-from tasks.composition import current
 from tasks.decision import Current, reason, state
 from tasks.errors import SettingsError, SleeperImagesError
+from tasks.graph.composition import current
+from tasks.graph.options import JSON, Reading, complain, encoded, no_arguments, read, text_option, write
+from tasks.graph.target import check_sandbox
 from tasks.session import Session
 from tasks.views.digests import as_text, faults_as_text
 

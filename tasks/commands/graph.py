@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 from doit.exceptions import InvalidCommand
 
-from tasks import run
-from tasks.closure import closure
-from tasks.commands.names import matching
-from tasks.commands.options import JSON, SANDBOX, Reading, encoded, text_option, write
-from tasks.commands.target import check_destination, check_sandbox
-from tasks.composition import current
 from tasks.decision import state
 from tasks.errors import SleeperImagesError
+from tasks.graph.closure import closure
+from tasks.graph.composition import current
+from tasks.graph.names import matching
+from tasks.graph.options import JSON, SANDBOX, Reading, encoded, text_option, write
+from tasks.graph.target import check_destination, check_sandbox
 from tasks.session import Session
+from tasks.system import run
 from tasks.views import diagram
 from tasks.views.diagram import Picture
 

@@ -8,14 +8,14 @@ from typing import Any
 from doit.exceptions import InvalidCommand
 
 from tasks import build
-from tasks.closure import closure, images_of
-from tasks.commands.names import matching
-from tasks.commands.options import EXIT_CODE, JSON, Reading, arguments, encoded, faults_code, state_code
-from tasks.commands.target import check_destination, check_sandbox
-from tasks.composition import current
+from tasks.graph.closure import closure, images_of
+from tasks.graph.composition import current
+from tasks.graph.names import matching
+from tasks.graph.options import EXIT_CODE, JSON, Reading, arguments, encoded, faults_code, state_code
+from tasks.graph.target import check_destination, check_sandbox
 from tasks.plan import Plan, plan, where
 from tasks.session import Session
-from tasks.terminal import colours, columns
+from tasks.system.terminal import colours, columns
 from tasks.views.plan import as_object, as_text
 
 _PUSH_ALL = "push_all"

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from doit.exceptions import InvalidCommand
 
-from tasks.commands.options import JSON, Reading, encoded, no_arguments
-from tasks.commands.target import check_sandbox
-from tasks.composition import current
 from tasks.errors import SleeperImagesError
+from tasks.graph.composition import current
+from tasks.graph.options import JSON, Reading, encoded, no_arguments
+from tasks.graph.target import check_sandbox
 from tasks.status import look
-from tasks.terminal import colours
+from tasks.system.terminal import colours
 from tasks.views.status import as_object, as_text
 
 UNANSWERED = 1

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from doit.exceptions import InvalidCommand
 
-from tasks.commands.options import EXIT_CODE, JSON, Reading, arguments, encoded, state_code
-from tasks.commands.target import check_sandbox
-from tasks.composition import current
 from tasks.configuration.suggest import did_you_mean
 from tasks.errors import quoted
 from tasks.explanation import explain
+from tasks.graph.composition import current
+from tasks.graph.options import EXIT_CODE, JSON, Reading, arguments, encoded, state_code
+from tasks.graph.target import check_sandbox
 from tasks.model import Image
 from tasks.session import Session
-from tasks.terminal import columns
+from tasks.system.terminal import columns
 from tasks.views.why import as_object, as_text
 
 

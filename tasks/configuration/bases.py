@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks import files
 from tasks.configuration.faults import Faults, shown
 from tasks.errors import CatalogueError, quoted
+from tasks.system import files
 
 _HEADER = """\
 # The digest at which each base image is held, by its name as in FROM. Commit this file.

@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from tasks import run
 from tasks.engine import made
 from tasks.engine.nodes import Inspected, parse
+from tasks.system import run
 
 
 def lacking(name: str, found: Inspected, wanted: Collection[str], environment: Mapping[str, str]) -> set[str]:

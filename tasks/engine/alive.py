@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from tasks import run
 from tasks.engine import unanswered
 from tasks.engine.buildx import Engine
 from tasks.engine.nodes import parse
 from tasks.errors import BuildError, CommandError, EngineGoneError
+from tasks.system import run
 
 Result = TypeVar("Result")
 

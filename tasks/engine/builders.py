@@ -22,13 +22,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks import lock, run
 from tasks.engine import cannot_boot, made, own, unanswered
 from tasks.engine.buildx import Engine
 from tasks.engine.made import Made
 from tasks.engine.nodes import Inspected, creation, differences, parse
 from tasks.errors import CommandError, EngineError
 from tasks.model import Builder
+from tasks.system import lock, run
 
 BOOT_SECONDS = 300.0
 """How long a builder may take to boot: the first time it pulls BuildKit's image."""

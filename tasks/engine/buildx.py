@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks import run
 from tasks.engine import failure, progress
 from tasks.errors import BuildError
-from tasks.inputs.fingerprint import Inputs
+from tasks.image.fingerprint import Inputs
 from tasks.reference import Digest, Repository
+from tasks.system import run
 
 BUILDING = "building"
 """The tag that the engine's own driver pushes to, as it cannot push by digest. Nothing reads it.

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from tasks import files
 from tasks.engine import made
 from tasks.engine.buildx import Engine
 from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.model import Builder
-from tasks.secrets import safe
+from tasks.system import files
+from tasks.system.secrets import safe
 
 MEMORY_SECONDS = 24 * 3600
 """How long it is remembered."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks import run
 from tasks.errors import CommandError, EngineError
+from tasks.system import run
 
 SECONDS = 60.0
 """How long the engine may take for each answer."""

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tasks import files
 from tasks.engine.docker_config import user_config_directory
 from tasks.model import Builder
+from tasks.system import files
 
 CREATING_SECONDS = 600
 """How long after its record was begun a builder counts as ours though the run was killed before it could say so."""

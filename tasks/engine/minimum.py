@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks import run
 from tasks.engine import unanswered
 from tasks.errors import EngineError
-from tasks.parallel import each
+from tasks.system import run
+from tasks.system.parallel import each
 
 BUILDX = (0, 10)
 """The oldest buildx that builds as we ask it to: --provenance and --sbom came with 0.10 (its release notes).

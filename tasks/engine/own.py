@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tasks import run
 from tasks.engine import unanswered
 from tasks.engine.buildx import Engine
 from tasks.errors import EngineError
+from tasks.system import run
 
 DRIVER = "docker"
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tasks import run
 from tasks.engine.buildx import Engine
 from tasks.engine.nodes import Inspected
 from tasks.errors import CommandError, EngineError
 from tasks.reference import Registry
+from tasks.system import run
 
 SECONDS = 90.0
 """How long BuildKit may take to say so. It waits 30 s for a connection; one that takes longer is left to the builds."""

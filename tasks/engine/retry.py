@@ -21,10 +21,10 @@ import re
 import time
 from collections.abc import Callable, Sequence
 
-from tasks.backoff import PUSH, Budget
 from tasks.engine import buildx
 from tasks.errors import BuildError
 from tasks.reference import Digest
+from tasks.system.backoff import PUSH, Budget
 
 _SOLVE = r"(?:failed to build: )?failed to solve: "
 """What comes before BuildKit's words; `failed to build` is newer buildx's (seen with 0.29, not with 0.13)."""

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks import run
 from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.errors import EngineError
+from tasks.system import run
 
 _SANDBOX = "or try `./doitw sandbox push_all`"
 

@@ -26,7 +26,7 @@ from tasks.registry.message import Request, Response, clean, refused, shown
 from tasks.registry.origin import trusted
 from tasks.registry.single_flight import SingleFlight
 from tasks.registry.token import TOKEN_LIMIT, Token, parse_token
-from tasks.secrets import keep
+from tasks.system.secrets import keep
 
 _UNAUTHORIZED, _FORBIDDEN, _OK, _FIRST_FAULT = 401, 403, 200, 400
 _CLIENT = "sleeper-images"

@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tasks.errors import RegistryError, SettingsError
-from tasks.once import once
 from tasks.reference import Registry
 from tasks.registry import aws_login
 from tasks.registry.aws_providers import CONFIG, GIVEN, METHODS, Login, NoTerminalError
 from tasks.registry.message import shown
 from tasks.registry.proxy import proxy
-from tasks.secrets import keep, keep_variables
+from tasks.system.once import once
+from tasks.system.secrets import keep, keep_variables
 
 ATTEMPTS = 6
 """How often a call is made at most while AWS throttles it or does not answer; botocore waits in between."""

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tasks.errors import RegistryError
-from tasks.parallel import each
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Manifest
 from tasks.registry.oci import Client
 from tasks.registry.parts import Parts
 from tasks.registry.presence import WORKERS
 from tasks.registry.proof import MOST_CHILDREN
+from tasks.system.parallel import each
 
 Place = tuple[Repository, Digest]
 """Where a manifest is."""

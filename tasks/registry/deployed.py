@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tasks.errors import RegistryError
-from tasks.parallel import Pool
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Child, Manifest, parse_object, weight
 from tasks.registry.oci import Client
 from tasks.registry.presence import WORKERS
 from tasks.registry.proof import CONFIG_LIMIT, MOST_CHILDREN, attests, platform
+from tasks.system.parallel import Pool
 
 Place = tuple[Repository, Digest]
 """Where a manifest or a blob is."""

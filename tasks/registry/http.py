@@ -31,7 +31,6 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 
-from tasks.backoff import REQUEST, Budget, Pace
 from tasks.errors import RegistryError
 from tasks.reference import Registry
 from tasks.registry import protocol
@@ -49,6 +48,7 @@ from tasks.registry.message import (
 )
 from tasks.registry.origin import origin, trusted
 from tasks.registry.proxy import proxy
+from tasks.system.backoff import REQUEST, Budget, Pace
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0

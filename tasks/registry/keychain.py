@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tasks.reference import Registry
-from tasks.secrets import keep
+from tasks.system.secrets import keep
 
 IDENTITY_TOKEN_USER = "<token>"  # noqa: S105  # A user name.
 """Docker's name for the user whose password is an identity token."""

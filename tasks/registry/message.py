@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest
 from tasks.registry.model import MANIFEST_LIMIT
-from tasks.secrets import without_secrets
+from tasks.system.secrets import without_secrets
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """The statuses that the same request may well not meet again."""

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from tasks.backoff import until_there
 from tasks.errors import RegistryError
-from tasks.parallel import each
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Descriptor, Manifest
 from tasks.registry.oci import Client
+from tasks.system.backoff import until_there
+from tasks.system.parallel import each
 
 AT_ONCE = 8
 """How many layers of one image are asked for at once."""

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Mapping
 
 from tasks.errors import RegistryError
-from tasks.parallel import each
 from tasks.reference import Repository
 from tasks.registry.model import Answer
 from tasks.registry.oci import Client
+from tasks.system.parallel import each
 
 WORKERS = 40
 """How many questions are asked at once: two tags of each of Sleeper's twenty images."""

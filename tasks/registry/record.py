@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeGuard
 
 from tasks.errors import RegistryError
-from tasks.inputs.difference import DIGITS, Listing, differences
-from tasks.inputs.fingerprint import Inputs, Item
+from tasks.image.difference import DIGITS, Listing, differences
+from tasks.image.fingerprint import Inputs, Item
 from tasks.reference import Digest, Repository
 from tasks.registry import referrers
 from tasks.registry.model import Descriptor, Manifest, parse_object

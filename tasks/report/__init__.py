@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from tasks import decision
-from tasks.closure import closure
-from tasks.composition import current
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
 from tasks.errors import EngineGoneError, SleeperImagesError
+from tasks.graph.closure import closure
+from tasks.graph.composition import current
 from tasks.push import CURRENT
 from tasks.report.events import (
     DONE,
@@ -44,9 +44,9 @@ from tasks.report.events import (
 from tasks.report.jsonl import JsonLines
 from tasks.report.outcome import UNMET, exit_code
 from tasks.report.plain import Plain
-from tasks.secrets import safe
 from tasks.session import Session
-from tasks.terminal import Terminal
+from tasks.system.secrets import safe
+from tasks.system.terminal import Terminal
 
 
 class Display(Protocol):

@@ -21,7 +21,7 @@ from typing import Any
 from tasks.engine.progress import human
 from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, Run, Started, Work
 from tasks.report.plain import Plain
-from tasks.terminal import Terminal, clipped, printable, width
+from tasks.system.terminal import Terminal, clipped, printable, width
 
 PATIENCE = 0.5
 """Seconds of silence after which a line says what the run waits for."""

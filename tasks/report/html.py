@@ -12,11 +12,11 @@ from html import escape
 from pathlib import Path
 
 from tasks.engine.progress import human
-from tasks.invocation import spelled
 from tasks.push import BUILT, CURRENT
 from tasks.report.events import DONE, FAILED, OUTCOMES, Run, Work
 from tasks.report.style import CSS
-from tasks.terminal import printable
+from tasks.system.invocation import spelled
+from tasks.system.terminal import printable
 
 TAIL_BYTES = 65_536
 """How much of a log's end is read."""

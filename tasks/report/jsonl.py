@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.push import BUILT
 from tasks.report.events import OUTCOMES, Began, Ended, Event, Explained, Finished, Moved, Noted, Run, Started
-from tasks.terminal import Terminal
+from tasks.system.terminal import Terminal
 
 SCHEMA = 1
 

@@ -30,7 +30,7 @@ from tasks.report.events import (
     Started,
     Work,
 )
-from tasks.terminal import Terminal, printable
+from tasks.system.terminal import Terminal, printable
 from tasks.views.words import folded, wrapped
 
 _VERBS, _LABELS = 8, 13

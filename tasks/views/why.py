@@ -8,9 +8,9 @@ from typing import Any
 
 from tasks.errors import SleeperImagesError
 from tasks.explanation import Explanation
-from tasks.inputs.difference import Change
-from tasks.inputs.fingerprint import Inputs, inputs_tag
-from tasks.inputs.told import printable, tell
+from tasks.image.difference import Change
+from tasks.image.fingerprint import Inputs, inputs_tag
+from tasks.image.told import printable, tell
 from tasks.registry.model import Answer
 from tasks.views.words import WIDTH, folded
 

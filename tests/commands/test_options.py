@@ -9,8 +9,8 @@ from doit.cmdparse import CmdOption, CmdParse
 from doit.exceptions import InvalidCommand
 
 from tasks.commands.digests import Digests
-from tasks.commands.options import Reading, options_first, state_code, write
 from tasks.commands.plan import PlanCommand
+from tasks.graph.options import Reading, options_first, state_code, write
 
 
 def first(command: type[Reading], *words: str) -> list[str]:

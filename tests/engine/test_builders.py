@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks import lock
 from tasks.engine import builders, made
 from tasks.engine.buildx import Engine
 from tasks.errors import EngineError, LockedError
 from tasks.model import Builder
+from tasks.system import lock
 from tests.engine.test_nodes import FARM, INSPECTED_FARM, RUNNING, builder
 
 

@@ -10,7 +10,7 @@ from tasks.engine import buildx
 from tasks.engine.buildx import Engine, Output
 from tasks.engine.progress import Progress
 from tasks.errors import BuildError
-from tasks.inputs.fingerprint import Inputs
+from tasks.image.fingerprint import Inputs
 from tasks.reference import Digest, Repository
 
 REPOSITORY = Repository.parse("127.0.0.1:5000/mine/ingest")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.backoff import Budget
 from tasks.engine import buildx
 from tasks.engine.retry import Cause, build, cause, refuses_tag, retrying
 from tasks.errors import BuildError
 from tasks.reference import Digest
+from tasks.system.backoff import Budget
 
 DIGEST = Digest("sha256:" + "0" * 64)
 HOST = "123456789012.dkr.ecr.eu-west-2.amazonaws.com"

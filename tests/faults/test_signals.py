@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks import children, signals
+from tasks.system import children, signals
 from tests.faults import processes, proxy
 from tests.faults.place import Place
 from tests.faults.proxy import FOR_EVER, Fault

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.inputs import context, dockerfile, dockerignore, jar, staging
+from tasks.image import context, dockerfile, dockerignore, staging
+from tasks.image.jar import jar
 from tests.fuzz.cases import fuzz, mutated, survives
 from tests.zips import MANIFEST, Member, archive
 

@@ -60,7 +60,7 @@ def test_what_needs_no_scripts_directory_works_without_one(graph: Graph, words: 
 
 def test_the_projects_tests_need_no_scripts_directory(graph: Graph) -> None:
     shutil.rmtree(graph.scripts)
-    done = graph.doit("test", "--", "--collect-only", "-q", "tests/test_once.py")
+    done = graph.doit("test", "--", "--collect-only", "-q", "tests/system/test_once.py")
     assert done.code == 0, done.text
     assert "tests collected" in done.text
 

@@ -18,9 +18,9 @@ from sandbox import servers
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox, defaults
 from sandbox.loopback import taken
-from tasks import lock, run
 from tasks.configuration import catalogue
 from tasks.errors import CommandError, EngineError
+from tasks.system import lock, run
 from tests.integration.drivers import NAMES as DRIVER_NAMES
 from tests.integration.drivers import Driver, Drivers
 

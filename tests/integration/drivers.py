@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sandbox import packages
 from sandbox.engine import Engine
-from tasks import run
+from tasks.system import run
 from tests.integration.bridge import Bridge
 from tests.integration.programs import copy_with_libraries
 

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tasks import run
+from tasks.system import run
 
 _STATIC = "not a dynamic executable"
 

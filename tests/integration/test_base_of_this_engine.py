@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks import run
+from tasks.system import run
 from tests.integration.project import Project
 
 pytestmark = pytest.mark.integration

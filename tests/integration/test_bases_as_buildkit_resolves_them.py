@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.engine import Engine
-from tasks import run
 from tasks.errors import CommandError, UnreadableInputError
-from tasks.inputs import dockerfile
+from tasks.image import dockerfile
+from tasks.system import run
 
 pytestmark = pytest.mark.integration
 

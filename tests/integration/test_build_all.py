@@ -13,8 +13,8 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks import run
 from tasks.configuration import catalogue, platforms
+from tasks.system import run
 from tests import trees
 from tests.integration.drivers import Driver
 from tests.integration.project import CHECKOUT, Project, Run

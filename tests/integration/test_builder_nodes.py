@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.engine import Engine
-from tasks import run
 from tasks.engine import builders, made
 from tasks.engine.nodes import creation, differences
 from tasks.model import Builder, BuilderNode
+from tasks.system import run
 
 pytestmark = pytest.mark.integration
 

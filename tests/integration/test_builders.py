@@ -16,13 +16,13 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks import run
 from tasks.configuration import catalogue
 from tasks.engine import builders, made, reach
 from tasks.engine.buildx import Engine as Ready
 from tasks.errors import EngineError
 from tasks.model import Builder
 from tasks.reference import Registry
+from tasks.system import run
 from tests.integration.drivers import Driver, Drivers
 from tests.integration.project import CHECKOUT, Project, Run
 

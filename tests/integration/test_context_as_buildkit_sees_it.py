@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.engine import Engine
-from tasks import run
 from tasks.errors import CommandError, UnreadableInputError
-from tasks.inputs import context, staging
+from tasks.image import context, staging
+from tasks.system import run
 
 pytestmark = pytest.mark.integration
 

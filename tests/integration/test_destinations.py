@@ -15,9 +15,9 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, PASSWORD, REGION, USER, Sandbox
-from tasks import run
 from tasks.configuration import catalogue, platforms
 from tasks.reference import Registry, Repository
+from tasks.system import run
 from tests.integration import images
 from tests.integration.drivers import Drivers
 from tests.integration.plain import registry_of_its_own

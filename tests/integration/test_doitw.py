@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.process import wait_until
-from tasks import run, venv
+from tasks import venv
+from tasks.system import run
 
 pytestmark = pytest.mark.integration
 

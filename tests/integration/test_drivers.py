@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks import run
+from tasks.system import run
 from tests.faults.truth import IMAGES, Truth
 from tests.integration.drivers import NAMES, Driver, Drivers
 from tests.integration.project import Project, Run

@@ -17,7 +17,7 @@ import pytest
 from sandbox import servers
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks import run
+from tasks.system import run
 from tests.integration.conftest import new_sandbox
 from tests.integration.drivers import CONTAINER, REMOTE, STABLE, Drivers
 from tests.integration.project import CHECKOUT

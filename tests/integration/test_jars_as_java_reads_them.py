@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks import run
-from tasks.inputs import jar
+from tasks.image.jar import jar
+from tasks.system import run
 from tests.zips import Member, archive
 
 pytestmark = pytest.mark.integration

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from sandbox import sample
-from tasks import run
 from tasks.configuration import catalogue, settings
-from tasks.inputs import jar
-from tasks.inputs.digests import Digests
-from tasks.inputs.gather import Gathered, Gatherer
+from tasks.image.gather import Gathered, Gatherer
+from tasks.image.jar import jar
+from tasks.image.jar.digests import Digests
+from tasks.system import run
 from tests.integration.project import CHECKOUT
 
 REPOSITORY = Path("/usr/share/maven-repo")

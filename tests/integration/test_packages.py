@@ -9,7 +9,7 @@ import pytest
 
 from sandbox import packages
 from sandbox.packages import Distribution
-from tasks import run
+from tasks.system import run
 
 pytestmark = [
     pytest.mark.integration,

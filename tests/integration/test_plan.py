@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tasks.engine.buildx import BUILDING
-from tasks.inputs.fingerprint import Inputs
+from tasks.image.fingerprint import Inputs
 from tasks.reference import Registry, Repository
 from tasks.registry import record
 from tasks.registry.model import IMAGE_TYPES

@@ -12,8 +12,9 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks import preflight, run
+from tasks import preflight
 from tasks.configuration import catalogue
+from tasks.system import run
 from tests.faults.proxy import FOR_EVER, FORBIDDEN, Fault, Proxy
 from tests.integration.project import CHECKOUT, Project, Run
 

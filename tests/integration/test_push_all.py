@@ -13,11 +13,11 @@ import pytest
 from sandbox.engine import Engine
 from sandbox.layout import PASSWORD, USER, Sandbox
 from sandbox.sample import sample_jar
-from tasks import run
 from tasks.configuration import catalogue
 from tasks.model import Image
 from tasks.reference import Registry, Repository
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST
+from tasks.system import run
 from tests import trees
 from tests.integration import images
 from tests.integration.api import create

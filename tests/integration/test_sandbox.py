@@ -20,8 +20,8 @@ from sandbox.layout import ACCOUNT, USER, Sandbox
 from sandbox.loopback import taken
 from sandbox.process import Server
 from sandbox.registry import IMAGE as REGISTRY_IMAGE
-from tasks import run
 from tasks.errors import EngineError
+from tasks.system import run
 from tests.integration.api import client, create
 from tests.integration.conftest import new_sandbox, start, usable
 from tests.integration.programs import copy_with_libraries

@@ -16,8 +16,8 @@ from sandbox import ecr, servers
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from sandbox.process import Server
-from tasks import run
 from tasks.errors import EngineError, LockedError
+from tasks.system import run
 from tests.integration.api import basic, client, create
 from tests.integration.conftest import new_sandbox, start
 from tests.integration.test_sandbox import ask, pids, processes, registry_image  # noqa: F401  # A fixture.

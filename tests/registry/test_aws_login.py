@@ -26,7 +26,7 @@ FUTURE = "2999-01-01T00:00:00Z"
 # imported.
 ASKING = """
 import json, os, sys, traceback
-from tasks import secrets
+from tasks.system import secrets
 from tasks.errors import RegistryError
 from tasks.registry.ecr import Ecr
 import botocore.session

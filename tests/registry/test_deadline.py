@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tasks.backoff import Budget
 from tasks.errors import RegistryError
 from tasks.reference import Registry
 from tasks.registry import deadline
 from tasks.registry.http import Http
 from tasks.registry.message import Request
+from tasks.system.backoff import Budget
 
 PIECES, APART = 60, 0.05
 

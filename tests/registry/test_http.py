@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.backoff import Budget
 from tasks.errors import RegistryError
 from tasks.reference import Registry
 from tasks.registry.http import Http
 from tasks.registry.message import Request
+from tasks.system.backoff import Budget
 from tests.registry.server import RESET, Answer, Asked, in_turn, serving
 from tests.registry.tls import certificate, tunnelling
 

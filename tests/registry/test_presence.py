@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tasks.backoff import Budget
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry, Repository
 from tasks.registry import presence
@@ -12,6 +11,7 @@ from tasks.registry.http import Http
 from tasks.registry.keychain import Credential
 from tasks.registry.model import OCI_MANIFEST, Descriptor, sha256
 from tasks.registry.oci import Client
+from tasks.system.backoff import Budget
 from tests.registry.server import RESET, Answer, Asked, Server, serving
 
 HELD = Descriptor(OCI_MANIFEST, sha256(b"held"), 4)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import RegistryError
-from tasks.inputs.difference import DIGITS, Listing
-from tasks.inputs.fingerprint import Inputs, Item
+from tasks.image.difference import DIGITS, Listing
+from tasks.image.fingerprint import Inputs, Item
 from tasks.reference import Repository
 from tasks.registry import record
 from tasks.registry.http import Http

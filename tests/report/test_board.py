@@ -12,7 +12,7 @@ import pytest
 from tasks.engine.progress import Progress
 from tasks.report.board import Board, drawn
 from tasks.report.events import Event, Finished, Moved, Noted, Run
-from tasks.terminal import Terminal, width
+from tasks.system.terminal import Terminal, width
 from tests.report import runs
 from tests.report.screen import COLUMNS, LINES, Screen
 

@@ -10,7 +10,7 @@ import pytest
 from tasks.engine.progress import Progress
 from tasks.report.events import Event, Moved, Noted, Run
 from tasks.report.jsonl import JsonLines
-from tasks.terminal import Terminal
+from tasks.system.terminal import Terminal
 from tests import golden
 from tests.report import runs
 

@@ -9,7 +9,7 @@ import pytest
 from tasks.engine.progress import Progress
 from tasks.report.events import Began, Ended, Event, Finished, Moved, Noted, Run, Started
 from tasks.report.plain import Plain
-from tasks.terminal import Terminal
+from tasks.system.terminal import Terminal
 from tests import golden
 from tests.report import runs
 

@@ -9,7 +9,7 @@ from tasks.report import JsonLinesReporter, PlainReporter, Reporter
 from tasks.report.board import Board
 from tasks.report.jsonl import JsonLines
 from tasks.report.plain import Plain
-from tasks.terminal import Terminal
+from tasks.system.terminal import Terminal
 
 
 class Tty(io.StringIO):

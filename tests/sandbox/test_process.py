@@ -9,8 +9,8 @@ import pytest
 
 from sandbox import process
 from sandbox.process import Server, identity, wait_until
-from tasks import run
 from tasks.errors import EngineError
+from tasks.system import run
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 DEAF = [

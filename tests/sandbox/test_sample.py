@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import sample
-from tasks import run
 from tasks.configuration import catalogue
+from tasks.system import run
 
 VERSION = "1.2.3"
 IMAGES = catalogue.load(Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml").images

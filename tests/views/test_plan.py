@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from tasks.inputs.difference import Change, EntryChange
+from tasks.image.difference import Change, EntryChange
 from tasks.model import Image, Kind
 from tasks.plan import Plan, Planned
 from tasks.records import Comparison

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from tasks.errors import RegistryError
 from tasks.explanation import Explanation
-from tasks.inputs.difference import Change, EntryChange
-from tasks.inputs.fingerprint import Inputs, Item, inputs_tag
+from tasks.image.difference import Change, EntryChange
+from tasks.image.fingerprint import Inputs, Item, inputs_tag
 from tasks.records import Comparison
 from tasks.registry.model import OCI_MANIFEST, Descriptor
 from tasks.views.why import as_object, as_text

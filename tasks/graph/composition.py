@@ -1,0 +1,118 @@
+"""The session of this process, made of doit's command line, the environment and the files that they name."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import doit
+from doit import doit_cmd
+from doit.exceptions import InvalidDodoFile
+
+from sandbox import layout
+from tasks.configuration import catalogue, settings
+from tasks.errors import ConfigurationError, SettingsError
+from tasks.session import Session
+from tasks.system.secrets import keep_variables
+from tasks.system.terminal import Guarded
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""The checkout, where the defaults of paths are."""
+
+_loaded: list[Session] = []
+
+
+def load() -> Session:
+    """Compose this process's session from doit's command line.
+
+    Raises:
+        InvalidDodoFile: a setting, the catalogue or the selection is at fault; doit prints the text without a
+            traceback (doit 0.37, doit_cmd.py:232-241).
+    """
+    # doit writes tracebacks there, and so do Python's threads; what a library raised may quote a secret.
+    if not isinstance(sys.stderr, Guarded):
+        sys.stderr = Guarded(sys.stderr)
+    try:
+        # get_var tells one that is known by name, and no others.
+        session = compose(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001
+        _ = session.selected
+    except ConfigurationError as error:
+        raise InvalidDodoFile(str(error)) from None
+    _loaded[:] = [session]
+    return session
+
+
+def current() -> Session:
+    """Return the session that dodo.py loaded."""
+    return _loaded[0]
+
+
+def close() -> None:
+    """Give back what the session holds, if there is one."""
+    for session in _loaded:
+        session.close()
+
+
+def compose(variables: Mapping[str, str]) -> Session:
+    """Make a session of doit's variables, the environment and the catalogue.
+
+    Where the sandbox is the target, its settings are found before it runs, and the environment is one without the
+    user's AWS.
+
+    Args:
+        variables: what doit's command line sets.
+
+    Raises:
+        ConfigurationError: a setting or the catalogue is at fault.
+    """
+    keep_variables({**os.environ, **variables})
+    initial = initial_directory()
+    ports = (layout.REGISTRY_PORT_VARIABLE, layout.API_PORT_VARIABLE)
+    found = settings.load(variables, os.environ, PROJECT, initial_directory=initial, known_extra=ports)
+    given = {name: text for name in ports if (text := _said(variables, name) or os.environ.get(name))}
+    sandbox = layout.defaults(found.sandbox_dir, given)
+    environment = dict(os.environ)
+    if found.sandbox:
+        environment = sandbox.environment(os.environ)
+        supplied = sandbox.settings(driver=_said(variables, "BUILDER_DRIVER"))
+        found = settings.load(
+            variables, environment, PROJECT, initial_directory=initial, known_extra=ports, defaults=supplied
+        )
+    _check_state_dir(found)
+    return Session(found, catalogue.load(found.catalogue), sandbox, environment)
+
+
+def _said(variables: Mapping[str, str], name: str) -> str:
+    """Return what doit's command line gives a variable, in either case; nothing where it does not name it."""
+    return variables.get(name) or variables.get(name.lower()) or ""
+
+
+def _check_state_dir(found: settings.Settings) -> None:
+    """Refuse a STATE_DIR that is, or is below, what is no directory.
+
+    Raises:
+        SettingsError: it is one.
+    """
+    for path in (found.state_dir, *found.state_dir.parents):
+        try:
+            kind = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return  # What writes there later meets the same fault and reports it.
+        if not stat.S_ISDIR(kind):
+            below = "" if path == found.state_dir else f" below {path},"
+            raise SettingsError(
+                f"STATE_DIR is {found.state_dir} ({found.origins['STATE_DIR']}),{below} which is not a directory",
+                "set STATE_DIR to a directory, which is made where it is missing",
+            )
+        return
+
+
+def initial_directory() -> Path:
+    """Return where relative paths that people give start: where they called us."""
+    # doitw runs doit in the checkout and says where it was called from.
+    return Path(os.environ.get("DOITW_CWD") or doit.get_initial_workdir() or Path.cwd())

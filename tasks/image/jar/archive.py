@@ -1,0 +1,223 @@
+"""The zip format as readers of jars see it: where the entries are, and whether all readers would see the same.
+
+Java's `ZipFile` goes by the central directory, `JarInputStream` by the local headers before each entry. An archive is
+*regular* when both tell one story and every byte is accounted for: the bytes before the first entry, the entries one
+behind the other, the directory, the end record with its comment. What is read here is PKWARE's APPNOTE.TXT 6.3.10.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any
+
+from tasks.errors import UnreadableInputError
+from tasks.image.jar import central_directory
+from tasks.image.jar.central_directory import (
+    MAX_32,
+    SEEN_FLAGS,
+    STORED,
+    UNICODE_PATH,
+    ZIP64,
+    Entry,
+    extra_fields,
+    unreadable,
+)
+from tasks.image.source import Source
+
+_LOCAL = struct.Struct("<4s5H3I2H")
+_END = struct.Struct("<4s4H2IH")
+_END_64 = struct.Struct("<4sQ2H2I4Q")
+_LOCATOR_64 = struct.Struct("<4sIQI")
+_DESCRIPTORS = (struct.Struct("<3I"), struct.Struct("<I2Q"))
+_LOCAL_SIGNATURE, _END_SIGNATURE = b"PK\3\4", b"PK\5\6"
+_END_64_SIGNATURE, _LOCATOR_64_SIGNATURE, _DESCRIPTOR_SIGNATURE = b"PK\6\6", b"PK\6\7", b"PK\7\x08"
+
+_MAX_16 = 0xFFFF
+_MAX_COMMENT = 0xFFFF
+_DESCRIPTOR = 1 << 3
+
+_SLACK = 0xFFFF + 64  # More than the longest extra field and data descriptor, so that a gap behind them shows.
+
+
+@dataclass
+class Archive:
+    """A zip archive's directory.
+
+    Attributes:
+        source: its bytes.
+        label: what people call it.
+        entries: in the order of the file.
+        listed: the same in the order of the directory; the very same list where that is the file's.
+        directory: where the central directory begins.
+        comment: the archive's comment.
+        regular: whether, as far as has been read, all readers see the same and no byte is unaccounted for.
+    """
+
+    source: Source
+    label: str
+    entries: list[Entry]
+    listed: list[Entry]
+    directory: int
+    comment: bytes
+    regular: bool
+
+    @property
+    def first(self) -> int:
+        """Where the first entry begins: the length of what stands before it."""
+        return self.entries[0].offset if self.entries else self.directory
+
+    def packed(self, entry: Entry, limit: int) -> bytes:
+        """Return the entry's compressed bytes; clears `regular` where its local header tells another story.
+
+        Args:
+            entry: one of `entries`.
+            limit: where the next entry, or the directory, begins.
+
+        Raises:
+            UnreadableInputError: there is no local header, or the entry reaches beyond `limit`.
+        """
+        name, _, packed, size, crc, _, _, _, _, _ = entry
+        extent = limit - entry.offset
+        least = _LOCAL.size + len(name) + packed
+        if least > extent:
+            raise _overlapping(self, entry)
+        chunk = self.source.at(entry.offset, min(extent, least + _SLACK))
+        if len(chunk) < _LOCAL.size or not chunk.startswith(_LOCAL_SIGNATURE):
+            raise unreadable(self.label, name, "the directory points to where no entry begins")
+        local = _LOCAL.unpack_from(chunk)
+        name_end = _LOCAL.size + local[9]
+        begin = name_end + local[10]
+        end = begin + packed
+        if end > extent:
+            raise _overlapping(self, entry)
+        bare = end == extent == least and not entry.note and not local[2] & _DESCRIPTOR
+        if (
+            chunk[_LOCAL.size : name_end] != name
+            or local[3] != entry.method
+            or (local[2] ^ entry.flags) & SEEN_FLAGS
+            or not (
+                (bare and local[6:9] == (crc, packed, size))
+                or _agrees(entry, local, chunk[name_end:begin], chunk[end:extent])
+            )
+        ):
+            self.regular = False
+        return chunk[begin:end]
+
+
+def _overlapping(archive: Archive, entry: Entry) -> UnreadableInputError:
+    # Readers that stream pass over what others find; and a file of a few megabytes may state petabytes in this way.
+    reason = "it reaches into what stands behind it, as in a zip bomb"
+    return unreadable(archive.label, entry.name, reason, "pack the jar again, each entry behind the one before")
+
+
+def open_archive(source: Source, label: str) -> Archive | None:
+    """Read the directory of a zip archive.
+
+    Args:
+        source: its bytes.
+        label: what people call it, for errors.
+
+    Returns:
+        The archive, or None where the bytes are no zip archive at all.
+
+    Raises:
+        UnreadableInputError: it is one, but truncated, damaged, encrypted, split, or of a compression Java has not.
+    """
+    tail = source.at(tail_start := max(0, source.size - _END.size - _MAX_COMMENT), _END.size + _MAX_COMMENT)
+    found = _find_end(tail)
+    if found is None:
+        if source.at(0, 4) == _LOCAL_SIGNATURE:
+            raise unreadable(label, None, "it begins as a zip archive and has no end: it is truncated")
+        return None
+    end = tail_start + found
+    _, disk, directory_disk, _, count, size, stated, comment_length = _END.unpack_from(tail, found)
+    comment = tail[found + _END.size :]
+    regular = comment_length == len(comment) and _END_SIGNATURE not in comment
+    if disk or directory_disk:
+        raise unreadable(label, None, "it is one part of an archive in several files", "give the whole jar")
+    long = _read_end_64(source, end)
+    if long is not None:
+        end, long_count, long_size, long_stated, tidy = long
+        short = ((count, long_count, _MAX_16), (size, long_size, MAX_32), (stated, long_stated, MAX_32))
+        regular = regular and tidy and all(small in (large, most) for small, large, most in short)
+        count, size, stated = long_count, long_size, long_stated
+    directory = end - size
+    shift = directory - stated
+    if directory < 0 or shift < 0:
+        raise unreadable(label, None, "its directory is said to be where it cannot be: it is truncated or damaged")
+    if shift and source.at(stated, 4) == central_directory.SIGNATURE:
+        regular = False
+    entries, whole = central_directory.read(source.at(directory, size), shift, label)
+    regular = regular and whole
+    if len(entries) != count:
+        if long is not None or len(entries) & _MAX_16 != count:
+            raise unreadable(label, None, f"its directory has {len(entries)} entries and should have {count}")
+        regular = False
+    listed = entries
+    if any(entry.offset > after.offset for entry, after in pairwise(entries)):
+        # Readers that stream and readers that look up may now take different ones of two entries of one name.
+        regular = regular and len({entry.name for entry in entries}) == len(entries)
+        entries = sorted(entries, key=attrgetter("offset"))
+    return Archive(source, label, entries, listed, directory, comment, regular)
+
+
+def _find_end(tail: bytes) -> int | None:
+    """Return where the end record is: the last whose comment reaches the end of the file, as in Java, or the last."""
+    at = last = tail.rfind(_END_SIGNATURE, 0, max(0, len(tail) - _END.size + len(_END_SIGNATURE)))
+    while at >= 0:
+        if at + _END.size + _END.unpack_from(tail, at)[-1] == len(tail):
+            return at
+        at = tail.rfind(_END_SIGNATURE, 0, at + len(_END_SIGNATURE) - 1)
+    return last if last >= 0 else None
+
+
+def _read_end_64(source: Source, end: int) -> tuple[int, int, int, int, bool] | None:
+    """Return a zip64 end record as (where it is, entries, directory's size, its offset, tidy), or None without one."""
+    locator = source.at(end - _LOCATOR_64.size, _LOCATOR_64.size) if end >= _LOCATOR_64.size else b""
+    if not locator.startswith(_LOCATOR_64_SIGNATURE):
+        return None
+    stated = _LOCATOR_64.unpack(locator)[2]
+    behind = end - _LOCATOR_64.size - _END_64.size
+    for at in (behind, stated):
+        record = source.at(at, _END_64.size) if at >= 0 else b""
+        if len(record) == _END_64.size and record.startswith(_END_64_SIGNATURE):
+            _, length, _, _, disk, directory_disk, _, count, size, offset = _END_64.unpack(record)
+            tidy = at == behind and length == _END_64.size - 12 and not disk and not directory_disk
+            return at, count, size, offset, tidy
+    return None
+
+
+def _agrees(entry: Entry, local: tuple[Any, ...], extra: bytes, following: bytes) -> bool:
+    """Whether a local header with extra fields or a data descriptor says what the directory says of the entry.
+
+    Args:
+        entry: as the directory has it.
+        local: the local header's fields.
+        extra: its extra fields.
+        following: what stands between the entry's compressed bytes and the next entry.
+    """
+    fields = extra_fields(extra)
+    if fields is None or fields.get(UNICODE_PATH, b"") != entry.unicode_path:
+        return False
+    crc, packed, size = local[6:9]
+    if local[2] & _DESCRIPTOR:
+        # Java's ZipInputStream refuses one behind a stored entry, whose end it could not tell.
+        if entry.method == STORED:
+            return False
+        sizes = crc in (0, entry.crc) and packed in (0, entry.packed, MAX_32) and size in (0, entry.size, MAX_32)
+        return sizes and _is_descriptor(following, entry)
+    if packed == size == MAX_32 and (long := fields.get(ZIP64)) is not None:
+        size, packed = (int.from_bytes(long[at : at + 8], "little") for at in (0, 8))
+    return not following and (crc, packed, size) == (entry.crc, entry.packed, entry.size)
+
+
+def _is_descriptor(following: bytes, entry: Entry) -> bool:
+    for form in _DESCRIPTORS:
+        if max(entry.packed, entry.size) <= MAX_32 or form.size > _DESCRIPTORS[0].size:
+            record = form.pack(entry.crc, entry.packed, entry.size)
+            if following in (record, _DESCRIPTOR_SIGNATURE + record):
+                return True
+    return False

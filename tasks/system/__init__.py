@@ -1,0 +1,1 @@
+"""What every room needs of this machine: processes, signals, files, locks, threads, the terminal."""
