@@ -128,11 +128,11 @@ def state(decision: Decision) -> str:
 
 
 def reason(decision: Decision) -> str:
-    """Return why it was decided so, with what to do about it; empty where there is nothing to do."""
+    """Return why it was decided so, with what to do about it, for a place that names the image; empty for Current."""
     match decision:
         case Current():
             return ""
         case Retag(_, why) | Missing(why):
             return why
         case Blocked(error) | Unknown(error):
-            return str(error)
+            return error.text

@@ -126,7 +126,7 @@ class Decisions:
         if isinstance(after, InputError) or (isinstance(after, Gathered) and after.inputs != before):
             what = after.message if isinstance(after, InputError) else _difference(before, after.inputs)
             raise ChangedWhileBuildingError(
-                f"{image.name}: its inputs changed while building ({what}); nothing was tagged", "run again"
+                f"its inputs changed while building ({what}); nothing was tagged", "run again", image=image.name
             )
         if isinstance(after, SleeperImagesError):
             raise after
@@ -195,8 +195,9 @@ def _immutable(name: str, tag: Tag, held: Digest, decided: Decision, *, version:
     new = f"to these inputs' image {decided.digest}" if isinstance(decided, Retag) else "to an image yet to be built"
     other = "push under another version (version=…)" if tag.name == version else "change the image's revision"
     return RegistryError(
-        f"{name}: the tag {tag} is immutable and on {held}; it cannot move {new}",
+        f"the tag {tag} is immutable and on {held}; it cannot move {new}",
         f"{other}, or delete that tag, or make the repository's tags mutable",
+        image=name,
         code=IMMUTABLE,
     )
 

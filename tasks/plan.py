@@ -199,7 +199,7 @@ def _pushed(session: Session, image: Image, decision: Decision, comparison: Comp
         case Retag(digest, reason):
             return Planned(task, image, word, reason, digest=digest, size=0, comparison=comparison, **known)
         case Blocked(error) | Unknown(error):
-            return Planned(task, image, word, _own(error, image), error.next_step, **known)
+            return Planned(task, image, word, error.message, error.next_step, **known)
     reason = _why_build(session, image, decision, comparison)
     size = None if gathered is None else _size(gathered, comparison)
     return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
@@ -210,7 +210,7 @@ def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
     try:
         gathered = session.decisions.gathered(image)
     except SleeperImagesError as error:
-        return Planned(task, image, "blocked", _own(error, image), error.next_step)
+        return Planned(task, image, "blocked", error.message, error.next_step)
     known: dict[str, Any] = {
         "fingerprint": gathered.inputs.fingerprint(),
         "unpinned": gathered.inputs.unpinned,
@@ -232,11 +232,6 @@ def _gathered(session: Session, image: Image) -> Gathered | None:
         return session.decisions.gathered(image)
     except SleeperImagesError:
         return None
-
-
-def _own(error: SleeperImagesError, image: Image) -> str:
-    """Return an error's message without the image's name, which stands beside it."""
-    return error.message.removeprefix(f"{image.name}: ")
 
 
 def _why_build(session: Session, image: Image, decision: Missing, comparison: Comparison | None) -> str:

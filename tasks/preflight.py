@@ -44,7 +44,7 @@ class Faults:
 
     def add(self, error: SleeperImagesError, image: str = "") -> None:
         """Add an error; one that says the same of several images is listed once."""
-        _, images = self.found.setdefault(str(error).removeprefix(f"{image}: "), (error, []))
+        _, images = self.found.setdefault(error.text, (error, []))
         if image:
             images.append(image)
 
@@ -253,13 +253,12 @@ def _in_the_way(image: Image, general: list[SleeperImagesError]) -> PreflightErr
     if not general:
         return None
     first = general[0]
-    return PreflightError(f"{image.name} was not built: {first.message.splitlines()[0]}", first.next_step)
+    return PreflightError(f"it was not built: {first.message.splitlines()[0]}", first.next_step, image=image.name)
 
 
 def _text(error: SleeperImagesError, images: list[str]) -> str:
     about = ", ".join(images) if len(images) <= 3 else f"{len(images)} images"  # noqa: PLR2004  # More would fill a line.
-    own = error.message.removeprefix(f"{images[0]}: ") if images else error.message
-    return f"{about}: {own}" if images else own
+    return f"{about}: {error.message}" if images else error.message
 
 
 def _megabytes(size: int) -> str:

@@ -106,6 +106,7 @@ def _ended(event: Ended, run: Run) -> dict[str, Any]:
         "bytes": event.size or None,
         "reason": work.reason or None,
         "error": event.error or None,
+        "next_step": event.next_step or None,
         "log": event.log or None,
     }
 
