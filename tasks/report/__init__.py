@@ -23,7 +23,7 @@ from tasks.engine.progress import Progress
 from tasks.errors import EngineGoneError, SleeperImagesError
 from tasks.graph.closure import closure
 from tasks.graph.composition import current
-from tasks.push import CURRENT
+from tasks.model import CURRENT
 from tasks.report.events import (
     DONE,
     FAILED,

@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tasks.build import LOADED
 from tasks.engine.progress import Progress, Step
-from tasks.push import BUILT, CURRENT, RETAGGED
+from tasks.model import BUILT, CURRENT, LOADED, RETAGGED
 
 FAILED, NOT_RUN, INTERRUPTED, DONE = "failed", "not run", "interrupted", "done"
 

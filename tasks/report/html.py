@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks.engine.progress import human
 from tasks.errors import with_next_step
-from tasks.push import BUILT, CURRENT
+from tasks.model import BUILT, CURRENT
 from tasks.report.events import DONE, FAILED, OUTCOMES, Run, Work
 from tasks.report.style import CSS
 from tasks.system.invocation import spelled

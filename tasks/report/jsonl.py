@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.push import BUILT
+from tasks.model import BUILT
 from tasks.report.events import OUTCOMES, Began, Ended, Event, Explained, Finished, Moved, Noted, Run, Started
 from tasks.system.terminal import Terminal
 

@@ -12,7 +12,7 @@ import re
 
 from tasks.engine.progress import human
 from tasks.errors import with_next_step
-from tasks.push import BUILT, CURRENT, RETAGGED
+from tasks.model import BUILT, CURRENT, RETAGGED
 from tasks.reference import Digest
 from tasks.report.events import (
     DONE,

@@ -138,12 +138,12 @@ def test_the_images_of_one_fault_fit_eighty_columns() -> None:
 
 
 def test_a_line_that_is_too_long_is_folded_below_its_image() -> None:
-    reason = "tag 0.36.0 is on 3f1c2a9b77aa, these inputs are 91aa00112233"
+    reason = "tag 0.36.0 points to 3f1c2a9b77aa, these inputs are 91aa00112233"
     name = "ingest-batcher-job-creator-lambda"
     lines = shown([runs.started(name), runs.began(1, name, decision="retag", reason=reason)]).splitlines()[1:]
     assert lines == [
-        f"  retag     {name}  tag 0.36.0 is on 3f1c2a9b77aa,",
-        "              these inputs are 91aa00112233",
+        f"  retag     {name}  tag 0.36.0 points to",
+        "              3f1c2a9b77aa, these inputs are 91aa00112233",
     ]
 
 
