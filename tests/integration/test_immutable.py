@@ -158,7 +158,7 @@ def test_a_version_that_would_move_to_an_image_that_is_there_names_both_digests(
     pushed.push_all("version=other", "images=ingest")
     other = pushed.tags()["ingest"]["other"][0]
     done = pushed.run("push_all")
-    assert f"on {held}; it cannot move to these inputs' image {other}" in done.output
+    assert f"points to {held}; it cannot move to these inputs' image {other}" in done.output
     assert done.built == set()
 
 
