@@ -1,6 +1,6 @@
 """SIGINT, SIGTERM and SIGHUP end a run alike: children are stopped, what was finished is kept, the exit code tells.
 
-first signal ──▶ KeyboardInterrupt in the main thread ─▶ run.stop_all: SIGINT, 3 s, SIGTERM, 2 s, SIGKILL
+first signal ──▶ KeyboardInterrupt in the main thread ─▶ processes.stop_all: SIGINT, 3 s, SIGTERM, 2 s, SIGKILL
 another one ───▶ children are killed and the process ends at once
 
 Python runs a signal's handler in the main thread, between two of its bytecodes, and only then. A main thread that waits
@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from tasks.system import run
+from tasks.system import processes
 
 AGAIN_SECONDS = 0.5
 """A signal that comes so soon after the first is the same one: a wrapper passes on what the terminal sent already."""
@@ -140,5 +140,5 @@ def _watch(reading: socket.socket, main: int, numbers: frozenset[int], received:
         if first is None:
             first = time.monotonic()
         elif time.monotonic() - first > AGAIN_SECONDS:
-            run.kill_all()
+            processes.kill_all()
             os._exit(code(byte[0]))
