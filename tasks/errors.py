@@ -33,24 +33,7 @@ import copy
 from typing import Self
 
 from tasks.system.secrets import without_secrets
-
-_SHOWN_LENGTH = 60
-"""How much of a person's text a message repeats."""
-
-
-def quoted(text: str) -> str:
-    """Return a person's text for a message: on one line, of a bounded length."""
-    text = without_secrets(text)
-    return repr(text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…")
-
-
-def printable(text: str) -> str:
-    """Return a text without what would move a terminal's cursor or cannot be written: names of files are anybody's."""
-    if text.replace("\n", "").isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1] for character in text
-    )
+from tasks.system.text import printable
 
 
 def with_next_step(message: str, next_step: str) -> str:
@@ -68,8 +51,8 @@ class SleeperImagesError(Exception):
     """
 
     def __init__(self, message: str, next_step: str = "", *, image: str = "") -> None:
-        self.message = printable(without_secrets(message))
-        self.next_step = printable(without_secrets(next_step))
+        self.message = printable(without_secrets(message), keep="\n\t")
+        self.next_step = printable(without_secrets(next_step), keep="\n\t")
         self.image = image
         super().__init__(self.message)
 

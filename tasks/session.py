@@ -21,7 +21,7 @@ from tasks.model import Builder, Catalogue, Image
 from tasks.reference import Registry, Repository, Tag
 from tasks.registry import mutability, target
 from tasks.system.backoff import Pace
-from tasks.system.once import once
+from tasks.system.parallel import locked_property
 from tasks.system.state import State
 
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
@@ -79,7 +79,7 @@ class Session:
 
     # What is chosen
 
-    @once
+    @locked_property
     def selected(self) -> tuple[Image, ...]:
         """The images that STACKS, LAMBDA_DEPLOY_TYPE and IMAGES choose."""
         return selection.select(self.catalogue, self.settings)
@@ -109,7 +109,7 @@ class Session:
 
     # The registry
 
-    @once
+    @locked_property
     def ecr(self) -> Ecr:
         """AWS's side of the registry."""
         from tasks.registry.ecr import Ecr  # noqa: PLC0415  # boto3 costs more than all the rest.
@@ -118,7 +118,7 @@ class Session:
         environment = settings.aws_environment(self.environment)
         return Ecr(settings.region, account=settings.account, environment=environment)
 
-    @once
+    @locked_property
     def target(self) -> target.Target:
         """Where images go; SettingsError where nothing says so."""
         return target.resolve(self.settings, self._account_registry)
@@ -148,7 +148,7 @@ class Session:
         if self.credential(self.target.registry) == refused:
             self.credential(self.target.registry, fresh=True)
 
-    @once
+    @locked_property
     def client(self) -> Client:
         """The one client to the target registry."""
         from tasks.registry.http import Http  # noqa: PLC0415  # As above.
@@ -159,7 +159,7 @@ class Session:
         # ECR answers 404 for what is absent; its refusals are about rights.
         return Client(registry, self.credential, http=http, conceals=not self.target.ecr)
 
-    @once
+    @locked_property
     def puts(self) -> Pace | None:
         """How fast manifests may be PUT, by whoever does it; None for as fast as can be."""
         ecr = self.target.registry.ecr_account_and_region is not None
@@ -179,14 +179,14 @@ class Session:
         """Return those of `tags` that are known to stay where they are, once there; only ECR says so."""
         return (mutability.immutable(self.ecr, tags) if self.target.ecr else None) or set()
 
-    @once
+    @locked_property
     def keeps_building(self) -> set[Repository]:
         """The repositories in which the tag that builds are pushed to cannot be moved, or perhaps cannot."""
         tags = [self.repository(image).tag(buildx.BUILDING) for image in self.pushes] if self.target.ecr else []
         found = mutability.immutable(self.ecr, tags) if tags else set()
         return {tag.repository for tag in (tags if found is None else found)}
 
-    @once
+    @locked_property
     def bases(self) -> Bases:
         """Where base images are."""
         from tasks.engine import images  # noqa: PLC0415  # Only what builds or locks needs it.
@@ -211,16 +211,16 @@ class Session:
 
     # What has to be done
 
-    @once
+    @locked_property
     def _gatherer(self) -> Gatherer:
         pushed = [image.name for image in self.catalogue.images]
         return Gatherer(self.settings, self.catalogue.bases, self._digests, pushed)
 
-    @once
+    @locked_property
     def _digests(self) -> Digests:
         return Digests(self.state.digests)
 
-    @once
+    @locked_property
     def decisions(self) -> Decisions:
         """One decision an image."""
         from tasks.decisions import Decisions  # noqa: PLC0415  # As above.
@@ -229,7 +229,7 @@ class Session:
         decisions.expect((*self.pushes, *self.loads))
         return decisions
 
-    @once
+    @locked_property
     def records(self) -> Records:
         """What images in the registry were made of."""
         from tasks.image.jar.listing import Listings  # noqa: PLC0415  # As above.
@@ -266,7 +266,7 @@ class Session:
 
     # The engine
 
-    @once
+    @locked_property
     def login(self) -> CredentialHelper:
         """The credential helper that docker's commands ask."""
         from tasks.engine.credential_helper import CredentialHelper  # noqa: PLC0415  # As above.
@@ -293,13 +293,13 @@ class Session:
             ours |= sandbox_engine.environment(self.sandbox)
         return buildx.environment(ours, self.login.environment if logged_in else {})
 
-    @once
+    @locked_property
     def engine(self) -> buildx.Engine:
         """The builder, ready; made so on first use, once."""
         environment = self.docker_environment(logged_in=False)
         return builders.ready(self.builder, environment, self.state.builder, self._closing)
 
-    @once
+    @locked_property
     def alive(self) -> Alive:
         """Runs builds for as long as the builder answers."""
         from tasks.engine.alive import Alive, gone  # noqa: PLC0415  # As above.

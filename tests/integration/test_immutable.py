@@ -139,7 +139,9 @@ def test_another_image_under_the_same_version_is_refused_before_it_is_built(push
     done = pushed.run("push_all")
     assert done.code != 0
     assert done.built == set()
-    assert f"ingest:{VERSION} is immutable and points to {held}; it cannot move to an image yet to be built" in done.output
+    assert (
+        f"ingest:{VERSION} is immutable and points to {held}; it cannot move to an image yet to be built" in done.output
+    )
     assert "push under another version (version=…), or delete that tag, or make" in done.output
     assert "Traceback" not in done.output
 
