@@ -113,8 +113,8 @@ def _build(session: Session, decided: Decided) -> Pushed:
     built = _push(session, decided, context)
     session.decisions.check_unchanged(decided.image, decided.collected)
     proved = _prove(session, decided, built.digest, fresh=True)
-    if session.puts is not None:
-        session.puts.spent(1 + (len(proved.manifest.children) if proved.manifest.is_index else 0))
+    if session.target.pace is not None:
+        session.target.pace.spent(1 + (len(proved.manifest.children) if proved.manifest.is_index else 0))
     # Before the tags: a reader who finds the image finds its record.
     unrecorded = session.records.keep(decided.repository, proved.manifest.descriptor, listed)
     proved = _tag(session, decided, proved)
@@ -137,7 +137,7 @@ def _push(session: Session, decided: Decided, context: Path) -> Built:
 
 def _run(session: Session, decided: Decided, context: Path, tag: str) -> Built:
     inputs, repository = decided.collected.inputs, decided.repository
-    login = session.credential(repository.registry)
+    login = session.target.credential(repository.registry)
     return run_build(
         session,
         decided.image,
@@ -148,7 +148,7 @@ def _run(session: Session, decided: Decided, context: Path, tag: str) -> Built:
         platforms=inputs.platforms,
         environment=session.docker_environment(logged_in=True),
         advise=functools.partial(if_denied, session, decided.image),
-        renew=lambda: session.renew_login(login),
+        renew=functools.partial(session.target.renew_login, login),
     )
 
 
@@ -193,7 +193,7 @@ def _held(session: Session, decided: Decided) -> Descriptor | None:
 
 def _claim(session: Session, decided: Decided, proved: Proved) -> Proved:
     """Write the inputs tag; return what it points to then: another run's image where an immutable tag was first."""
-    from tasks.registry.oci import IMMUTABLE  # noqa: PLC0415  # As above.
+    from tasks.registry.client import IMMUTABLE  # noqa: PLC0415  # As above.
 
     try:
         session.client.put(decided.repository, decided.inputs_tag, proved.manifest)
