@@ -22,7 +22,7 @@ from tasks.image.gather import platforms
 from tasks.model import Image
 from tasks.reference import Digest, Repository, check_tag
 from tasks.registry.model import Answer
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system import files
 
 SCHEMA = 1
@@ -120,7 +120,7 @@ def parse(text: str) -> DigestsFile:
         ) from None
 
 
-def of(session: Session, images: Iterable[Image]) -> DigestsFile:
+def of(session: RunContext, images: Iterable[Image]) -> DigestsFile:
     """Return the current ones of `images`, by the decisions that have been made; asks nothing.
 
     Raises:
@@ -132,7 +132,7 @@ def of(session: Session, images: Iterable[Image]) -> DigestsFile:
         decision = known.get(image.name)
         if isinstance(decision, Current):
             entries[image.name] = Entry(
-                session.repository(image),
+                session.target.repository(image),
                 session.version,
                 decision.digest,
                 platforms(image, session.settings),
@@ -141,7 +141,7 @@ def of(session: Session, images: Iterable[Image]) -> DigestsFile:
     return DigestsFile(session.target.prefix, entries)
 
 
-def record(session: Session) -> str:
+def record(session: RunContext) -> str:
     """Bring STATE_DIR/digests.json up to date with what a run pushed or found to be current.
 
     What an earlier run wrote of images that this one did not look at stays, as long as the prefix and the version are
@@ -150,13 +150,13 @@ def record(session: Session) -> str:
     Returns:
         Why it could not be written, or nothing.
     """
-    if not session.pushes or "decisions" not in vars(session):
+    if not session.asked.pushes:
         return ""
     path = session.state.pushed
     try:
         known = session.decisions.known()
         if any(isinstance(decision, Current) for decision in known.values()):
-            new = of(session, session.pushes)
+            new = of(session, session.asked.pushes)
             kept = {name: entry for name, entry in _kept(path, new).items() if name not in known}
             files.replace(path, DigestsFile(new.prefix, {**kept, **new.images}).text())
     except OSError as fault:
@@ -166,7 +166,7 @@ def record(session: Session) -> str:
     return ""
 
 
-def differences(session: Session, written: DigestsFile) -> tuple[dict[str, str], dict[str, str]]:
+def differences(session: RunContext, written: DigestsFile) -> tuple[dict[str, str], dict[str, str]]:
     """Compare a file with the registry, and with which images are selected.
 
     Args:
@@ -190,7 +190,7 @@ def differences(session: Session, written: DigestsFile) -> tuple[dict[str, str],
         else:
             differing[name] = f"it is in {str(entry.repository).removesuffix('/' + name)}, and would be in {prefix}"
     unanswered = {}
-    for name, answers in look(session.client, asked).items():
+    for name, answers in look(session.target.client, asked).items():
         for tag, answer in answers.items():
             if isinstance(answer, RegistryError):
                 unanswered[name] = str(answer)

@@ -14,7 +14,7 @@ from tasks.image.fingerprint import Inputs
 from tasks.model import Image
 from tasks.plan import Planned, file_of, plan, where
 from tasks.registry.model import Answer
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.text import printable
 
 
@@ -41,7 +41,7 @@ class Explanation:
         return printable(file_of(self.planned.image, self.version, path))
 
 
-def explain(session: Session, image: Image) -> Explanation:
+def explain(session: RunContext, image: Image) -> Explanation:
     """Say all there is to say of an image."""
     (planned,) = plan(session, [image], {}, whole=True).images
     try:

@@ -21,7 +21,7 @@ from tasks.image.gather import LAMBDA_JAR, Gathered
 from tasks.image.told import summary
 from tasks.model import Image
 from tasks.reference import Digest
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.parallel import Pool
 
 if TYPE_CHECKING:  # Its imports are slow; session.records is what loads it.
@@ -125,7 +125,7 @@ class Plan:
         return found
 
 
-def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
+def plan(session: RunContext, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
     """Say what a run would do.
 
     Args:
@@ -134,7 +134,6 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
         loads: by name, the images that it is to build into the engine, and whether the engine has them already.
         whole: whether images that need no build are compared with what their version tags are on, too.
     """
-    session.decisions.expect(pushes)
     decided = {image: session.decisions.of(image) for image in pushes}
     differing = Build | Retag if whole else Build
     compared = _compare(session, [image for image, decision in decided.items() if isinstance(decision, differing)])
@@ -143,33 +142,33 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
     return Plan(tuple(planned))
 
 
-def build_reasons(session: Session) -> Iterator[tuple[str, str]]:
+def build_reasons(session: RunContext) -> Iterator[tuple[str, str]]:
     """Yield the name of each image that a run builds, and why, in the order in which they are built."""
-    building = [image for image in session.pushes if isinstance(session.decisions.of(image), Build)]
+    building = [image for image in session.asked.pushes if isinstance(session.decisions.of(image), Build)]
     with Pool(_EXPLAINED_AT_ONCE) as pool:
         for found in pool.map(lambda image: plan(session, [image], {}), building):
             yield from ((one.image.name, one.reason) for one in found.images)
 
 
-def where(session: Session) -> str | None:
+def where(session: RunContext) -> str | None:
     """Return where images go, or None where that is not known; the reason is then told of each image."""
     try:
-        return session.target.prefix if session.pushes else None
+        return session.target.prefix if session.asked.pushes else None
     except SleeperImagesError:
         return None
 
 
-def _compare(session: Session, images: Iterable[Image]) -> Mapping[str, Comparison]:
+def _compare(session: RunContext, images: Iterable[Image]) -> Mapping[str, Comparison]:
     """Compare what images would be made of with what their version tags are on; by name, where there is such."""
     wanted = {}
     for image in images:
         held = _version_digest(session, image)
         if held is not None:
-            wanted[image.name] = (session.repository(image), held, session.decisions.collected(image))
+            wanted[image.name] = (session.target.repository(image), held, session.decisions.collected(image))
     return session.records.compare(wanted) if wanted else {}
 
 
-def _version_digest(session: Session, image: Image) -> Digest | None:
+def _version_digest(session: RunContext, image: Image) -> Digest | None:
     """Return what the image's version tag is on; None where there is none, or it could not be asked for."""
     answers = session.decisions.held(image)
     found = answers.get(session.version) if answers else None
@@ -184,7 +183,7 @@ def file_of(image: Image, version: str | None, path: str) -> str:
     return path if path.endswith(".jar") else f"docker/{image.directory}/{path}"
 
 
-def _pushed(session: Session, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
+def _pushed(session: RunContext, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
     task, word = f"push:{image.name}", state(decision)
     gathered = _gathered(session, image)
     made = None if gathered is None else gathered.inputs
@@ -205,7 +204,7 @@ def _pushed(session: Session, image: Image, decision: Decision, comparison: Comp
     return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
 
 
-def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
+def _loaded(session: RunContext, image: Image, *, current: bool) -> Planned:
     task = f"build:{image.name}"
     try:
         gathered = session.decisions.collected(image)
@@ -227,14 +226,14 @@ def _special(image: Image, gathered: Gathered | None) -> tuple[str, ...]:
     return tuple(f"docker/{image.directory}/{entry.path}" for entry in entries if entry.special)
 
 
-def _gathered(session: Session, image: Image) -> Gathered | None:
+def _gathered(session: RunContext, image: Image) -> Gathered | None:
     try:
         return session.decisions.collected(image)
     except SleeperImagesError:
         return None
 
 
-def _why_build(session: Session, image: Image, decision: Build, comparison: Comparison | None) -> str:
+def _why_build(session: RunContext, image: Image, decision: Build, comparison: Comparison | None) -> str:
     if session.settings.force:
         return FORCED
     held = session.decisions.held(image)

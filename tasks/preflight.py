@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks import repository
 from tasks.decision import Blocked, Build, Unknown
 from tasks.errors import EngineError, PreflightError, SleeperImagesError, StagingError
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.model import Builder, Image
-from tasks.session import Session
+from tasks.registry.model import Descriptor
+from tasks.run_context import RunContext
 from tasks.stage import context_directory
 from tasks.system.parallel import Pool
 
@@ -75,7 +75,7 @@ class Faults:
         )
 
 
-def tasks(session: Session) -> Iterator[dict[str, Any]]:
+def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task."""
     yield {
         "basename": "preflight",
@@ -88,17 +88,17 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
     }
 
 
-def is_not_needed(session: Session) -> bool:
+def is_not_needed(session: RunContext) -> bool:
     """Whether nothing is to be built, and the registry said so; never where it is all that was asked for."""
-    return not session.examines and not _may_build(session)
+    return not session.asked.preflight and not _may_build(session)
 
 
-def _may_build(session: Session) -> bool:
-    decisions = (session.decisions.of(image) for image in session.pushes)
-    return bool(session.loads) or any(isinstance(decision, Build | Unknown) for decision in decisions)
+def _may_build(session: RunContext) -> bool:
+    decisions = (session.decisions.of(image) for image in session.asked.pushes)
+    return bool(session.asked.loads) or any(isinstance(decision, Build | Unknown) for decision in decisions)
 
 
-def preflight(session: Session) -> dict[str, Any]:
+def preflight(session: RunContext) -> dict[str, Any]:
     """Look at everything, and block what cannot be pushed.
 
     Returns:
@@ -111,7 +111,7 @@ def preflight(session: Session) -> dict[str, Any]:
     if is_not_needed(session):
         return {}
     faults = look(session)
-    if session.examines:
+    if session.asked.preflight:
         return _told(session, faults)
     if not faults.found:
         return {}
@@ -119,33 +119,33 @@ def preflight(session: Session) -> dict[str, Any]:
         error = faults.of(image.name) or _in_the_way(image, faults.general)
         if error is not None:
             session.decisions.block(image, error)
-    stuck = [image for image in session.pushes if isinstance(session.decisions.of(image), Blocked | Unknown)]
-    if len(stuck) == len(session.pushes) and (faults.general or not session.loads):
+    stuck = [image for image in session.asked.pushes if isinstance(session.decisions.of(image), Blocked | Unknown)]
+    if len(stuck) == len(session.asked.pushes) and (faults.general or not session.asked.loads):
         raise PreflightError(f"nothing can be built; this stands in the way:\n{faults}")
     return {"note": f"this stands in the way:\n{faults.outlined()}"}
 
 
-def _told(session: Session, faults: Faults) -> dict[str, Any]:
+def _told(session: RunContext, faults: Faults) -> dict[str, Any]:
     """Return in a note that nothing stands in the way; PreflightError with every fault and its remedy where some do."""
     if faults.found:
         raise PreflightError(f"this stands in the way:\n{faults}")
     building = len(_missing(session))
-    current = len(session.pushes) - building
+    current = len(session.asked.pushes) - building
     return {"note": f"nothing stands in the way: {building} to build, {current} in the registry"}
 
 
-def look(session: Session) -> Faults:
+def look(session: RunContext) -> Faults:
     """Return everything that stands in the way of the images that have to be built, and of asking about them."""
     faults = Faults()
     missing = _missing(session)
-    for image in session.pushes:
+    for image in session.asked.pushes:
         decision = session.decisions.of(image)
         if isinstance(decision, Blocked | Unknown):
             faults.add(decision.error, image.name)
     with Pool(AT_ONCE + 2) as pool:
         engine = pool.submit(_engine, session, missing) if _may_build(session) else None
-        sees = pool.submit(_caught, _sees, session) if missing or session.loads else None
-        pushable = [(image, pool.submit(_caught, repository.check, session, image)) for image in missing]
+        sees = pool.submit(_caught, _sees, session) if missing or session.asked.loads else None
+        pushable = [(image, pool.submit(_caught, check_push, session, image)) for image in missing]
         for error, name in engine.result() if engine else ():
             faults.add(error, name)
         if sees is not None and (unseen := sees.result()) is not None:
@@ -158,8 +158,8 @@ def look(session: Session) -> Faults:
     return faults
 
 
-def _missing(session: Session) -> list[Image]:
-    return [image for image in session.pushes if isinstance(session.decisions.of(image), Build)]
+def _missing(session: RunContext) -> list[Image]:
+    return [image for image in session.asked.pushes if isinstance(session.decisions.of(image), Build)]
 
 
 def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesError | None:
@@ -170,19 +170,19 @@ def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesErro
     return None
 
 
-def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperImagesError, str]]:
+def _engine(session: RunContext, missing: Sequence[Image]) -> list[tuple[SleeperImagesError, str]]:
     """Return what is wrong with the engine, or with what its builder can do; each with the image that it is about."""
     from tasks.engine import able, builders, docker_config, minimum, reach  # noqa: PLC0415  # Only a run that builds pays.
 
-    environment = session.docker_environment(logged_in=False)
-    images = (*missing, *session.loads)
+    environment = session.docker.environment()
+    images = (*missing, *session.asked.loads)
     try:
         docker_config.checked_config(docker_config.user_config_directory(environment) / "config.json")
-        if session.builder.as_is:
+        if session.docker.builder.as_is:
             minimum.check_engine(environment, engine=False)  # Before it is asked what the builder is.
-        driver = builders.driver(session.builder, environment)
-        minimum.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.loads))
-        engine = session.engine
+        driver = builders.driver(session.docker.builder, environment)
+        minimum.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.asked.loads))
+        engine = session.docker.engine
         found = builders.inspect(engine.builder, environment)
         wanted = {image: _run_for(session, image) for image in images}
         platforms = {name for names in wanted.values() for name in names}
@@ -198,16 +198,23 @@ def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperIma
     return [*([(apart, "")] if apart is not None else []), *unable]
 
 
-def _sees(session: Session) -> None:
+def check_push(session: RunContext, image: Image) -> None:
+    """Prove that the image can be pushed: its repository exists or is created, and the login may push."""
+    decided = session.decisions.decided(image)
+    exists = any(isinstance(answer, Descriptor) for answer in decided.held.values())
+    session.repositories.check(decided.repository, exists=exists)
+
+
+def _sees(session: RunContext) -> None:
     """See that docker sees what we hand it: the login's files below TMPDIR, contexts below STATE_DIR."""
     from tasks.engine import minimum  # noqa: PLC0415  # As above.
 
-    environment = session.docker_environment(logged_in=False)
+    environment = session.docker.environment()
     minimum.check_sees(Path(tempfile.gettempdir()), environment, setting="TMPDIR")
     minimum.check_sees(_existing(session.state.directory), environment, setting="STATE_DIR")
 
 
-def _run_for(session: Session, image: Image) -> tuple[str, ...]:
+def _run_for(session: RunContext, image: Image) -> tuple[str, ...]:
     """Return the platforms whose programs the image's build runs; a COPY needs no program."""
     from tasks.image import dockerfile, gather  # noqa: PLC0415  # As above.
 
@@ -226,7 +233,7 @@ def _cannot_run(builder: str, platform: str) -> EngineError:
     )
 
 
-def _space(session: Session, missing: Iterable[Image]) -> None:
+def _space(session: RunContext, missing: Iterable[Image]) -> None:
     """Refuse to begin what the disk cannot hold: doit may stage every context before the first is pushed."""
     needed = 0
     for image in missing:

@@ -14,7 +14,7 @@ from tasks.image.fingerprint import inputs_tag
 from tasks.model import Builder, Catalogue, Image, Kind
 from tasks.plan import Planned, file_of, plan
 from tasks.registry.model import DOCKER_LIST, Manifest
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tests import trees
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, encoded, image
@@ -41,7 +41,7 @@ class Checkout:
         return self.scripts / "docker" / "ingest"
 
     @contextmanager
-    def session(self, **variables: str) -> Iterator[Session]:
+    def session(self, **variables: str) -> Iterator[RunContext]:
         with running(self.registry) as (client, _):
             given = {
                 "docker_registry": str(client.registry),
@@ -53,7 +53,7 @@ class Checkout:
             }
             catalogue = Catalogue(self.root / "catalogue.yaml", (INGEST,), Builder("b"), ())
             sandbox = layout.defaults(self.root / "sandbox")
-            yield Session(settings.load(given, {}, self.root), catalogue, sandbox, {})
+            yield RunContext.of(settings.load(given, {}, self.root), catalogue, sandbox, {})
 
     def plan(self, *, whole: bool = False, **variables: str) -> Planned:
         with self.session(**variables) as session:
@@ -66,7 +66,7 @@ class Checkout:
             gathered = session.decisions.collected(INGEST)
             tag = inputs_tag(gathered.inputs.fingerprint())
             held = self.registry.put(manifest, tag, VERSION)
-            assert session.records.keep(session.repository(INGEST), held, session.records.begin(gathered)) == ""
+            assert session.records.keep(session.target.repository(INGEST), held, session.records.begin(gathered)) == ""
             return tag
 
 

@@ -12,7 +12,9 @@ from tasks.image.jar.listing import Listings
 from tasks.model import Image, Kind
 from tasks.records import Records
 from tasks.registry import record
+from tasks.registry.client import Client
 from tasks.registry.referrers import attach
+from tasks.registry.target import Target
 from tests import trees
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, image
@@ -35,6 +37,11 @@ def gathered(scripts: Path) -> Gathered:
     return result
 
 
+def target(client: Client, root: Path) -> Target:
+    given = {"docker_registry": str(client.registry), "registry": "oci", "instance_id": "mine"}
+    return Target(settings.load(given, {}, root), {}, lambda _registry, _fresh: None)
+
+
 class Refusing(Registry):
     """A registry that takes no blobs."""
 
@@ -48,7 +55,7 @@ class Refusing(Registry):
 def test_what_was_kept_is_compared_with(scripts: Path) -> None:
     registry = Registry()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Listings(None))
+        records = Records(target(client, scripts), Listings(None))
         assert records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts))) == ""
         edited = trees.rewrite(scripts / "jars" / "query-1.jar", edited=True)
         (found,) = records.compare({"it": (repository, PUSHED.digest, gathered(scripts))}).values()
@@ -60,7 +67,7 @@ def test_what_was_kept_is_compared_with(scripts: Path) -> None:
 def test_equal_inputs_differ_in_nothing(scripts: Path) -> None:
     registry = Registry()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Listings(None))
+        records = Records(target(client, scripts), Listings(None))
         records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts)))
         trees.rebuild(scripts, shuffled=True)
         (found,) = records.compare({"it": (repository, PUSHED.digest, gathered(scripts))}).values()
@@ -70,7 +77,7 @@ def test_equal_inputs_differ_in_nothing(scripts: Path) -> None:
 def test_what_was_tried_meanwhile_and_gave_the_same_image_differs_in_nothing(scripts: Path) -> None:
     notes, registry = scripts / "docker" / "lambda" / "notes.txt", Registry()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Listings(None))
+        records = Records(target(client, scripts), Listings(None))
         for text in ("first", "second"):
             notes.write_text(text)
             records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts)))
@@ -82,7 +89,7 @@ def test_what_was_tried_meanwhile_and_gave_the_same_image_differs_in_nothing(scr
 def test_a_registry_that_refuses_is_told_once_and_not_asked_again(scripts: Path) -> None:
     registry = Refusing()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Listings(None))
+        records = Records(target(client, scripts), Listings(None))
         notes = [records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts))) for _ in range(3)]
     assert "no uploads" in notes[0]
     assert "\n" not in notes[0]
@@ -93,7 +100,7 @@ def test_a_registry_that_refuses_is_told_once_and_not_asked_again(scripts: Path)
 def test_an_image_without_a_record_says_so(scripts: Path) -> None:
     with running(Registry()) as (client, repository):
         wanted = {"it": (repository, PUSHED.digest, gathered(scripts))}
-        (found,) = Records(lambda: client, Listings(None)).compare(wanted).values()
+        (found,) = Records(target(client, scripts), Listings(None)).compare(wanted).values()
     assert found.changes is None
     assert found.untold == f"the registry has no record of what {PUSHED.digest.short} was made of"
 
@@ -103,6 +110,6 @@ def test_a_record_that_cannot_be_read_says_why(scripts: Path) -> None:
     with running(registry) as (client, repository):
         attach(client, repository, registry.put(PUSHED), record.ARTIFACT_TYPE, (record.LAYER_TYPE, b"not gzip"))
         wanted = {"it": (repository, PUSHED.digest, gathered(scripts))}
-        (found,) = Records(lambda: client, Listings(None)).compare(wanted).values()
+        (found,) = Records(target(client, scripts), Listings(None)).compare(wanted).values()
     assert found.changes is None
     assert "cannot be unpacked" in found.untold

@@ -21,7 +21,7 @@ from tasks.graph.composition import current
 from tasks.graph.names import matching
 from tasks.graph.options import Changing
 from tasks.graph.run import checkout
-from tasks.session import Session
+from tasks.run_context import RunContext
 
 NAMED_ONLY = frozenset({"builder", "sandbox"})
 """Tasks that are cleaned by their own name and by no pattern, group or dependency."""
@@ -74,7 +74,7 @@ class Clean(Changing, DoitClean):
             self.outstream.writelines(f"{'would remove' if dryrun else 'removed'} {what}\n" for what in removed)
 
 
-def remove_all(session: Session, *, dryrun: bool) -> Iterator[Path]:
+def remove_all(session: RunContext, *, dryrun: bool) -> Iterator[Path]:
     """Remove every context and log; yield their directories.
 
     Raises:

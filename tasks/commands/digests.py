@@ -10,7 +10,7 @@ from tasks.errors import SettingsError, SleeperImagesError
 from tasks.graph.composition import current
 from tasks.graph.options import JSON, Reading, complain, encoded, no_arguments, read, text_option, write
 from tasks.graph.target import check_sandbox
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.views.digests import as_text, faults_as_text
 
 DIFFERS = 1
@@ -61,7 +61,7 @@ class Digests(Reading):
         except SleeperImagesError as error:
             raise InvalidCommand(str(error)) from None
 
-    def _write(self, session: Session, output: str, *, json: bool) -> int:
+    def _write(self, session: RunContext, output: str, *, json: bool) -> int:
         session.settings.require_destination()  # Without it every image would be blocked by the same want.
         session.ask(pushes=session.selected, loads=())
         decided = {image.name: session.decisions.of(image) for image in session.selected}
@@ -78,7 +78,7 @@ class Digests(Reading):
         self.say(found.text() if json else as_text(found))
         return 0
 
-    def _check(self, session: Session, check: str, *, json: bool) -> int:
+    def _check(self, session: RunContext, check: str, *, json: bool) -> int:
         try:
             written = digests_file.parse(read(check))
         except SettingsError as error:

@@ -14,7 +14,7 @@ from tasks.graph.composition import current
 from tasks.graph.names import matching
 from tasks.graph.options import JSON, SANDBOX, Reading, encoded, text_option, write
 from tasks.graph.target import check_destination, check_sandbox
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system import processes
 from tasks.views import diagram
 from tasks.views.diagram import Picture
@@ -108,7 +108,7 @@ def _by_suffix(output: str) -> str:
     return next((name for suffix, name in _SUFFIXES.items() if output.lower().endswith(suffix)), "text")
 
 
-def _states(session: Session, drawn: Picture) -> dict[str, str]:
+def _states(session: RunContext, drawn: Picture) -> dict[str, str]:
     """Return the state of each image in the picture; one that cannot be told is `unknown` or `blocked`, not an end.
 
     Raises:

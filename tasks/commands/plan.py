@@ -14,7 +14,7 @@ from tasks.graph.names import matching
 from tasks.graph.options import EXIT_CODE, JSON, Reading, arguments, encoded, faults_code, state_code
 from tasks.graph.target import check_destination, check_sandbox
 from tasks.plan import Plan, plan, where
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.terminal import colours, columns
 from tasks.views.plan import as_object, as_text
 
@@ -49,7 +49,7 @@ class PlanCommand(Reading):
             self.say(as_text(found, target, version, colour=colours(stream), width=columns(stream)))
         return state_code(found.counts) if exit_code else faults_code(found.counts)
 
-    def _plan(self, session: Session, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
+    def _plan(self, session: RunContext, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
         needed = closure(tasks, names)
         pushes = images_of(session.catalogue, tasks, needed, "push")
         loads = images_of(session.catalogue, tasks, needed, "build")

@@ -10,7 +10,7 @@ from tasks.graph.composition import current
 from tasks.graph.options import EXIT_CODE, JSON, Reading, arguments, encoded, state_code
 from tasks.graph.target import check_sandbox
 from tasks.model import Image
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.terminal import columns
 from tasks.system.text import quoted
 from tasks.views.why import as_object, as_text
@@ -36,7 +36,7 @@ class Why(Reading):
         return state_code({found.planned.state}) if exit_code else 0
 
 
-def _image(session: Session, names: list[str]) -> Image:
+def _image(session: RunContext, names: list[str]) -> Image:
     images = {image.name: image for image in session.catalogue.images}
     if len(names) != 1:
         raise InvalidCommand("why takes the name of one image\n  next: `doit list --all push` lists them")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from doit.exceptions import InvalidCommand
 
 from tasks.errors import SleeperImagesError
-from tasks.session import Session
+from tasks.run_context import RunContext
 
 
-def check_destination(session: Session) -> None:
+def check_destination(session: RunContext) -> None:
     """Refuse to begin where every image would be blocked by the same want.
 
     Raises:
@@ -20,7 +20,7 @@ def check_destination(session: Session) -> None:
         raise InvalidCommand(str(error)) from None
 
 
-def check_sandbox(session: Session) -> None:
+def check_sandbox(session: RunContext) -> None:
     """Refuse to ask a sandbox that does not run: a run would start it, and what only reads does not.
 
     Raises:
