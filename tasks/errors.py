@@ -28,24 +28,7 @@ and keeps its traceback.
 from __future__ import annotations
 
 from tasks.system.secrets import without_secrets
-
-_SHOWN_LENGTH = 60
-"""How much of a person's text a message repeats."""
-
-
-def quoted(text: str) -> str:
-    """Return a person's text for a message: on one line, of a bounded length."""
-    text = without_secrets(text)
-    return repr(text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…")
-
-
-def printable(text: str) -> str:
-    """Return a text without what would move a terminal's cursor or cannot be written: names of files are anybody's."""
-    if text.replace("\n", "").isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1] for character in text
-    )
+from tasks.system.text import printable
 
 
 class SleeperImagesError(Exception):
@@ -57,8 +40,8 @@ class SleeperImagesError(Exception):
     """
 
     def __init__(self, message: str, next_step: str = "") -> None:
-        self.message = printable(without_secrets(message))
-        self.next_step = printable(without_secrets(next_step))
+        self.message = printable(without_secrets(message), keep="\n\t")
+        self.next_step = printable(without_secrets(next_step), keep="\n\t")
         super().__init__(self.message)
 
     def __str__(self) -> str:

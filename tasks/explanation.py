@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from tasks.errors import SleeperImagesError
 from tasks.image.fingerprint import Inputs
-from tasks.image.told import printable
 from tasks.model import Image
 from tasks.plan import Planned, file_of, plan, where
 from tasks.registry.model import Answer
 from tasks.session import Session
+from tasks.system.text import printable
 
 
 @dataclass(frozen=True)

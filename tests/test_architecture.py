@@ -24,7 +24,7 @@ DOORS = {
     "e2b_dockerfile_utils": {"tasks.image.dockerfile"},
     "isal": {"tasks.image.jar.jar"},
     "sqlite3": {"tasks.graph.ledger"},
-    "subprocess": {"tasks.system.children"},
+    "subprocess": {"tasks.system.processes"},
     "urllib3": {"tasks.registry.http"},
     "yaml": {"tasks.configuration.yaml_nodes"},
 }
@@ -33,7 +33,14 @@ DOORS = {
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 """What os has to start a program, besides exec* and spawn*."""
 
-VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.registry.kinds", "tasks.system.secrets"}
+VOCABULARY = {
+    "tasks.errors",
+    "tasks.model",
+    "tasks.reference",
+    "tasks.registry.kinds",
+    "tasks.system.secrets",
+    "tasks.system.text",
+}
 
 PURE = {
     "sandbox.front.refusals",
@@ -65,6 +72,7 @@ PURE = {
     "tasks.configuration.suggest",
     "tasks.graph.closure",
     "tasks.report.events",
+    "tasks.system.text",
     "tasks.views",
     "tasks.views.diagram",
     "tasks.views.digests",
@@ -88,11 +96,10 @@ TOUCHING = {
 
 ABOVE = {
     "tasks.configuration": {"tasks.system.files"},
-    "tasks.image": {"tasks.configuration", "tasks.system.run"},
+    "tasks.image": {"tasks.configuration", "tasks.system.processes"},
     "tasks.registry": {
         "tasks.configuration",
         "tasks.image",
-        "tasks.system.once",
         "tasks.system.backoff",
         "tasks.system.parallel",
     },
@@ -103,9 +110,9 @@ ABOVE = {
         "tasks.system.lock",
         "tasks.system.parallel",
         "tasks.registry",
-        "tasks.system.run",
+        "tasks.system.processes",
     },
-    "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.run"},
+    "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.processes"},
     "tasks.views": {
         "tasks.configuration",
         "tasks.decision",
@@ -174,8 +181,8 @@ def test_a_door_leads_somewhere(library: str) -> None:
         assert library in {imported.partition(".")[0] for imported in imports(module)}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
-def test_only_run_starts_programs(module: str) -> None:
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.processes"])
+def test_only_processes_starts_programs(module: str) -> None:
     def starts(node: ast.AST) -> bool:
         return (
             isinstance(node, ast.Attribute)
@@ -185,11 +192,6 @@ def test_only_run_starts_programs(module: str) -> None:
         )
 
     assert not any(starts(node) for node in ast.walk(tree(module)))
-
-
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
-def test_the_one_door_to_subprocesses_is_run(module: str) -> None:
-    assert not any(imported.startswith("tasks.system.children") for imported in imports(module))
 
 
 @pytest.mark.parametrize("module", [one for one in MODULES if not one.startswith(("tasks.graph", "tasks.commands"))])

@@ -4,16 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import InputError, SleeperImagesError, quoted
-
-
-def test_a_long_text_is_cut_in_a_message() -> None:
-    assert len(quoted("x" * 1000)) < 70
-
-
-@given(st.text())
-def test_a_persons_text_is_on_one_line_of_a_message(text: str) -> None:
-    assert quoted(text).isprintable()
+from tasks.errors import InputError, SleeperImagesError
 
 
 @given(message=st.text(st.characters(codec=None)), step=st.text(st.characters(codec=None)))

@@ -15,13 +15,13 @@ from doit.exceptions import InvalidCommand
 
 from tasks.configuration.suggest import did_you_mean
 from tasks.decision import Blocked, Missing, Retag, Unknown
-from tasks.errors import quoted
 from tasks.graph import usage
 from tasks.graph.composition import current
 from tasks.graph.ledger import read_only
 from tasks.graph.names import matching
 from tasks.graph.options import Changing, Interruptible, Reading, encoded, no_arguments
 from tasks.system.terminal import Terminal
+from tasks.system.text import quoted
 
 
 class List(Reading, DoitList):

@@ -30,8 +30,8 @@ from tasks.report.events import (
     Started,
     Work,
 )
-from tasks.system.terminal import Terminal, printable
-from tasks.views.words import folded, wrapped
+from tasks.system.terminal import Terminal
+from tasks.system.text import folded, without_controls, wrapped
 
 _VERBS, _LABELS = 8, 13
 _TOGETHER = "\N{NO-BREAK SPACE}"
@@ -140,13 +140,13 @@ class Plain:
 
     def _note(self, text: str) -> str:
         indent = " " * (_VERBS + 4)
-        text = "\n".join(wrapped(printable(text), indent, self._terminal.width)).lstrip()
+        text = "\n".join(wrapped(without_controls(text), indent, self._terminal.width)).lstrip()
         word = self._terminal.paint("note".ljust(_VERBS), "faint")
         return f"  {word}  {text}\n"
 
     def _failure(self, event: Ended, work: Work) -> str:
         took = f"  {work.seconds:.1f} s" if work.began is not None else ""
-        lines = printable(event.error).rstrip().splitlines()
+        lines = without_controls(event.error).rstrip().splitlines()
         if event.image:
             lines = _at_most(lines, self._terminal.width - 2)
         body = "\n".join(f"  {line}" if line else line for line in lines)
@@ -174,7 +174,7 @@ class Plain:
                 images = ", ".join(event.image for event in alike)
                 lines += [*reason.splitlines(), *wrapped(images, "  ", self._terminal.width - 2)]
         lines += f"  next: {remedy}".splitlines() if remedy else []
-        body = "\n".join(f"  {line}" for line in printable("\n".join(lines)).splitlines())
+        body = "\n".join(f"  {line}" for line in without_controls("\n".join(lines)).splitlines())
         return f"\n{self._terminal.paint(f'FAILED {names}', 'bad')}\n{body}\n\n"
 
     def _summary(self, run: Run) -> str:
@@ -231,4 +231,4 @@ def _cause(event: Ended) -> str:
 
 
 def _first_line(text: str) -> str:
-    return printable(text).partition("\n")[0]
+    return without_controls(text).partition("\n")[0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tasks.digests_file import DigestsFile
-from tasks.views.words import short_platforms, wrapped
+from tasks.system.text import wrapped
+from tasks.views.words import short_platforms
 
 
 def as_text(found: DigestsFile) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.status import ImageStatus, Status
-from tasks.views.words import age, coloured, short_platforms, wrapped
+from tasks.system.text import wrapped
+from tasks.views.words import age, coloured, short_platforms
 
 _HEADINGS = {
     "current": "current",

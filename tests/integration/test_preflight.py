@@ -14,7 +14,7 @@ from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks import preflight
 from tasks.configuration import catalogue
-from tasks.system import run
+from tasks.system import processes
 from tests.faults.proxy import FOR_EVER, FORBIDDEN, Fault, Proxy
 from tests.integration.project import CHECKOUT, Project, Run
 
@@ -160,10 +160,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     size = preflight.SPARE + (1 << 20)
-    if run.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]).code != 0:
+    if processes.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]).code != 0:
         pytest.skip("file systems can be mounted by root only")
     yield folder
-    run.check(["umount", "--lazy", str(folder)], next_step="umount it")
+    processes.check(["umount", "--lazy", str(folder)], next_step="umount it")
 
 
 def test_a_disk_that_cannot_hold_the_contexts_is_told_before_they_are_written(
