@@ -9,7 +9,6 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.layout import Sandbox
@@ -63,8 +62,6 @@ class Session:
         self.examines = False
         """Whether to find what stands in the way is all that this run is asked for."""
         self._closing = contextlib.ExitStack()
-        self.sizes: dict[str, int] = {}
-        """How many bytes the registry holds for the images that were read back, by name."""
         self.exit_code = 0
         """What the run ends with, once the reporter knows."""
         self.watcher: Callable[[str, Progress], None] | None = None
@@ -90,11 +87,6 @@ class Session:
         if image.name not in self._files:
             self._files[image.name] = files(image, self.settings)
         return self._files[image.name]
-
-    def context(self, image: Image) -> Path:
-        """Return the image's staged context; BuildKit tells contexts apart by the last part of their path."""
-        fingerprint = self.decisions.gathered(image).inputs.fingerprint()
-        return self.state.contexts / f"{image.name}-{fingerprint[:12]}"
 
     def listener(self, verb: str, image: Image) -> Listener:
         """Return what a build tells how far it is."""
