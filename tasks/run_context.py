@@ -50,7 +50,7 @@ class Asked:
         pushes: the images to push.
         loads: the images to build into the local engine, which needs the builder whatever the registry has.
         builder: whether the builder itself is named, and must be ready even if nothing is built.
-        preflight: whether to find what stands in the way is all that is asked.
+        preflight: whether to find problems is all that is asked.
     """
 
     pushes: tuple[Image, ...] = ()

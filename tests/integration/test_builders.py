@@ -227,7 +227,7 @@ def test_a_platform_that_a_builder_was_only_created_for_is_told_where_the_build_
         file.write("RUN true\n")
     done = using(project, BUILDER="corp").run("push_all")
     assert done.built == {"ingest"}
-    assert "cannot run those of linux/arm64" in " ".join(done.output.split())
+    assert "cannot run programs for linux/arm64" in " ".join(done.output.split())
 
 
 def test_a_tmpdir_that_docker_does_not_see_is_told_before_the_first_build(project: Project) -> None:
