@@ -30,8 +30,8 @@ from tasks.report.events import (
     Started,
     Work,
 )
+from tasks.system.paragraphs import folded, wrapped
 from tasks.system.terminal import Terminal, printable
-from tasks.views.words import folded, wrapped
 
 _VERBS, _LABELS = 8, 13
 _TOGETHER = "\N{NO-BREAK SPACE}"

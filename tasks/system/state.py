@@ -19,11 +19,6 @@ class State:
     directory: Path
 
     @property
-    def doit(self) -> Path:
-        """Doit's own records."""
-        return self.directory / "doit.db"
-
-    @property
     def lock(self) -> Path:
         """The file that a run locks."""
         return self.directory / "lock"

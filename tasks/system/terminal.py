@@ -10,8 +10,8 @@ from typing import IO, Any
 
 from tasks.system import files
 from tasks.system.invocation import spelled
+from tasks.system.paragraphs import WIDTH
 from tasks.system.secrets import without_secrets
-from tasks.views.words import WIDTH
 
 STYLES = {"good": "32", "bad": "1;31", "change": "36", "faint": "2", "strong": "1"}
 """ANSI's select graphic rendition (ECMA-48, 8.3.117) by what is meant."""
