@@ -21,8 +21,8 @@ from tasks.image.gather import Gathered, Gatherer
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import presence, proof
+from tasks.registry.client import IMMUTABLE, Client
 from tasks.registry.model import Answer, Descriptor
-from tasks.registry.oci import IMMUTABLE, Client
 from tasks.system.parallel import Pool
 
 

@@ -80,8 +80,8 @@ def _build(session: Session, image: Image) -> tuple[Digest, str]:
     built, note = _push(session, image)
     session.decisions.check_unchanged(image)
     manifest = _prove(session, image, built, fresh=True)
-    if session.puts is not None:
-        session.puts.spent(1 + (len(manifest.children) if manifest.is_index else 0))
+    if session.target.pace is not None:
+        session.target.pace.spent(1 + (len(manifest.children) if manifest.is_index else 0))
     # Before the tags: who finds the image finds its record.
     unrecorded = session.records.keep(repository, manifest.descriptor, listed)
     manifest = _tag(session, image, manifest)
@@ -115,7 +115,7 @@ def _run(session: Session, image: Image, building: str) -> tuple[Digest, str]:
         force=session.settings.force,
         pull=pull,
     )
-    given = session.credential(repository.registry)
+    given = session.target.credential(repository.registry)
     run_build = functools.partial(
         buildx.build,
         image=image.name,
@@ -125,7 +125,8 @@ def _run(session: Session, image: Image, building: str) -> tuple[Digest, str]:
         listener=session.listener("push", image),
         advise=functools.partial(if_denied, session, image),
     )
-    built, note = session.alive.build(lambda: retry.build(argv, run_build, renew=lambda: session.renew_login(given)))
+    renew = functools.partial(session.target.renew_login, given)
+    built, note = session.alive.build(lambda: retry.build(argv, run_build, renew=renew))
     return built, "; ".join(filter(None, (note, pulled)))
 
 
@@ -150,7 +151,7 @@ def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
 
 def _claim(session: Session, image: Image, tag: str, manifest: Manifest) -> Manifest:
     """Put the inputs tag on `manifest`; return that, or what somebody else put there first if it cannot be moved."""
-    from tasks.registry.oci import IMMUTABLE  # noqa: PLC0415  # As above.
+    from tasks.registry.client import IMMUTABLE  # noqa: PLC0415  # As above.
 
     repository = session.repository(image)
     try:

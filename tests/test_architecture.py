@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.registry.kinds import KINDS
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for room in ("tasks", "sandbox") for path in (CHECKOUT / room).rglob("*.py"))
 LONGEST = 500
@@ -21,7 +23,6 @@ DOORS = {
     "docker": {"tasks.engine.images"},
     "e2b_dockerfile_utils": {"tasks.image.dockerfile"},
     "isal": {"tasks.image.jar.jar"},
-    "sqlite3": {"tasks.graph.ledger"},
     "subprocess": {"tasks.system.children"},
     "urllib3": {"tasks.registry.http"},
     "yaml": {"tasks.configuration.yaml_nodes"},
@@ -31,7 +32,7 @@ DOORS = {
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 """What os has to start a program, besides exec* and spawn*."""
 
-VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.system.secrets"}
+VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.registry.kinds", "tasks.system.secrets"}
 
 PURE = {
     "sandbox.front.refusals",
@@ -49,27 +50,24 @@ PURE = {
     "tasks.registry.challenge",
     "tasks.registry.ecr_answers",
     "tasks.registry.keychain",
+    "tasks.registry.kinds",
     "tasks.registry.lifecycle",
     "tasks.registry.message",
     "tasks.registry.model",
     "tasks.registry.origin",
+    "tasks.registry.plain",
     "tasks.registry.proxy",
     "tasks.registry.token",
     "tasks.configuration.destination",
     "tasks.configuration.rules",
     "tasks.configuration.selection",
     "tasks.configuration.suggest",
-    "tasks.graph.closure",
+    "tasks.commands.table",
+    "tasks.graph.selected_tasks",
     "tasks.report.events",
     "tasks.views",
-    "tasks.views.diagram",
-    "tasks.views.digests",
-    "tasks.views.plan",
     "tasks.views.settings",
-    "tasks.views.status",
-    "tasks.views.tables",
-    "tasks.views.why",
-    "tasks.views.words",
+    "tasks.system.paragraphs",
 }
 """Modules that neither ask nor change anything: the same arguments always give the same result."""
 
@@ -102,22 +100,26 @@ ABOVE = {
         "tasks.system.run",
     },
     "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.run"},
-    "tasks.views": {
-        "tasks.configuration",
-        "tasks.decision",
-        "tasks.digests_file",
-        "tasks.engine.progress",
-        "tasks.explanation",
-        "tasks.image",
-        "tasks.plan",
-        "tasks.registry.model",
-        "tasks.status",
-    },
+    "tasks.views": {"tasks.configuration"},
 }
-"""By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session.
+"""By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
 
-Views know the answers that they draw, and neither the session nor a registry to ask.
-"""
+COMMANDS = {f"tasks.commands.{name}" for name in ("digests", "docs", "graph", "plan", "status", "why")}
+"""The commands that answer a question: one file each, with what it asks, its text and its JSON."""
+
+ASKING = {"session", "context"}
+"""The parameter by which a function of such a file asks; the others turn values into values."""
+
+VALUES = {
+    "tasks.commands.command.encoded",
+    "tasks.commands.plan.Planned",
+    "tasks.commands.plan.file_of",
+    "tasks.engine.progress.human",
+    "tasks.image.gather.LAMBDA_JAR",
+    "tasks.image.told",
+    "tasks.registry.proof.repair",
+}
+"""What is pure in modules that also ask, or that use a library."""
 
 
 def name(path: Path) -> str:
@@ -218,8 +220,58 @@ def test_a_room_knows_what_is_below_it_and_nothing_above(module: str) -> None:
     assert strangers == set()
 
 
-def test_every_view_is_pure() -> None:
-    assert {module for module in MODULES if module.startswith("tasks.views")} <= PURE
+def test_only_the_row_of_a_registry_kind_names_its_backend() -> None:
+    """A kind of registry is a row and a module; nothing else asks which kind it is."""
+    backends = {kind.backend.partition(":")[0] for kind in KINDS.values()}
+    assert {module for module in MODULES if backends & set(imports(module))} == set()
+    asking = {
+        module
+        for module in MODULES
+        if any(
+            isinstance(node, ast.Attribute) and node.attr == "ecr_account_and_region" for node in ast.walk(tree(module))
+        )
+    }
+    assert asking <= {"tasks.configuration.destination", "tasks.registry.ecr_answers", "tasks.registry.kinds"}
+
+
+def values_of(module: str) -> tuple[list[ast.FunctionDef], set[str]]:
+    """Return the functions of a command's file that must be pure, and the names of those that ask."""
+    pure: list[ast.FunctionDef] = []
+    asking: set[str] = set()
+    for node in tree(module).body:
+        if isinstance(node, ast.ClassDef):
+            command = any(isinstance(base, ast.Name) and base.id == "Reading" for base in node.bases)
+            asking |= {node.name} if command else set()
+            pure += [] if command else [one for one in node.body if isinstance(one, ast.FunctionDef)]
+        elif isinstance(node, ast.FunctionDef):
+            asks = ASKING.intersection(one.arg for one in (*node.args.args, *node.args.kwonlyargs))
+            asking |= {node.name} if asks else set()
+            pure += [] if asks else [node]
+    return pure, asking
+
+
+@pytest.mark.parametrize("module", sorted(COMMANDS))
+def test_a_function_of_a_command_asks_by_its_session_or_is_pure(module: str) -> None:
+    pure, asking = values_of(module)
+    assert pure
+    assert asking
+    origins: dict[str, str] = {}
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            origins |= {(alias.asname or alias.name): alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origins |= {(alias.asname or alias.name): f"{node.module}.{alias.name}" for alias in node.names}
+    known = PURE | VOCABULARY | VALUES
+    for function in pure:
+        words = {one.id for statement in function.body for one in ast.walk(statement) if isinstance(one, ast.Name)}
+        assert words & asking == set(), function.name
+        used = {origins[word] for word in words & origins.keys()}
+        ours = {one for one in used if one.startswith(("tasks.", "sandbox."))}
+        strangers = {one for one in ours if not {one, one.rpartition(".")[0]} & known}
+        assert strangers == set(), function.name
+        assert {one.partition(".")[0] for one in used - ours} & WORLD == set(), function.name
+        touched = {one.attr for one in ast.walk(function) if isinstance(one, ast.Attribute)} & TOUCHING
+        assert touched == set(), function.name
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

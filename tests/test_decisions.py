@@ -25,9 +25,9 @@ from tasks.image.gather import Gathered, Gatherer
 from tasks.image.jar.digests import Digests
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository, Tag
+from tasks.registry.client import Client
 from tasks.registry.http import Http
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
-from tasks.registry.oci import Client
 from tasks.system.backoff import Budget
 from tests.registry.server import RESET, Answer, Asked, Server, serving
 

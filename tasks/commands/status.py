@@ -1,7 +1,7 @@
 """`doit status`: what each version tag is on in the registry, and whether that is what is here.
 
     decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.deployed ──▶ Status ─▶ text or JSON
-                                                                     └▶ ECR's lifecycle rules ┘
+                                                                     └▶ lifecycle rules ────┘
 
 Nothing is remembered: every answer is the registry's, of this moment. docs/status-and-digests.md describes the output.
 """
@@ -32,7 +32,6 @@ from tasks.system.terminal import colours
 
 if TYPE_CHECKING:  # Slow to import; only a command that asks the registry pays for it.
     from tasks.registry.deployed import Deployed
-    from tasks.registry.ecr import Ecr
 
 UNANSWERED = 1
 """The exit code if the registry did not answer for every image, or has lost a part of one."""
@@ -117,15 +116,15 @@ class Status:
         prefix: what comes before `/<image>` in every repository.
         version: the version tag.
         images: the selected ones, in the catalogue's order.
-        ecr: whether the registry can tell when an image was pushed.
-        fault: why it did not tell that; otherwise empty.
+        no_push_time: why the registry may not tell when an image was pushed.
+        fault: why it could not be asked for that; otherwise empty.
         expiry_fault: why its lifecycle rules could not be read; otherwise empty.
     """
 
     prefix: str
     version: str
     images: tuple[ImageStatus, ...]
-    ecr: bool
+    no_push_time: str
     fault: str
     expiry_fault: str = ""
 
@@ -156,7 +155,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
         for image in images
         if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
     }
-    answers = read(session.client, wanted, session.ecr.pushed_at if target.ecr else None) if wanted else None
+    answers = read(session.client, wanted, target.backend.pushed_at) if wanted else None
     expiries, expiry_fault = _expiries(session, wanted, now)
     lost = _lost(session, wanted) if deep else {}
     rows = []
@@ -183,7 +182,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
             )
         )
     fault = str(answers.fault) if answers is not None and answers.fault is not None else ""
-    return Status(target.prefix, version, tuple(rows), target.ecr, fault, expiry_fault)
+    return Status(target.prefix, version, tuple(rows), target.backend.no_push_time, fault, expiry_fault)
 
 
 def _expiries(
@@ -192,33 +191,15 @@ def _expiries(
     """Return by image what a lifecycle rule does to it soon, and why that is unknown for some."""
     from tasks.registry.presence import WORKERS  # noqa: PLC0415  # As above.
 
-    if not session.target.ecr:
-        return {}, ""
     found, fault = {}, ""
     with Pool(WORKERS) as pool:
-        asked = {name: pool.submit(_expiry, session.ecr, *place, now) for name, place in wanted.items()}
+        asked = {name: pool.submit(session.target.backend.expiry, *place, now) for name, place in wanted.items()}
         for name, answer in asked.items():
             try:
                 found[name] = answer.result()
             except RegistryError as error:
                 fault = fault or str(error)
     return found, fault
-
-
-def _expiry(ecr: Ecr, repository: Repository, digest: Digest, now: datetime) -> str:
-    from tasks.registry import lifecycle  # noqa: PLC0415  # As above.
-
-    policy = ecr.lifecycle_policy(repository)
-    images = ecr.images(repository, digest) if policy else []
-    if not images:
-        return ""
-    try:
-        rule = lifecycle.deciding(lifecycle.parse(policy), images[0].tags)
-    except ValueError:
-        return ""  # A newer form of policy.
-    if rule is None:
-        return ""
-    return lifecycle.warning(rule, images[0], ecr.images(repository) if rule.counts_images else (), now)
 
 
 def _lost(session: Session, wanted: Mapping[str, tuple[Repository, Digest]]) -> dict[str, str]:
@@ -309,8 +290,7 @@ def _footer(found: Status) -> Iterator[str]:
         yield "age: since the push"
     elif since:
         what = "age: since the build" + (" where marked *, else since the push" if True in since else "")
-        why = found.fault or ("ECR's API does not list the image" if found.ecr else "a plain registry does not tell")
-        yield from wrapped(f"{what}; the push: {why}", "")
+        yield from wrapped(f"{what}; the push: {found.fault or found.no_push_time}", "")
     if any(row.expiry for row in found.images):
         yield "docs/status-and-digests.md describes safe lifecycle rules"
     if found.expiry_fault:

@@ -20,9 +20,9 @@ from tasks.configuration.platforms import written
 from tasks.errors import ProofError
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Repository
+from tasks.registry.client import Client
 from tasks.registry.message import clean
 from tasks.registry.model import IMAGE_TYPES, Child, Descriptor, Manifest, parse_object, weight
-from tasks.registry.oci import Client
 from tasks.registry.parts import Parts
 
 CONFIG_LIMIT = 8 * 1024 * 1024
