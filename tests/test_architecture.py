@@ -23,7 +23,7 @@ DOORS = {
     "docker": {"tasks.engine.images"},
     "e2b_dockerfile_utils": {"tasks.image.dockerfile"},
     "isal": {"tasks.image.jar.jar"},
-    "subprocess": {"tasks.system.children"},
+    "subprocess": {"tasks.system.processes"},
     "urllib3": {"tasks.registry.http"},
     "yaml": {"tasks.configuration.yaml_nodes"},
 }
@@ -32,7 +32,14 @@ DOORS = {
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 """What os has to start a program, besides exec* and spawn*."""
 
-VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.registry.kinds", "tasks.system.secrets"}
+VOCABULARY = {
+    "tasks.errors",
+    "tasks.model",
+    "tasks.reference",
+    "tasks.registry.kinds",
+    "tasks.system.secrets",
+    "tasks.system.text",
+}
 
 PURE = {
     "sandbox.front.refusals",
@@ -65,9 +72,9 @@ PURE = {
     "tasks.commands.table",
     "tasks.graph.selected_tasks",
     "tasks.report.events",
+    "tasks.system.text",
     "tasks.views",
     "tasks.views.settings",
-    "tasks.system.paragraphs",
 }
 """Modules that neither ask nor change anything: the same arguments always give the same result."""
 
@@ -82,11 +89,10 @@ TOUCHING = {
 
 ABOVE = {
     "tasks.configuration": {"tasks.system.files"},
-    "tasks.image": {"tasks.configuration", "tasks.system.run"},
+    "tasks.image": {"tasks.configuration", "tasks.system.processes"},
     "tasks.registry": {
         "tasks.configuration",
         "tasks.image",
-        "tasks.system.once",
         "tasks.system.backoff",
         "tasks.system.parallel",
     },
@@ -97,9 +103,9 @@ ABOVE = {
         "tasks.system.lock",
         "tasks.system.parallel",
         "tasks.registry",
-        "tasks.system.run",
+        "tasks.system.processes",
     },
-    "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.run"},
+    "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.processes"},
     "tasks.views": {"tasks.configuration"},
 }
 """By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
@@ -172,8 +178,8 @@ def test_a_door_leads_somewhere(library: str) -> None:
         assert library in {imported.partition(".")[0] for imported in imports(module)}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
-def test_only_run_starts_programs(module: str) -> None:
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.processes"])
+def test_only_processes_starts_programs(module: str) -> None:
     def starts(node: ast.AST) -> bool:
         return (
             isinstance(node, ast.Attribute)
@@ -183,11 +189,6 @@ def test_only_run_starts_programs(module: str) -> None:
         )
 
     assert not any(starts(node) for node in ast.walk(tree(module)))
-
-
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
-def test_the_one_door_to_subprocesses_is_run(module: str) -> None:
-    assert not any(imported.startswith("tasks.system.children") for imported in imports(module))
 
 
 @pytest.mark.parametrize("module", [one for one in MODULES if not one.startswith(("tasks.graph", "tasks.commands"))])

@@ -23,7 +23,7 @@ from tasks.graph.composition import close, initial_directory
 from tasks.session import Session
 from tasks.system import files
 from tasks.system.signals import code, ending, interrupts
-from tasks.system.terminal import Terminal
+from tasks.system.terminal import Terminal, discard
 
 SANDBOX = "sandbox"
 """The word that makes the sandbox the target of a command, as it does of a run."""
@@ -98,7 +98,7 @@ class Interruptible(DoitCmdBase):
                 pass
             except BrokenPipeError:
                 # The reader closed the pipe, as `head` does.
-                files.discard(self.outstream)
+                discard(self.outstream)
                 ended = code(signal.SIGPIPE)
             finally:
                 ending()

@@ -40,7 +40,7 @@ from tasks.reference import Digest, Repository, check_tag
 from tasks.registry.model import Answer
 from tasks.session import Session
 from tasks.system import files
-from tasks.system.paragraphs import wrapped
+from tasks.system.text import wrapped
 
 DIFFERS = 1
 """The exit code if an image is not current, or the registry does not agree with the file."""
@@ -237,7 +237,7 @@ def of(session: Session, images: Iterable[Image]) -> DigestsFile:
                 session.version,
                 decision.digest,
                 platforms(image, session.settings),
-                session.decisions.gathered(image).inputs.fingerprint(),
+                session.decisions.collected(image).inputs.fingerprint(),
             )
     return DigestsFile(session.target.prefix, entries)
 
@@ -326,7 +326,7 @@ def faults_as_text(faults: Mapping[str, str]) -> str:
     """Return what is wrong with each image; a text that several share appears once."""
     together: dict[str, list[str]] = {}
     for name, text in faults.items():
-        together.setdefault(text.removeprefix(f"{name}: "), []).append(name)
+        together.setdefault(text, []).append(name)
     return "".join(
         f"{line}\n"
         for text, names in together.items()

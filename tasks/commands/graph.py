@@ -29,8 +29,8 @@ from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import matching, with_prerequisites
 from tasks.session import Session
-from tasks.system import run
-from tasks.system.paragraphs import wrapped
+from tasks.system import processes
+from tasks.system.text import wrapped
 
 DEFAULT = "push_all"
 """The task that is drawn if none is named."""
@@ -109,7 +109,7 @@ class Graph(Reading):
                 "or use another --format: mermaid, dot, text"
             )
         try:
-            done = run.check(
+            done = processes.check(
                 ["dot", "-Tsvg"],
                 next_step="check its input: doit graph --format dot",
                 stdin=dot(drawn),

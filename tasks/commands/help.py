@@ -14,10 +14,8 @@ from doit.exceptions import InvalidCommand
 
 from tasks.commands.command import Interruptible
 from tasks.configuration.suggest import did_you_mean
-from tasks.errors import quoted
-from tasks.system.invocation import program
-from tasks.system.paragraphs import wrapped
-from tasks.system.terminal import Terminal
+from tasks.system.terminal import Terminal, program
+from tasks.system.text import quoted, wrapped
 
 PROJECT = "sleeper-images"
 

@@ -8,7 +8,7 @@ from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
 
 from tasks.commands.command import Reading
-from tasks.decision import Blocked, Missing, Retag, Unknown
+from tasks.decision import Blocked, Build, Retag, Unknown
 from tasks.graph import file_dependencies
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import matching
@@ -52,7 +52,7 @@ class Info(Reading, DoitInfo):
             return str(super().get_reasons(reasons))
         session = current()
         match session.decisions.of(session.catalogue.image(self._image)):
-            case Missing(reason):
+            case Build(reason):
                 return f" * build: {reason}"
             case Retag(_, reason):
                 return f" * retag: {reason}"

@@ -19,9 +19,8 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from tasks.commands import help as help_command
 from tasks.graph.composition import PROJECT
-from tasks.system.invocation import program
 from tasks.system.signals import code, received
-from tasks.system.terminal import Terminal
+from tasks.system.terminal import Terminal, program
 
 NOTHING_RAN = 3
 """The exit code if the command line, a setting or a bug kept everything from running."""

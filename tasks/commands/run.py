@@ -17,17 +17,17 @@ from doit.exceptions import InvalidCommand
 
 from tasks.commands import digests
 from tasks.commands.command import SANDBOX, Reading, check_destination, options_first
-from tasks.errors import LockedError, SleeperImagesError, quoted
+from tasks.errors import LockedError, SleeperImagesError
 from tasks.graph import file_dependencies
 from tasks.graph.composition import close, current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
 from tasks.model import Image
 from tasks.session import Session
 from tasks.stage import sweep
-from tasks.system import lock, run
-from tasks.system.paragraphs import WIDTH, folded
+from tasks.system import lock, processes
 from tasks.system.signals import code, ending, interrupts
 from tasks.system.terminal import Terminal
+from tasks.system.text import WIDTH, folded, quoted
 
 LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
 """The verbs that write to the state directory; a run of other tasks needs no lock."""
@@ -80,7 +80,7 @@ class Run(DoitRun):
                 sys.stderr.write("interrupted; finished images are kept, run again to continue\n")
             finally:
                 ending()
-                run.stop_all()
+                processes.stop_all()
                 close()
             return code(received[0]) if received else ended
 

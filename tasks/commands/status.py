@@ -26,9 +26,9 @@ from tasks.model import Image
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Answer
 from tasks.session import Session
-from tasks.system.paragraphs import wrapped
 from tasks.system.parallel import Pool
 from tasks.system.terminal import colours
+from tasks.system.text import wrapped
 
 if TYPE_CHECKING:  # Slow to import; only a command that asks the registry pays for it.
     from tasks.registry.deployed import Deployed

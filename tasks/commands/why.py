@@ -15,16 +15,16 @@ from doit.exceptions import InvalidCommand
 from tasks.commands.command import EXIT_CODE, JSON, Reading, arguments, check_sandbox, encoded, state_code
 from tasks.commands.plan import Planned, file_of, plan, where
 from tasks.configuration.suggest import did_you_mean
-from tasks.errors import SleeperImagesError, quoted
+from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
 from tasks.image.difference import Change
 from tasks.image.fingerprint import Inputs, inputs_tag
-from tasks.image.told import printable, tell
+from tasks.image.told import tell
 from tasks.model import Image
 from tasks.registry.model import Answer
 from tasks.session import Session
-from tasks.system.paragraphs import WIDTH, folded
 from tasks.system.terminal import columns
+from tasks.system.text import WIDTH, folded, printable, quoted
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -79,7 +79,7 @@ def explain(session: Session, image: Image) -> Explanation:
     """Return all about one image."""
     (planned,) = plan(session, [image], {}, whole=True).images
     try:
-        inputs = session.decisions.gathered(image).inputs
+        inputs = session.decisions.collected(image).inputs
     except SleeperImagesError:
         inputs = None  # The decision reports it.
     return Explanation(planned, inputs, session.decisions.held(image), where(session), session.settings.version)

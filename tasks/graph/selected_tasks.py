@@ -9,8 +9,8 @@ from typing import Any
 from doit.exceptions import InvalidCommand
 
 from tasks.configuration.suggest import did_you_mean, did_you_mean_pattern
-from tasks.errors import quoted
 from tasks.model import Catalogue, Image
+from tasks.system.text import quoted
 
 Tasks = Mapping[str, Any]
 """doit's tasks by their names."""

@@ -45,7 +45,7 @@ EVERY = status(
     deployed(
         "query-lambda",
         "retag",
-        "tag 0.36.0 is on 3f1c2a9b77aa, these inputs are 91aa00112233",
+        "tag 0.36.0 points to 3f1c2a9b77aa, these inputs are 91aa00112233",
         days=400,
         expiry=EXPIRES,
     ),
