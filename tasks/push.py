@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.decision import Blocked, Current, Missing, Retag, Unknown
-from tasks.engine import buildx, retry
+from tasks.engine import buildx, failure, retry
 from tasks.errors import BuildError, RegistryError
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import gather, staging
@@ -95,7 +95,7 @@ def _push(session: Session, image: Image) -> tuple[Digest, str]:
     try:
         return _run(session, image, tag)
     except BuildError as error:
-        if tag != buildx.BUILDING or not retry.refuses_tag(error.said):
+        if tag != buildx.BUILDING or not failure.refuses_tag(error.said):
             raise
     # Only ECR says beforehand that tags cannot move. All of this run's images are in one registry.
     session.keeps_building.update(session.repository(one) for one in session.pushes)

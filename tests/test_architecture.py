@@ -36,6 +36,7 @@ VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.system.se
 PURE = {
     "sandbox.front.refusals",
     "tasks.decision",
+    "tasks.engine.failure",
     "tasks.engine.nodes",
     "tasks.errors",
     "tasks.image.difference",
