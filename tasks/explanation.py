@@ -45,7 +45,7 @@ def explain(session: Session, image: Image) -> Explanation:
     """Say all there is to say of an image."""
     (planned,) = plan(session, [image], {}, whole=True).images
     try:
-        inputs = session.decisions.gathered(image).inputs
+        inputs = session.decisions.collected(image).inputs
     except SleeperImagesError:
         inputs = None  # That is the decision, and told.
     return Explanation(planned, inputs, session.decisions.held(image), where(session), session.settings.version)

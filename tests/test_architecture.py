@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.registry.kinds import KINDS
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for room in ("tasks", "sandbox") for path in (CHECKOUT / room).rglob("*.py"))
 LONGEST = 500
@@ -31,7 +33,14 @@ DOORS = {
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 """What os has to start a program, besides exec* and spawn*."""
 
-VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.system.secrets", "tasks.system.text"}
+VOCABULARY = {
+    "tasks.errors",
+    "tasks.model",
+    "tasks.reference",
+    "tasks.registry.kinds",
+    "tasks.system.secrets",
+    "tasks.system.text",
+}
 
 PURE = {
     "sandbox.front.refusals",
@@ -50,10 +59,12 @@ PURE = {
     "tasks.registry.challenge",
     "tasks.registry.ecr_answers",
     "tasks.registry.keychain",
+    "tasks.registry.kinds",
     "tasks.registry.lifecycle",
     "tasks.registry.message",
     "tasks.registry.model",
     "tasks.registry.origin",
+    "tasks.registry.plain",
     "tasks.registry.proxy",
     "tasks.registry.token",
     "tasks.configuration.destination",
@@ -212,6 +223,20 @@ def test_a_room_knows_what_is_below_it_and_nothing_above(module: str) -> None:
     ours = {imported for imported in imports(module) if imported.startswith(("tasks.", "sandbox."))}
     strangers = {one for one in ours if not any(one == known or one.startswith(f"{known}.") for known in allowed)}
     assert strangers == set()
+
+
+def test_only_the_row_of_a_registry_kind_names_its_backend() -> None:
+    """A kind of registry is a row and a module; nothing else asks which kind it is."""
+    backends = {kind.backend.partition(":")[0] for kind in KINDS.values()}
+    assert {module for module in MODULES if backends & set(imports(module))} == set()
+    asking = {
+        module
+        for module in MODULES
+        if any(
+            isinstance(node, ast.Attribute) and node.attr == "ecr_account_and_region" for node in ast.walk(tree(module))
+        )
+    }
+    assert asking <= {"tasks.configuration.destination", "tasks.registry.ecr_answers", "tasks.registry.kinds"}
 
 
 def test_every_view_is_pure() -> None:

@@ -14,7 +14,7 @@ from doit.cmd_resetdep import ResetDep as DoitResetDep
 from doit.exceptions import InvalidCommand
 
 from tasks.configuration.suggest import did_you_mean
-from tasks.decision import Blocked, Missing, Retag, Unknown
+from tasks.decision import Blocked, Build, Retag, Unknown
 from tasks.graph import usage
 from tasks.graph.composition import current
 from tasks.graph.ledger import read_only
@@ -57,7 +57,7 @@ class Info(Reading, DoitInfo):
             return str(super().get_reasons(reasons))
         session = current()
         match session.decisions.of(session.catalogue.image(self._image)):
-            case Missing(reason):
+            case Build(reason):
                 return f" * build: {reason}"
             case Retag(_, reason):
                 return f" * retag: {reason}"

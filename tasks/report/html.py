@@ -12,7 +12,8 @@ from html import escape
 from pathlib import Path
 
 from tasks.engine.progress import human
-from tasks.push import BUILT, CURRENT
+from tasks.errors import with_next_step
+from tasks.model import BUILT, CURRENT
 from tasks.report.events import DONE, FAILED, OUTCOMES, Run, Work
 from tasks.report.style import CSS
 from tasks.system.terminal import spelled
@@ -158,7 +159,7 @@ def _details(run: Run) -> Iterator[str]:
         # Within, so that a browser opens what a link leads to (HTML, "ancestor revealing algorithm").
         yield f'<div id="{_anchor(work)}">'
         if work.error:
-            yield f'<pre class="error">{escape(without_controls(work.error).strip())}</pre>'
+            yield _error(work)
         facts = [
             ("decision", work.decision),
             ("why", without_controls(work.reason)),
@@ -192,8 +193,11 @@ def _faults(run: Run) -> Iterator[str]:
     """What failed that is about no image's own task: the sandbox, the login, a context."""
     for work in run.works.values():
         if work.error and work not in run.images:
-            yield f"<section><h2>{escape(work.task)} failed</h2>"
-            yield f'<pre class="error">{escape(without_controls(work.error).strip())}</pre></section>'
+            yield f"<section><h2>{escape(work.task)} failed</h2>{_error(work)}</section>"
+
+
+def _error(work: Work) -> str:
+    return f'<pre class="error">{escape(without_controls(with_next_step(work.error, work.next_step)).strip())}</pre>'
 
 
 def _notes(run: Run) -> Iterator[str]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 
 from tasks.engine.progress import human
-from tasks.push import BUILT, CURRENT, RETAGGED
+from tasks.errors import with_next_step
+from tasks.model import BUILT, CURRENT, RETAGGED
 from tasks.reference import Digest
 from tasks.report.events import (
     DONE,
@@ -38,7 +39,6 @@ _TOGETHER = "\N{NO-BREAK SPACE}"
 _WORTH_TELLING = 0.05
 """Seconds below which an image is not called slow."""
 
-_NEXT = "\n  next: "
 LONGEST = 15
 """How many lines the failure of an image takes at most, its heading included."""
 
@@ -146,7 +146,7 @@ class Plain:
 
     def _failure(self, event: Ended, work: Work) -> str:
         took = f"  {work.seconds:.1f} s" if work.began is not None else ""
-        lines = without_controls(event.error).rstrip().splitlines()
+        lines = without_controls(with_next_step(event.error, event.next_step)).rstrip().splitlines()
         if event.image:
             lines = _at_most(lines, self._terminal.width - 2)
         body = "\n".join(f"  {line}" if line else line for line in lines)
@@ -157,19 +157,19 @@ class Plain:
         order = list(run.works)
         remedies: dict[str, list[Ended]] = {}
         for event in sorted(self._held, key=lambda event: order.index(event.task)):
-            remedies.setdefault(event.error.rstrip().partition(_NEXT)[2], []).append(event)
+            remedies.setdefault(event.next_step, []).append(event)
         return "".join(self._together(remedy, events) for remedy, events in remedies.items())
 
     def _together(self, remedy: str, events: list[Ended]) -> str:
         names = events[0].task if len(events) == 1 else f"{len({event.image for event in events})} images"
         reasons: dict[str, list[Ended]] = {}
         for event in events:
-            reason = event.error.rstrip().partition(_NEXT)[0].removeprefix(f"{event.image}: ")
-            reasons.setdefault(reason, []).append(event)
+            reasons.setdefault(event.error.rstrip(), []).append(event)
         lines = []
         for reason, alike in reasons.items():
             if len(alike) == 1:
-                lines += alike[0].error.rstrip().partition(_NEXT)[0].splitlines()
+                name = f"{alike[0].image}: " if len(events) > 1 else ""
+                lines += f"{name}{reason}".splitlines()
             else:
                 images = ", ".join(event.image for event in alike)
                 lines += [*reason.splitlines(), *wrapped(images, "  ", self._terminal.width - 2)]
@@ -226,7 +226,7 @@ def _folded(line: str, width: int) -> list[str]:
 
 def _cause(event: Ended) -> str:
     """Return why a task failed without what is its own, so that the same fault of two images is the same text."""
-    reason = event.error.partition(_NEXT)[0].replace(event.image, "") if event.image else event.error
+    reason = event.error.replace(event.image, "") if event.image else event.error
     return _OWN.sub("", reason) if event.image else f"{event.task}: {reason}"
 
 

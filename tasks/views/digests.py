@@ -28,7 +28,7 @@ def faults_as_text(faults: Mapping[str, str]) -> str:
     """Return what is wrong with each image, a text that several share once."""
     together: dict[str, list[str]] = {}
     for name, text in faults.items():
-        together.setdefault(text.removeprefix(f"{name}: "), []).append(name)
+        together.setdefault(text, []).append(name)
     return "".join(
         f"{line}\n"
         for text, names in together.items()

@@ -130,7 +130,7 @@ def test_what_needs_no_build_is_done_though_no_engine_answers(project: Project) 
     assert done.code != 0
     assert done.pushed == {"ingest"}
     assert "1 retagged, 1 current, 1 failed" in done.output
-    assert "statestore-committer was not built: no Docker engine answers" in done.output
+    assert "it was not built: no Docker engine answers" in done.output
 
 
 INSPECTED = "Name: default\\nDriver: docker\\n\\nNodes:\\nName: default\\nStatus: running\\nPlatforms: linux/amd64\\n"

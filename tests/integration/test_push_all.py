@@ -210,7 +210,7 @@ def test_inputs_that_change_while_they_are_built_are_not_tagged(project: Project
     done = project.run("push_all")
     assert done.code != 0
     assert done.pushed == set()
-    assert "changed while building" in done.output
+    assert "changed during the build" in done.output
     assert "run again" in done.output
     assert {tag for tag in done.after["ingest"] if tag != "building"} == set(done.before["ingest"]) - {"building"}
 
