@@ -126,7 +126,7 @@ def preflight(session: RunContext) -> dict[str, Any]:
 
 
 def _examined(session: RunContext, faults: Faults) -> dict[str, Any]:
-    """Return a note that there is no problem; PreflightError with every problem and its next step where there is one."""
+    """Return a note that there is no problem; PreflightError with every problem where there is one."""
     if faults.found:
         raise PreflightError(f"not everything can be built:\n{faults}")
     building = len(_to_build(session))
@@ -172,22 +172,22 @@ def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesErro
 
 def _engine(session: RunContext, missing: Sequence[Image]) -> list[tuple[SleeperImagesError, str]]:
     """Return each problem of the engine and its builder, with the image that it is about."""
-    from tasks.engine import able, builders, docker_config, minimum, reach  # noqa: PLC0415  # Only a run that builds pays.
+    from tasks.engine import builder_checks, builders, daemon, docker_config  # noqa: PLC0415  # Only a run that builds pays.
 
     environment = session.docker.environment()
     images = (*missing, *session.asked.loads)
     try:
         docker_config.checked_config(docker_config.user_config_directory(environment) / "config.json")
         if session.docker.builder.as_is:
-            minimum.check_engine(environment, engine=False)  # Before it is asked what the builder is.
+            daemon.check_engine(environment, engine=False)  # Before it is asked what the builder is.
         driver = builders.driver(session.docker.builder, environment)
-        minimum.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.asked.loads))
+        daemon.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.asked.loads))
         engine = session.docker.engine
         found = builders.inspect(engine.builder, environment)
         wanted = {image: _run_for(session, image) for image in images}
         platforms = {name for names in wanted.values() for name in names}
-        lacking = able.lacking(engine.builder, found, platforms, environment) if found is not None else set()
-        apart = reach.fault(engine, found, session.target.registry, environment) if missing else None
+        lacking = builder_checks.lacking(engine.builder, found, platforms, environment) if found is not None else set()
+        apart = builder_checks.unreachable(engine, found, session.target.registry, environment) if missing else None
     except SleeperImagesError as error:
         return [(error, "")]
     unable: list[tuple[SleeperImagesError, str]] = [
@@ -207,11 +207,11 @@ def check_push(session: RunContext, image: Image) -> None:
 
 def _sees(session: RunContext) -> None:
     """Check that docker sees the files that it is given: the login below TMPDIR, contexts below STATE_DIR."""
-    from tasks.engine import minimum  # noqa: PLC0415  # As above.
+    from tasks.engine import daemon  # noqa: PLC0415  # As above.
 
     environment = session.docker.environment()
-    minimum.check_sees(Path(tempfile.gettempdir()), environment, setting="TMPDIR")
-    minimum.check_sees(_existing(session.state.directory), environment, setting="STATE_DIR")
+    daemon.check_sees(Path(tempfile.gettempdir()), environment, setting="TMPDIR")
+    daemon.check_sees(_existing(session.state.directory), environment, setting="STATE_DIR")
 
 
 def _run_for(session: RunContext, image: Image) -> tuple[str, ...]:

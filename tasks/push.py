@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.build import Built, run_build
 from tasks.decision import Build, Current, Retag
 from tasks.decisions import Decided
-from tasks.engine import buildx, retry
+from tasks.engine import buildx, failure
 from tasks.errors import BuildError, RegistryError
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
@@ -126,7 +126,7 @@ def _push(session: RunContext, decided: Decided, context: Path) -> Built:
     try:
         return _run(session, decided, context, tag)
     except BuildError as error:
-        if tag != buildx.BUILDING or not retry.refuses_tag(error.said):
+        if tag != buildx.BUILDING or not failure.refuses_tag(error.said):
             raise
     session.repositories.refuse_building_tag(_siblings(session))
     return _run(session, decided, context, _building_tag(session, decided))

@@ -26,7 +26,7 @@ _ECR_HOST = re.compile(
     r"(?:amazonaws\.(?:com|com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|"
     r"on\.(?:aws|amazonwebservices\.(?:com\.cn|eu)|aws\.(?:hci\.)?ic\.gov|aws\.scloud|cloud-aws\.adc-e\.uk))"
 )
-"""The only hosts that get AWS's login unless REGISTRY is `ecr`. A test compares the suffixes with botocore's partitions.
+"""The only hosts that get AWS's login unless REGISTRY is `ecr`. A test compares the suffixes with botocore's.
 
 The names of dual-stack (`dkr-ecr…on.aws`) and FIPS hosts are those of github.com/awslabs/amazon-ecr-credential-helper.
 """

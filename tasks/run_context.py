@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from sandbox.layout import Sandbox
 from tasks.configuration import selection
 from tasks.decisions import Decisions
-from tasks.engine import alive, builders, buildx, images
+from tasks.engine import builders, buildx, images, retry
+from tasks.engine.credentials import CredentialHelper, docker_credential
 from tasks.engine.docker_config import helped, read_config, server_name, user_config_directory
-from tasks.engine.docker_login import docker_credential
 from tasks.errors import SleeperImagesError
 from tasks.image.gather import Gatherer, files
 from tasks.image.jar.digests import Digests
@@ -38,7 +38,6 @@ from tasks.system.state import State
 
 if TYPE_CHECKING:
     from tasks.configuration.settings import Settings
-    from tasks.engine.credential_helper import CredentialHelper
     from tasks.engine.progress import Listener, Progress
 
 
@@ -141,8 +140,6 @@ class Docker:
     @locked_property
     def login(self) -> CredentialHelper:
         """The credential helper that docker's commands ask, until the run ends."""
-        from tasks.engine.credential_helper import CredentialHelper  # noqa: PLC0415  # Only a run that pushes needs it.
-
         helper = CredentialHelper(str(self._target.registry), self._credential, self.environment())
         self._closing.callback(helper.close)
         return helper
@@ -164,9 +161,9 @@ class Docker:
         return builders.ready(self.builder, self.environment(), self._state.builder, self._closing)
 
     @locked_property
-    def alive(self) -> alive.Alive:
+    def alive(self) -> retry.Alive:
         """Runs builds for as long as the builder answers."""
-        return alive.Alive(lambda: alive.gone(self.engine, self.environment()))
+        return retry.Alive(lambda: retry.gone(self.engine, self.environment()))
 
     @locked_property
     def images(self) -> Mapping[str, str]:
