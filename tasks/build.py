@@ -45,7 +45,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
     """Build the image and load it into the engine, unless it is there; return its outcome, names and a note."""
     if is_loaded(session, image):
         return {"outcome": CURRENT}
-    made_of = session.decisions.gathered(image).inputs
+    made_of = session.decisions.collected(image).inputs
     names = local_names(session, image)
     # push:<image> removes its context when it is done, which may be in this same run.
     context = prepare(session, image, session.state.loads)
@@ -87,7 +87,7 @@ def is_loaded(session: Session, image: Image) -> bool:
 
 def local_names(session: Session, image: Image) -> tuple[str, str]:
     """Return the image's names in the local engine: by its version, and by its inputs."""
-    fingerprint = session.decisions.gathered(image).inputs.fingerprint()
+    fingerprint = session.decisions.collected(image).inputs.fingerprint()
     return f"{image.name}:{session.version}", f"{image.name}:{inputs_tag(fingerprint)}"
 
 

@@ -1,6 +1,6 @@
 """What has to be done about an image: one value, from its fingerprint and from what the registry holds. Pure.
 
-    fault while gathering the inputs ───────────────▶ Blocked
+    fault while collecting the inputs ───────────────▶ Blocked
     the registry gave no answer ────────────────────▶ Unknown
     no image under inputs-<fingerprint>, or forced ─▶ Missing   build and push
     one, but the version tag is elsewhere ──────────▶ Retag     PUT the same bytes under the version tag

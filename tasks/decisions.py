@@ -1,6 +1,6 @@
 """All images' decisions, made together when the first is asked for, and remembered for the run.
 
-    gather every image's inputs ─▶ look at every image's two tags at once ─▶ decide ─▶ ask once which version tags
+    collect every image's inputs ─▶ look at every image's two tags at once ─▶ decide ─▶ ask once which version tags
     that must move are immutable
 
 Asked from doit's main thread (uptodate) and from its workers (actions), so it is made under a lock. It never raises
@@ -16,8 +16,8 @@ from typing import Protocol
 
 from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, decide
 from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
+from tasks.image.collect import Collected, Collector
 from tasks.image.fingerprint import Inputs, inputs_tag
-from tasks.image.gather import Gathered, Gatherer
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import presence, proof
@@ -51,17 +51,17 @@ class Decisions:
     """One decision an image.
 
     Args:
-        gatherer: reads what images are made of.
+        collector: reads what images are made of.
         holdings: what the registry is asked through.
         force: rebuild whatever the registry holds.
     """
 
-    def __init__(self, gatherer: Gatherer, holdings: Holdings, *, force: bool = False) -> None:
-        self._gatherer = gatherer
+    def __init__(self, collector: Collector, holdings: Holdings, *, force: bool = False) -> None:
+        self._collector = collector
         self._holdings = holdings
         self._force = force
         self._lock = threading.RLock()
-        self._gathered: dict[str, Gathered | SleeperImagesError] = {}
+        self._collected: dict[str, Collected | SleeperImagesError] = {}
         self._decisions: dict[str, Decision] = {}
         self._held: dict[str, Mapping[str, Answer]] = {}
         self._expected: dict[str, Image] = {}
@@ -79,17 +79,17 @@ class Decisions:
                 self._decide([one for name, one in self._expected.items() if name not in self._decisions])
             return self._decisions[image.name]
 
-    def gathered(self, image: Image) -> Gathered:
+    def collected(self, image: Image) -> Collected:
         """Return what the image is made of, as it was when it was decided on.
 
         Raises:
             SleeperImagesError: it could not be read.
         """
         with self._lock:
-            if image.name not in self._gathered:
+            if image.name not in self._collected:
                 self.expect([image])
-                self._gather_expected()
-            found = self._gathered[image.name]
+                self._collect_expected()
+            found = self._collected[image.name]
         if isinstance(found, SleeperImagesError):
             raise found
         return found
@@ -121,9 +121,9 @@ class Decisions:
         Raises:
             ChangedWhileBuildingError: they mean something else than when the image was decided on.
         """
-        before = self.gathered(image).inputs
-        after = self._gather([image])[image.name]
-        if isinstance(after, InputError) or (isinstance(after, Gathered) and after.inputs != before):
+        before = self.collected(image).inputs
+        after = self._collect([image])[image.name]
+        if isinstance(after, InputError) or (isinstance(after, Collected) and after.inputs != before):
             what = after.message if isinstance(after, InputError) else _difference(before, after.inputs)
             raise ChangedWhileBuildingError(
                 f"{image.name}: its inputs changed while building ({what}); nothing was tagged", "run again"
@@ -131,24 +131,26 @@ class Decisions:
         if isinstance(after, SleeperImagesError):
             raise after
 
-    def _gather(self, images: list[Image]) -> Mapping[str, Gathered | SleeperImagesError]:
+    def _collect(self, images: list[Image]) -> Mapping[str, Collected | SleeperImagesError]:
         try:
-            return self._gatherer.gather(images)
+            return self._collector.collect(images)
         except SleeperImagesError as error:  # Of all of them alike: no SCRIPTS_DIR, say.
             return dict.fromkeys((image.name for image in images), error)
 
-    def _gather_expected(self) -> None:
-        self._gathered |= self._gather([image for name, image in self._expected.items() if name not in self._gathered])
+    def _collect_expected(self) -> None:
+        self._collected |= self._collect(
+            [image for name, image in self._expected.items() if name not in self._collected]
+        )
 
     def _decide(self, images: list[Image]) -> None:
         with Pool(1) as pool:
             # AWS takes as long to give a token as an edited jar to be read.
             login = pool.submit(self._holdings.log_in)
-        self._gather_expected()
+        self._collect_expected()
         known: list[tuple[Image, Inputs]] = []
         for image in images:
-            found = self._gathered[image.name]
-            if isinstance(found, Gathered):
+            found = self._collected[image.name]
+            if isinstance(found, Collected):
                 known.append((image, found.inputs))
             else:
                 self._decisions[image.name] = Blocked(found)

@@ -17,8 +17,8 @@ from typing import Any
 
 from tasks.decision import Current
 from tasks.errors import RegistryError, SettingsError, SleeperImagesError
+from tasks.image.collect import platforms
 from tasks.image.fingerprint import inputs_tag
-from tasks.image.gather import platforms
 from tasks.model import Image
 from tasks.reference import Digest, Repository, check_tag
 from tasks.registry.model import Answer
@@ -136,7 +136,7 @@ def of(session: Session, images: Iterable[Image]) -> DigestsFile:
                 session.version,
                 decision.digest,
                 platforms(image, session.settings),
-                session.decisions.gathered(image).inputs.fingerprint(),
+                session.decisions.collected(image).inputs.fingerprint(),
             )
     return DigestsFile(session.target.prefix, entries)
 

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, state
 from tasks.errors import SleeperImagesError
-from tasks.image.difference import Change
+from tasks.image.collect import LAMBDA_JAR, Collected
+from tasks.image.difference import Change, summary
 from tasks.image.fingerprint import inputs_tag
-from tasks.image.gather import LAMBDA_JAR, Gathered
-from tasks.image.told import summary
 from tasks.model import Image
 from tasks.reference import Digest
 from tasks.session import Session
@@ -165,7 +164,7 @@ def _compare(session: Session, images: Iterable[Image]) -> Mapping[str, Comparis
     for image in images:
         held = _version_digest(session, image)
         if held is not None:
-            wanted[image.name] = (session.repository(image), held, session.decisions.gathered(image))
+            wanted[image.name] = (session.repository(image), held, session.decisions.collected(image))
     return session.records.compare(wanted) if wanted else {}
 
 
@@ -186,12 +185,12 @@ def file_of(image: Image, version: str | None, path: str) -> str:
 
 def _pushed(session: Session, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
     task, word = f"push:{image.name}", state(decision)
-    gathered = _gathered(session, image)
-    made = None if gathered is None else gathered.inputs
+    collected = _collected(session, image)
+    made = None if collected is None else collected.inputs
     known: dict[str, Any] = {
         "fingerprint": None if made is None else made.fingerprint(),
         "unpinned": () if made is None else made.unpinned,
-        "special": _special(image, gathered),
+        "special": _special(image, collected),
     }
     match decision:
         case Current(digest):
@@ -201,20 +200,20 @@ def _pushed(session: Session, image: Image, decision: Decision, comparison: Comp
         case Blocked(error) | Unknown(error):
             return Planned(task, image, word, _own(error, image), error.next_step, **known)
     reason = _why_build(session, image, decision, comparison)
-    size = None if gathered is None else _size(gathered, comparison)
+    size = None if collected is None else _size(collected, comparison)
     return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
 
 
 def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
     task = f"build:{image.name}"
     try:
-        gathered = session.decisions.gathered(image)
+        collected = session.decisions.collected(image)
     except SleeperImagesError as error:
         return Planned(task, image, "blocked", _own(error, image), error.next_step)
     known: dict[str, Any] = {
-        "fingerprint": gathered.inputs.fingerprint(),
-        "unpinned": gathered.inputs.unpinned,
-        "special": _special(image, gathered),
+        "fingerprint": collected.inputs.fingerprint(),
+        "unpinned": collected.inputs.unpinned,
+        "special": _special(image, collected),
         "size": 0,
     }
     if current:
@@ -222,14 +221,14 @@ def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
     return Planned(task, image, "build", "for the local engine", **known)
 
 
-def _special(image: Image, gathered: Gathered | None) -> tuple[str, ...]:
-    entries = () if gathered is None else gathered.sources.entries
+def _special(image: Image, collected: Collected | None) -> tuple[str, ...]:
+    entries = () if collected is None else collected.sources.entries
     return tuple(f"docker/{image.directory}/{entry.path}" for entry in entries if entry.special)
 
 
-def _gathered(session: Session, image: Image) -> Gathered | None:
+def _collected(session: Session, image: Image) -> Collected | None:
     try:
-        return session.decisions.gathered(image)
+        return session.decisions.collected(image)
     except SleeperImagesError:
         return None
 
@@ -243,7 +242,7 @@ def _why_build(session: Session, image: Image, decision: Missing, comparison: Co
     if session.settings.force:
         return FORCED
     held = session.decisions.held(image)
-    if held.get(inputs_tag(session.decisions.gathered(image).inputs.fingerprint())) is not None:
+    if held.get(inputs_tag(session.decisions.collected(image).inputs.fingerprint())) is not None:
         return decision.reason  # There is an image of these inputs, of the wrong kind.
     if comparison is None:
         return "not in the registry"
@@ -254,14 +253,14 @@ def _why_build(session: Session, image: Image, decision: Missing, comparison: Co
     return summary(comparison.changes, lambda path: file_of(image, session.settings.version, path))
 
 
-def _size(gathered: Gathered, comparison: Comparison | None) -> int:
+def _size(collected: Collected, comparison: Comparison | None) -> int:
     """Return the bytes of the context's files that are new to the registry, or of all where that is not known."""
     fresh = None
     if comparison is not None and comparison.changes:
         fresh = {change.name for change in comparison.changes if change.what == "context" and change.new is not None}
-    stamps = gathered.sources.stamps
+    stamps = collected.sources.states
     return sum(
         stamps[entry.source].size
-        for entry in gathered.sources.entries
+        for entry in collected.sources.entries
         if entry.source is not None and (fresh is None or entry.path in fresh)
     )

@@ -208,13 +208,13 @@ def _sees(session: Session) -> None:
 
 def _run_for(session: Session, image: Image) -> tuple[str, ...]:
     """Return the platforms whose programs the image's build runs; a COPY needs no program."""
-    from tasks.image import dockerfile, gather  # noqa: PLC0415  # As above.
+    from tasks.image import collect, dockerfile  # noqa: PLC0415  # As above.
 
     try:
-        text = session.decisions.gathered(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")
+        text = session.decisions.collected(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")
     except (SleeperImagesError, OSError):
         return ()  # Its decision says so, or its build will.
-    return gather.platforms(image, session.settings) if dockerfile.runs(text) else ()
+    return collect.platforms(image, session.settings) if dockerfile.runs(text) else ()
 
 
 def _cannot_run(builder: str, platform: str) -> EngineError:
@@ -230,7 +230,7 @@ def _space(session: Session, missing: Iterable[Image]) -> None:
     needed = 0
     for image in missing:
         if not session.context(image).exists():
-            files = session.decisions.gathered(image).sources.stamps.values()
+            files = session.decisions.collected(image).sources.states.values()
             needed += sum(file.size + _BLOCK for file in files)
     if not needed:
         return

@@ -20,7 +20,7 @@ from tasks.decision import Blocked, Current, Missing, Retag, Unknown
 from tasks.engine import buildx, retry
 from tasks.errors import BuildError, RegistryError
 from tasks.graph.actions import NO_CAPTURE, action
-from tasks.image import gather, staging
+from tasks.image import collect, staging
 from tasks.image.fingerprint import inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest
@@ -69,14 +69,14 @@ def push(session: Session, image: Image) -> dict[str, Any]:
         case Blocked(error) | Unknown(error):
             raise error
     session.decisions.settle(image, digest)
-    fingerprint = session.decisions.gathered(image).inputs.fingerprint()
+    fingerprint = session.decisions.collected(image).inputs.fingerprint()
     size = session.sizes.get(image.name)
     return {"outcome": outcome, "digest": str(digest), "size": size, "fingerprint": fingerprint, "note": note}
 
 
 def _build(session: Session, image: Image) -> tuple[Digest, str]:
     repository, context = session.repository(image), session.context(image)
-    listed = session.records.begin(session.decisions.gathered(image))
+    listed = session.records.begin(session.decisions.collected(image))
     built, note = _push(session, image)
     session.decisions.check_unchanged(image)
     manifest = _prove(session, image, built, fresh=True)
@@ -103,7 +103,7 @@ def _push(session: Session, image: Image) -> tuple[Digest, str]:
 
 
 def _run(session: Session, image: Image, building: str) -> tuple[Digest, str]:
-    made_of, repository = session.decisions.gathered(image).inputs, session.repository(image)
+    made_of, repository = session.decisions.collected(image).inputs, session.repository(image)
     pull, pulled = pulls(session, made_of)
     argv = buildx.command(
         session.engine,
@@ -133,7 +133,7 @@ def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
     """Put both tags on one image of these inputs: ours, or one that somebody else put there meanwhile. Return it."""
     from tasks.registry.proof import kind_fits  # noqa: PLC0415  # What talks to the registry is loaded by what needs it.
 
-    repository, tag = session.repository(image), inputs_tag(session.decisions.gathered(image).inputs.fingerprint())
+    repository, tag = session.repository(image), inputs_tag(session.decisions.collected(image).inputs.fingerprint())
     theirs = None if session.settings.force else session.client.head(repository, tag)
     if theirs is None or not kind_fits(theirs, image):
         manifest = _claim(session, image, tag, manifest)
@@ -178,7 +178,7 @@ def _prove(session: Session, image: Image, digest: Digest, *, fresh: bool = Fals
     """Read back what the registry holds and return it, if it is what this image must be; `fresh` was just pushed."""
     from tasks.registry.proof import prove  # noqa: PLC0415  # As above.
 
-    platforms = gather.platforms(image, session.settings)
+    platforms = collect.platforms(image, session.settings)
     proved = prove(session.client, session.repository(image), digest, image, platforms, fresh=fresh)
     session.sizes[image.name] = proved.size
     return proved.manifest

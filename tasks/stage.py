@@ -54,11 +54,11 @@ def prepare(session: Session, image: Image, parent: Path) -> Path:
     Raises:
         InputError: a file cannot be read, or changed since the image was decided on.
     """
-    gathered = session.decisions.gathered(image)
+    collected = session.decisions.collected(image)
     destination = parent / session.context(image).name
     for older in _staged(parent, image) - {destination}:
         staging.remove(older)
-    staging.stage(gathered.sources.entries, gathered.sources.dockerfile, destination, gathered.sources.stamps)
+    staging.stage(collected.sources.entries, collected.sources.dockerfile, destination, collected.sources.states)
     return destination
 
 

@@ -35,7 +35,7 @@ class World:
     def hold(self, *images: Image) -> None:
         """Have the registry hold these images under both their tags."""
         for image in images:
-            fingerprint = self.session.decisions.gathered(image).inputs.fingerprint()
+            fingerprint = self.session.decisions.collected(image).inputs.fingerprint()
             self.tags |= {f"{image.name}:{inputs_tag(fingerprint)}", f"{image.name}:{VERSION}"}
 
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import UnreadableInputError
-from tasks.image import text, wildcards
+from tasks.image import text
 
 _SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -177,8 +177,8 @@ def _compile(pattern: str) -> Callable[[str], bool]:
     if literal:
         end = pattern[2:]
         return lambda path: path.endswith(end) or (end[:1] == "/" and path == end[1:])
-    if sum(part in wildcards.OPEN for part in parts) > wildcards.MOST:
-        return wildcards.Pattern(parts).matches
+    if sum(part in OPEN for part in parts) > MOST:
+        return Expression(parts).matches
     compiled = re.compile("".join(parts))
     return lambda path: compiled.fullmatch(path) is not None
 
@@ -201,7 +201,7 @@ def _expression(pattern: str) -> tuple[list[str], bool]:
             at += 3 if pattern.startswith("**/", at) else 2
             last = at >= len(pattern)
             literal = literal and (start == 0 or last) and not (last and pattern.startswith("**") and start > 0)
-            parts.append(wildcards.REST if last else wildcards.DIRECTORIES)
+            parts.append(REST if last else DIRECTORIES)
             continue
         if character == "[":
             end = _class_end(pattern, at)
@@ -211,7 +211,7 @@ def _expression(pattern: str) -> tuple[list[str], bool]:
             at += 1
             parts.append(re.escape(_escaped(pattern, at)))
         elif character in "*?":
-            parts.append(wildcards.WITHIN if character == "*" else "[^/]")
+            parts.append(WITHIN if character == "*" else "[^/]")
         elif character == "^":
             parts.append("^")
         else:
@@ -281,3 +281,71 @@ def _class(inside: str) -> str:
             parts.append("-" if character == "-" else re.escape(character))
         at += 1
     return f"[{'^' if negated else ''}{''.join(parts)}]"
+
+
+WITHIN, DIRECTORIES, REST = "[^/]*", "(?:.*/)?", ".*"
+"""The parts of an expression that match any number of characters: `*`, `**/` and `**` at the end."""
+
+OPEN = frozenset({WITHIN, DIRECTORIES, REST})
+
+MOST = 2
+"""How many of them are left to regular expressions, whose time is the path's length to the power of their number."""
+
+_START = "^"
+
+
+class Expression:
+    """A regular expression of simple parts.
+
+    A state is the number of the part that comes next; its complement is "in the directories that this part skips".
+
+    Args:
+        parts: those above, `^`, and expressions of one character each.
+    """
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        self._parts = parts
+        self._singles = {part: re.compile(part) for part in parts if part not in OPEN and part != _START}
+
+    def matches(self, path: str) -> bool:
+        """Whether the expression matches the whole of `path`."""
+        states = self._closed({0}, start=True)
+        for character in path:
+            states = self._closed({found for state in states for found in self._after(state, character)}, start=False)
+        return len(self._parts) in states
+
+    def _closed(self, states: set[int], *, start: bool) -> set[int]:
+        """Add the states that are reached without a character."""
+        waiting = list(states)
+        while waiting:
+            state = waiting.pop()
+            part = self._part(state) if state >= 0 else ""
+            if (part in OPEN or (part == _START and start)) and state + 1 not in states:
+                states.add(state + 1)
+                waiting.append(state + 1)
+        return states
+
+    def _after(self, state: int, character: str) -> Iterator[int]:
+        part = self._part(state)
+        if part == DIRECTORIES:
+            yield from self._skipped(state if state >= 0 else ~state, character)
+        elif part == WITHIN:
+            if character != "/":
+                yield state
+        elif part == REST:
+            # A dot is any character but a line break.
+            if character != "\n":
+                yield state
+        elif part in self._singles and self._singles[part].fullmatch(character):
+            yield state + 1
+
+    @staticmethod
+    def _skipped(number: int, character: str) -> Iterator[int]:
+        if character != "\n":
+            yield ~number
+        if character == "/":
+            yield number + 1
+
+    def _part(self, state: int) -> str:
+        number = state if state >= 0 else ~state
+        return self._parts[number] if number < len(self._parts) else ""

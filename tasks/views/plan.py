@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.decision import FAULTS, STATES
 from tasks.engine.progress import human
-from tasks.image.told import printable
+from tasks.image.difference import printable
 from tasks.plan import Plan, Planned
 from tasks.views.words import TOGETHER, WIDTH, coloured, folded
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from tasks.errors import SleeperImagesError
 from tasks.explanation import Explanation
-from tasks.image.difference import Change
+from tasks.image.difference import Change, describe, printable
 from tasks.image.fingerprint import Inputs, inputs_tag
-from tasks.image.told import printable, tell
 from tasks.registry.model import Answer
 from tasks.views.words import WIDTH, folded
 
@@ -101,7 +100,7 @@ def _told_difference(found: Explanation) -> Iterator[str]:
 
 
 def _told_change(change: Change, found: Explanation) -> Iterator[str]:
-    yield f"    {tell(change, found.file, entries=False)}"
+    yield f"    {describe(change, found.file, entries=False)}"
     if change.old != change.new and change.what in {"context", "dockerfile", "base", "build argument"}:
         yield f"      {_side(change.old)} → {_side(change.new)}"
     for entry in change.entries or ():

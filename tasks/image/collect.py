@@ -1,4 +1,4 @@
-"""Gathers what images are made of, for many images at once, from below SCRIPTS_DIR.
+"""Collects what images are made of, for many images at once, from below SCRIPTS_DIR.
 
 SCRIPTS_DIR/docker/<directory> ─▶ context.listing ─┐
 SCRIPTS_DIR/jars/<jar>  ─▶ laid over as lambda.jar ┴▶ digests, all files at once ─▶ Inputs
@@ -18,14 +18,39 @@ from pathlib import Path
 from tasks.configuration.settings import Settings
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.image import context, dockerfile, text
+from tasks.image.difference import DIGITS, Listing, is_jar
 from tasks.image.fingerprint import Inputs, Item
-from tasks.image.jar import not_a_jar
-from tasks.image.jar.digests import Digested, Digests
-from tasks.image.jar.stamp import FileStamp
+from tasks.image.jar.cache import Digested, Digests
+from tasks.image.jar.file_state import FileState
 from tasks.model import VERSION_PLACEHOLDER, Image
 
 LAMBDA_JAR = "lambda.jar"
 """The name under which the lambda Dockerfile copies its jar (the document's "Lambda images")."""
+
+_HEAD_BYTES = 1024
+_TAR_AT = 257
+
+_EMPTY_ARCHIVE_BYTES = 22
+"""What a zip archive without entries has: its end record."""
+
+_LFS = b"version https://git-lfs.github.com/spec/"
+_KINDS = (
+    (b"<!doctype html", "an HTML page, such as a server gives instead of a file"),
+    (b"<html", "an HTML page, such as a server gives instead of a file"),
+    (b"<?xml", "an XML document, such as a server gives instead of a file"),
+    (b"{", "a JSON document, such as a server gives instead of a file"),
+    (b"pk\5\6", "a zip archive without entries"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"bzh", "compressed by bzip2"),
+    (b"\xfd7zxz", "compressed by xz"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
+    (b"\xca\xfe\xba\xbe", "a Java class"),
+    (b"\x7felf", "a program"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+)
+"""What files of a kind begin with, in lower case."""
+
+_BUILD = "run the Maven build, or fetch the jar again"
 
 _SHOWN_VERSIONS = 3
 _REMEDY = "run the Maven build, or set SCRIPTS_DIR to Sleeper's scripts directory"
@@ -38,12 +63,12 @@ class Sources:
     Attributes:
         dockerfile: the Dockerfile.
         entries: what `COPY . /` sees, the lambda's jar included.
-        stamps: of each file that counts, as it was when it was read; none before that.
+        states: of each file that counts, as it was when it was read; none before that.
     """
 
     dockerfile: Path
     entries: tuple[context.Entry, ...]
-    stamps: Mapping[Path, FileStamp] = field(default_factory=dict)
+    states: Mapping[Path, FileState] = field(default_factory=dict)
 
     @property
     def files(self) -> set[Path]:
@@ -52,15 +77,16 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """An image's inputs and the files that they were read from."""
+class Collected:
+    """An image, its inputs, and the files that they were read from."""
 
+    image: Image
     inputs: Inputs
     sources: Sources
 
 
-class Gatherer:
-    """Gathers inputs; one for a run, so that what images share is read once.
+class Collector:
+    """Collects inputs; one for a run, so that what images share is read once.
 
     Args:
         settings: SCRIPTS_DIR, VERSION and PLATFORM are used.
@@ -78,22 +104,22 @@ class Gatherer:
         self._pushed = frozenset(pushed)
         self._base_names: dict[object, tuple[tuple[str, ...], frozenset[str]]] = {}
 
-    def gather(self, images: Iterable[Image]) -> dict[str, Gathered | InputError]:
+    def collect(self, images: Iterable[Image]) -> dict[str, Collected | InputError]:
         """Return each image's inputs by its name, or why it has none."""
-        results: dict[str, Gathered | InputError] = {}
+        results: dict[str, Collected | InputError] = {}
         located: dict[str, tuple[Image, Sources]] = {}
         for image in images:
             try:
                 located[image.name] = (image, self._locate(image))
             except InputError as error:
                 results[image.name] = error
-        digests = self._digests.stamped(sorted({path for _, sources in located.values() for path in sources.files}))
+        digests = self._digests.of(sorted({path for _, sources in located.values() for path in sources.files}))
         for name, (image, sources) in located.items():
             try:
                 found = {path: _found(image, digests[path]) for path in sorted(sources.files)}
                 _check_jars(image, sources, found)
-                stamps = {path: one.stamp for path, one in found.items()}
-                results[name] = Gathered(self._inputs(image, sources, found), replace(sources, stamps=stamps))
+                states = {path: one.state for path, one in found.items()}
+                results[name] = Collected(image, self._inputs(image, sources, found), replace(sources, states=states))
             except InputError as error:
                 results[name] = error
         return results
@@ -133,7 +159,7 @@ class Gatherer:
         )
 
     def bases(self, images: Iterable[Image]) -> set[str]:
-        """Return the references of all base images that the images' Dockerfiles name; InputError as `gather` has it."""
+        """Return the references of all base images that the images' Dockerfiles name; raises InputError."""
         return {name for image in images for name in self._bases_of(image, self._locate(image).dockerfile)[0]}
 
     def _locked(self, image: Image, recipe: Path, digest: str) -> tuple[tuple[str, str], ...]:
@@ -239,9 +265,62 @@ def _check_jars(image: Image, sources: Sources, found: Mapping[Path, Digested]) 
         source = entry.source
         if source is None or source.suffix != ".jar":
             continue
-        if not found[source].digest.startswith("jar-") or found[source].stamp.size == not_a_jar.EMPTY_BYTES:
+        if not found[source].digest.startswith("jar-") or found[source].state.size == _EMPTY_ARCHIVE_BYTES:
             with _about(image):
-                raise not_a_jar.refusal(source, "" if entry.path == LAMBDA_JAR else entry.path)
+                raise _not_a_jar(source, "" if entry.path == LAMBDA_JAR else entry.path)
+
+
+def _not_a_jar(path: Path, ignorable: str = "") -> UnreadableInputError:
+    """Return the error for a file that its name calls a jar and that is not a zip archive.
+
+    Args:
+        path: the file.
+        ignorable: its path for the ignore file, where the image may do without it.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        head = b"?"
+    what, step = _kind_of_file(head, path)
+    if ignorable:
+        step += f"; where the image does not need it, name {ignorable} in its .dockerignore"
+    return UnreadableInputError(f"{path} is not a jar: it is {what}", step)
+
+
+def _kind_of_file(head: bytes, path: Path) -> tuple[str, str]:
+    if not head:
+        return "empty", _BUILD
+    if head.startswith(_LFS):
+        return "a Git LFS pointer, not the file itself", f"git -C {path.parent} lfs pull"
+    if head[_TAR_AT:].startswith(b"ustar"):
+        return "a tar archive", _BUILD
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return next((kind for mark, kind in _KINDS if start.startswith(mark)), "not a zip archive"), _BUILD
+
+
+def list_jars(collected: Collected, digests: Digests, paths: Iterable[str] | None = None) -> dict[str, Listing]:
+    """List the entries of an image's jars, for its record and to compare it with one.
+
+    Args:
+        collected: the image's inputs, and where they were read.
+        digests: reads the jars, those that it does not still know.
+        paths: only these jars, by their paths in the context; None for all.
+
+    Returns:
+        By path in the context, each entry's name and the first digits of its digest. A jar that cannot be read, or
+        changed since the inputs were collected, is missing.
+    """
+    wanted = None if paths is None else set(paths)
+    sources = {entry.path: entry.source for entry in collected.sources.entries}
+    found: dict[str, Listing] = {}
+    for item in collected.inputs.context:
+        source = sources.get(item.path)
+        if source is not None and is_jar(item) and (wanted is None or item.path in wanted):
+            entries = digests.entries(source, collected.sources.states[source])
+            if entries is not None:
+                found[item.path] = {name: digest[:DIGITS] for name, digest in entries.items()}
+    return found
 
 
 @contextmanager
