@@ -451,6 +451,13 @@ def test_the_limit_of_a_jar_holds_for_the_jars_inside_it(monkeypatch: pytest.Mon
         jar.read(path)
 
 
+@pytest.mark.parametrize("length", [28, 30, 32], ids=["name", "extra field", "comment"])
+def test_an_entry_that_reaches_beyond_the_directory_is_an_error(length: int) -> None:
+    """Java refuses it ("invalid CEN header"); Python's zipfile reads as much as there is."""
+    whole = archive([Member("a", b"x")])
+    assert_unreadable(write(patched(whole, directory_at(whole) + length, "<H", 200)), "", "truncated")
+
+
 def test_an_entry_within_another_is_an_error() -> None:
     """Java's ZipFile finds both, its ZipInputStream the outer one only."""
     inner = archive([Member("b", b"x", method=zipfile.ZIP_STORED)])
