@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.errors import SleeperImagesError
-from tasks.image.difference import printable
 from tasks.image.fingerprint import Inputs
 from tasks.model import Image
 from tasks.plan import Planned, file_of, plan, where
 from tasks.registry.model import Answer
 from tasks.session import Session
+from tasks.system.text import printable
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from tasks.image.difference import Change, differences, differing_jars
 from tasks.image.jar.cache import Digests
 from tasks.reference import Digest, Repository
 from tasks.registry import record
+from tasks.registry.client import IMMUTABLE, Client
 from tasks.registry.model import Descriptor
-from tasks.registry.oci import IMMUTABLE, Client
 from tasks.registry.record import Record
 from tasks.system.parallel import each
 

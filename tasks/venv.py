@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from tasks.errors import CommandError, SleeperImagesError
-from tasks.system import run
+from tasks.system import processes
 
 LOCK = "requirements.lock"
 """The file that pins every package of pyproject.toml's dependencies and its extra `dev`, with the hashes of its files.
@@ -118,7 +118,7 @@ def _make(checkout: Path, environment: Path, lock: int, tell: Callable[[str], No
 
 def _said(argv: list[str], lock: int) -> str | None:
     """Run a command; return what it said where it failed, else None."""
-    done = run.run(argv, keep=[lock])
+    done = processes.run(argv, keep=[lock])
     return f"{done.output}\n{done.errors}" if done.code else None
 
 
@@ -169,7 +169,7 @@ def _hold_signals_back(script: Path) -> None:
     # By its path: the script then needs nothing of PATH.
     env = shutil.which("env") or "env"
     try:
-        holds = run.run([env, "--block-signal=INT", "true"]).code == 0
+        holds = processes.run([env, "--block-signal=INT", "true"]).code == 0
     except CommandError:
         holds = False
     start = f"exec {shlex.quote(env)} --block-signal=INT" if holds else "trap '' INT; exec"

@@ -140,7 +140,7 @@ def test_an_image_without_a_record_is_built_for_what_is_known(checkout: Checkout
 
 def test_an_image_of_the_wrong_kind_is_built_for_that(checkout: Checkout) -> None:
     checkout.push(Manifest(DOCKER_LIST, encoded({"schemaVersion": 2, "manifests": []})))
-    assert "of the wrong kind" in checkout.plan().reason
+    assert "has the wrong kind" in checkout.plan().reason
 
 
 def test_a_forced_build_says_so(checkout: Checkout) -> None:

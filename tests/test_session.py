@@ -44,11 +44,11 @@ def test_a_refused_login_is_replaced_once_however_many_builds_were_refused(
 
     with serving(answer) as aws, world(tmp_path, registry="ecr", region="eu-west-2", aws_endpoint_url=aws.url) as here:
         registry = here.session.target.registry
-        refused = here.session.credential(registry)
+        refused = here.session.target.credential(registry)
         for _ in range(3):
-            here.session.renew_login(refused)
+            here.session.target.renew_login(refused)
         assert refused == Credential("AWS", "0")
-        assert here.session.credential(registry) == Credential("AWS", "1")
+        assert here.session.target.credential(registry) == Credential("AWS", "1")
 
 
 def test_a_stand_in_for_aws_may_name_a_registry_on_loopback_by_http(

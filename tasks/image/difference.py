@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.image.fingerprint import Inputs, Item
+from tasks.system.text import printable
 
 DIGITS = 12
 """How many hexadecimal digits of an entry's digest are kept: enough to tell a change, and what people are shown."""
@@ -247,13 +248,6 @@ def describe(change: Change, named: Named, *, entries: bool = True) -> str:
         case "build argument":
             return f"build argument {printable(change.name)} {change.change}"
     return f"{change.what} changed from {printable(change.old or 'none')} to {printable(change.new or 'none')}"
-
-
-def printable(text: str) -> str:
-    """Return a text that a terminal shows as it is: what cannot be seen is escaped, as Python writes it."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
 
 
 def _describe_item(change: Change, name: str, *, entries: bool) -> str:

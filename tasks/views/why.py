@@ -8,10 +8,10 @@ from typing import Any
 
 from tasks.errors import SleeperImagesError
 from tasks.explanation import Explanation
-from tasks.image.difference import Change, describe, printable
+from tasks.image.difference import Change, describe
 from tasks.image.fingerprint import Inputs, inputs_tag
 from tasks.registry.model import Answer
-from tasks.views.words import WIDTH, folded
+from tasks.system.text import WIDTH, folded, printable
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 

@@ -12,7 +12,6 @@ from tasks.image.difference import (
     describe,
     differences,
     differing_jars,
-    printable,
     shortened,
     summary,
     without_version,
@@ -254,11 +253,6 @@ def test_what_is_told_can_be_shown_by_any_terminal(name: str) -> None:
     words = describe(change, str)
     assert all(character.isprintable() for character in words)
     words.encode()
-
-
-@given(st.text())
-def test_a_text_that_can_be_shown_stays_as_it_is(text: str) -> None:
-    assert (printable(text) == text) == text.isprintable()
 
 
 def test_a_long_name_loses_its_middle() -> None:

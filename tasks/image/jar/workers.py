@@ -23,7 +23,7 @@ from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputErro
 from tasks.image.jar import content, file_state
 from tasks.image.jar.cache_file import Inflated
 from tasks.image.jar.file_state import FileState
-from tasks.system import run
+from tasks.system import processes
 
 LEAST_REMEMBERED_BYTES = 4 << 20
 """Fewer bytes of jars than this are inflated in less time than it takes to load what was inflated before."""
@@ -100,7 +100,7 @@ def digest_in_workers(
             thread.join()
     except BaseException:
         # The workers have process groups of their own, so an interrupt of this process does not reach them.
-        run.stop_all()
+        processes.stop_all()
         raise
     if faults:
         raise faults[0]
@@ -126,9 +126,9 @@ def _ask_worker(share: Mapping[Path, FileState], memory: Path | None) -> dict[Pa
     }
     # -m finds this package in the working directory, whether it is installed or not.
     root = Path(__file__).resolve().parents[3]
-    done = run.run([sys.executable, "-m", "tasks.image.jar.workers"], directory=root, stdin=json.dumps(request))
+    done = processes.run([sys.executable, "-m", "tasks.image.jar.workers"], directory=root, stdin=json.dumps(request))
     if done.code != 0:
-        reason = f"the worker process ended with code {done.code}\n{run.tail(done)}".rstrip()
+        reason = f"the worker process ended with code {done.code}\n{processes.tail(done)}".rstrip()
         remedy = "check whether this machine is out of memory, then run again"
         return {path: UnreadableInputError(f"{path} was not read: {reason}", remedy) for path in share}
     answers = json.loads(done.output)
