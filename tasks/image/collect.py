@@ -1,8 +1,8 @@
-"""Collects what images are made of, for many images at once, from below SCRIPTS_DIR.
+"""Collects what images are made of: reads it below SCRIPTS_DIR, for many images at once.
 
 SCRIPTS_DIR/docker/<directory> ─▶ context.listing ─┐
-SCRIPTS_DIR/jars/<jar>  ─▶ laid over as lambda.jar ┴▶ digests, all files at once ─▶ Inputs
-Dockerfile ─▶ dockerfile.bases ─▶ the locked digests ──────────────────────────────┘
+SCRIPTS_DIR/jars/<jar> ─▶ added as lambda.jar ─────┴▶ digests of all files at once ─▶ Inputs
+Dockerfile ─▶ dockerfile.bases ─▶ the locked digests ─────────────────────────────────┘
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputErro
 from tasks.image import context, dockerfile, text
 from tasks.image.difference import DIGITS, Listing, is_jar
 from tasks.image.fingerprint import Inputs, Item
+from tasks.image.jar import file_state
 from tasks.image.jar.cache import Digested, Digests
 from tasks.image.jar.file_state import FileState
 from tasks.model import VERSION_PLACEHOLDER, Image
@@ -31,9 +31,9 @@ _HEAD_BYTES = 1024
 _TAR_AT = 257
 
 _EMPTY_ARCHIVE_BYTES = 22
-"""What a zip archive without entries has: its end record."""
+"""The size of a zip archive without entries: its end record."""
 
-_LFS = b"version https://git-lfs.github.com/spec/"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _KINDS = (
     (b"<!doctype html", "an HTML page, such as a server gives instead of a file"),
     (b"<html", "an HTML page, such as a server gives instead of a file"),
@@ -48,9 +48,9 @@ _KINDS = (
     (b"\x7felf", "a program"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
 )
-"""What files of a kind begin with, in lower case."""
+"""What files of a kind begin with, in lower case, and what they are."""
 
-_BUILD = "run the Maven build, or fetch the jar again"
+_GET_JAR = "run the Maven build, or fetch the jar again"
 
 _SHOWN_VERSIONS = 3
 _REMEDY = "run the Maven build, or set SCRIPTS_DIR to Sleeper's scripts directory"
@@ -63,7 +63,7 @@ class Sources:
     Attributes:
         dockerfile: the Dockerfile.
         entries: what `COPY . /` sees, the lambda's jar included.
-        states: of each file that counts, as it was when it was read; none before that.
+        states: the state in which each file that counts was read; empty until then.
     """
 
     dockerfile: Path
@@ -86,13 +86,13 @@ class Collected:
 
 
 class Collector:
-    """Collects inputs; one for a run, so that what images share is read once.
+    """Collects inputs. A run has one, which reads what images share once.
 
     Args:
         settings: SCRIPTS_DIR, VERSION and PLATFORM are used.
         bases: the locked digests of base images.
         digests: the digests of files, cached.
-        pushed: the names of the images that we push ourselves.
+        pushed: the names of the images that the catalogue builds.
     """
 
     def __init__(
@@ -105,37 +105,34 @@ class Collector:
         self._base_names: dict[object, tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def collect(self, images: Iterable[Image]) -> dict[str, Collected | InputError]:
-        """Return each image's inputs by its name, or why it has none."""
+        """Return each image's inputs, or the error, by its name."""
         results: dict[str, Collected | InputError] = {}
         located: dict[str, tuple[Image, Sources]] = {}
         for image in images:
             try:
                 located[image.name] = (image, self._locate(image))
             except InputError as error:
-                results[image.name] = error
+                results[image.name] = error.about(image.name)
         digests = self._digests.of(sorted({path for _, sources in located.values() for path in sources.files}))
         for name, (image, sources) in located.items():
             try:
-                found = {path: _found(image, digests[path]) for path in sorted(sources.files)}
-                _check_jars(image, sources, found)
+                found = {path: _found(digests[path]) for path in sorted(sources.files)}
+                _check_jars(sources, found)
                 states = {path: one.state for path, one in found.items()}
                 results[name] = Collected(image, self._inputs(image, sources, found), replace(sources, states=states))
             except InputError as error:
-                results[name] = error
+                results[name] = error.about(name)
         return results
 
     def _locate(self, image: Image) -> Sources:
         directory = build_directory(image, self._settings)
         if not directory.is_dir():
-            raise MissingInputError(f"the build directory {directory} is not there", _REMEDY, image=image.name)
+            raise MissingInputError(f"the build directory {directory} does not exist", _REMEDY)
         jar = jar_path(image, self._settings)
         if jar is not None and not jar.is_file():
-            remedy = _jar_remedy(image, jar, self._settings)
-            raise MissingInputError(f"the jar {jar} is not there", remedy, image=image.name)
-        with _about(image):
-            recipe = context.dockerfile(directory)
-            entries = context.listing(directory, {} if jar is None else {LAMBDA_JAR: jar})
-        return Sources(recipe, entries)
+            raise MissingInputError(f"the jar {jar} does not exist", _jar_remedy(image, jar, self._settings))
+        extra = {} if jar is None else {LAMBDA_JAR: jar}
+        return Sources(context.dockerfile(directory), context.listing(directory, extra))
 
     def _inputs(self, image: Image, sources: Sources, found: Mapping[Path, Digested]) -> Inputs:
         recipe = found[sources.dockerfile].digest
@@ -158,53 +155,65 @@ class Collector:
         )
 
     def bases(self, images: Iterable[Image]) -> set[str]:
-        """Return the references of all base images that the images' Dockerfiles name; raises InputError."""
-        return {name for image in images for name in self._bases_of(image, self._locate(image).dockerfile)[0]}
+        """Return the references of all base images that the images' Dockerfiles name.
+
+        Raises:
+            InputError: a Dockerfile does not exist or cannot be read.
+        """
+        found: set[str] = set()
+        for image in images:
+            try:
+                found.update(self._bases_of(image, self._locate(image).dockerfile)[0])
+            except InputError as error:
+                raise error.about(image.name) from error
+        return found
 
     def _locked(self, image: Image, recipe: Path, digest: str) -> tuple[tuple[str, str], ...]:
-        """Return the bases that the image's Dockerfile, which has this digest, names, and what they are locked to."""
+        """Return the bases that the Dockerfile with this digest names, and the digests that they are locked to."""
         names, like_stages = self._bases_of(image, recipe, digest)
         for name in names:
             if name not in self._bases and _last_part(name) in self._pushed:
                 raise UnreadableInputError(
-                    f"{recipe}: {name} is called like an image of the catalogue; pushed anew under that "
-                    f"name it would be another, and {image.name} would not be rebuilt",
-                    "lock it to what it is now (base=refresh), or name it by its digest (@sha256:…)",
-                    image=image.name,
+                    f"{recipe}: FROM {name}: this base image is also built by this catalogue, so it can change under "
+                    "the same name",
+                    f"lock it (base=refresh), or use a digest (FROM {name}@sha256:…)",
                 )
             if name in like_stages:
                 raise UnreadableInputError(
-                    f"{recipe}: the base image {name} is locked, and a stage is called {name} as well: "
-                    "BuildKit would take the image for what the stage makes",
-                    f"give the stage another name (FROM {name} AS base), or take {name} out of the catalogue's lock",
-                    image=image.name,
+                    f"{recipe}: the base image {name} is locked, and a stage has the same name: BuildKit would use the "
+                    "image in place of the stage",
+                    f"rename the stage (FROM {name} AS base), or remove {name} from the catalogue's lock file",
                 )
         return tuple((name, self._bases.get(name, "")) for name in names)
 
     def _bases_of(self, image: Image, recipe: Path, digest: str = "") -> tuple[tuple[str, ...], frozenset[str]]:
-        """Return the bases that the image's Dockerfile names, and the locked ones that a stage is called like."""
+        """Return the bases that the image's Dockerfile names, and those locked ones that have the name of a stage."""
         key = (recipe, digest, image.build_args, platforms(image, self._settings))
         if key not in self._base_names:
-            content = recipe.read_bytes()
+            try:
+                content = recipe.read_bytes()
+            except OSError as fault:
+                raise file_state.unreadable(recipe, fault) from fault
             if digest and digest != f"sha256:{hashlib.sha256(content).hexdigest()}":
-                raise ChangedWhileBuildingError(f"{recipe} changed while it was read", "run again", image=image.name)
-            with _about(image):
-                source = text.decoded(content, recipe)
-            with _about(image, f"{recipe}: "):
+                raise ChangedWhileBuildingError(f"{recipe} changed while it was read", "run again")
+            source = text.decoded(content, recipe)
+            try:
                 names = dockerfile.bases(source, dict(image.build_args), key[3])
-                locked = [name for name in names if name in self._bases]
-                like_stages = dockerfile.called_like_a_stage(source, locked) if locked else frozenset[str]()
-                self._base_names[key] = names, like_stages
+            except UnreadableInputError as error:
+                raise UnreadableInputError(f"{recipe}: {error.message}", error.next_step) from error
+            locked = [name for name in names if name in self._bases]
+            like_stages = dockerfile.named_as_a_stage(source, locked) if locked else frozenset[str]()
+            self._base_names[key] = names, like_stages
         return self._base_names[key]
 
 
 def _last_part(reference: str) -> str:
-    """Return the last part of a reference's path; nothing of one that holds a digest, which never moves."""
+    """Return the last part of a reference's path; empty for a reference with a digest, which never moves."""
     return "" if "@" in reference else reference.rpartition("/")[2].partition(":")[0]
 
 
 def platforms(image: Image, settings: Settings) -> tuple[str, ...]:
-    """Return what the image is built for, sorted: its own platforms, or the one PLATFORM."""
+    """Return what the image is built for, sorted: the platforms of the image, or else PLATFORM."""
     return tuple(sorted(image.platforms)) if image.platforms else (settings.platform,)
 
 
@@ -218,12 +227,12 @@ def jar_path(image: Image, settings: Settings) -> Path | None:
     if image.jar is None:
         return None
     name = image.jar_name(settings.require_version())
-    assert name is not None  # noqa: S101  # Told to mypy: an image with a jar has a name for it.
+    assert name is not None  # noqa: S101  # For mypy: an image with a jar has a name for it.
     return settings.require_scripts_dir() / "jars" / name
 
 
 def _jar_remedy(image: Image, jar: Path, settings: Settings) -> str:
-    """Return what to do about a missing jar: another version's may be there, and then VERSION is what is wrong."""
+    """Return what to do about a missing jar; if the jar of another version exists, VERSION may be wrong."""
     before, _, after = (image.jar or "").partition(VERSION_PLACEHOLDER)
     names = (path.name for path in jar.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}")) if after else ()
     others = sorted({name.removeprefix(before).removesuffix(after) for name in names})
@@ -237,9 +246,9 @@ def _jar_remedy(image: Image, jar: Path, settings: Settings) -> str:
 
 
 def files(image: Image, settings: Settings) -> list[str]:
-    """Return the image's file dependencies as `doit list --deps` shows them; empty where they cannot be known yet.
+    """Return the image's file dependencies as `doit list --deps` shows them; empty if they cannot be known yet.
 
-    One whose name would move a terminal's cursor is left out. It counts all the same: this list decides nothing.
+    A name that would move a terminal's cursor is left out. The file counts nevertheless: this list decides nothing.
     """
     scripts = str(settings.scripts_dir)
     found = [
@@ -253,30 +262,28 @@ def files(image: Image, settings: Settings) -> list[str]:
     return sorted(name for name in found if name.isprintable())
 
 
-def _found(image: Image, found: Digested | InputError) -> Digested:
+def _found(found: Digested | InputError) -> Digested:
     if isinstance(found, InputError):
-        with _about(image):
-            raise found
+        raise found
     return found
 
 
-def _check_jars(image: Image, sources: Sources, found: Mapping[Path, Digested]) -> None:
-    """Refuse a file that is called a jar and is not one, as a broken download; no JVM runs what it is copied into."""
+def _check_jars(sources: Sources, found: Mapping[Path, Digested]) -> None:
+    """Refuse a `*.jar` that is not a jar, such as a broken download: no JVM would run it in the image."""
     for entry in sources.entries:
         source = entry.source
         if source is None or source.suffix != ".jar":
             continue
         if not found[source].digest.startswith("jar-") or found[source].state.size == _EMPTY_ARCHIVE_BYTES:
-            with _about(image):
-                raise _not_a_jar(source, "" if entry.path == LAMBDA_JAR else entry.path)
+            raise _not_a_jar(source, "" if entry.path == LAMBDA_JAR else entry.path)
 
 
 def _not_a_jar(path: Path, ignorable: str = "") -> UnreadableInputError:
-    """Return the error for a file that its name calls a jar and that is not a zip archive.
+    """Return the error for a `*.jar` that is not a zip archive or has no entries.
 
     Args:
         path: the file.
-        ignorable: its path for the ignore file, where the image may do without it.
+        ignorable: its path for the ignore file, if the image may do without it.
     """
     try:
         with path.open("rb") as file:
@@ -285,19 +292,19 @@ def _not_a_jar(path: Path, ignorable: str = "") -> UnreadableInputError:
         head = b"?"
     what, step = _kind_of_file(head, path)
     if ignorable:
-        step += f"; where the image does not need it, name {ignorable} in its .dockerignore"
+        step += f"; if the image does not need it, name {ignorable} in its .dockerignore"
     return UnreadableInputError(f"{path} is not a jar: it is {what}", step)
 
 
 def _kind_of_file(head: bytes, path: Path) -> tuple[str, str]:
     if not head:
-        return "empty", _BUILD
-    if head.startswith(_LFS):
+        return "empty", _GET_JAR
+    if head.startswith(_LFS_POINTER):
         return "a Git LFS pointer, not the file itself", f"git -C {path.parent} lfs pull"
     if head[_TAR_AT:].startswith(b"ustar"):
-        return "a tar archive", _BUILD
+        return "a tar archive", _GET_JAR
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return next((kind for mark, kind in _KINDS if start.startswith(mark)), "not a zip archive"), _BUILD
+    return next((kind for mark, kind in _KINDS if start.startswith(mark)), "not a zip archive"), _GET_JAR
 
 
 def list_jars(collected: Collected, digests: Digests, paths: Iterable[str] | None = None) -> dict[str, Listing]:
@@ -305,7 +312,7 @@ def list_jars(collected: Collected, digests: Digests, paths: Iterable[str] | Non
 
     Args:
         collected: the image's inputs, and where they were read.
-        digests: reads the jars, those that it does not still know.
+        digests: reads the jars.
         paths: only these jars, by their paths in the context; None for all.
 
     Returns:
@@ -322,12 +329,3 @@ def list_jars(collected: Collected, digests: Digests, paths: Iterable[str] | Non
             if entries is not None:
                 found[item.path] = {name: digest[:DIGITS] for name, digest in entries.items()}
     return found
-
-
-@contextmanager
-def _about(image: Image, what: str = "") -> Iterator[None]:
-    """Name the image in the errors of what does not know it."""
-    try:
-        yield
-    except InputError as error:
-        raise type(error)(f"{what}{error.message}", error.next_step, image=image.name) from error
