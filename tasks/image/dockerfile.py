@@ -212,7 +212,8 @@ def _copied_from(instruction: DockerfileInstruction, stages: set[str], escape: s
         return
     for reference in _sources(instruction):
         if "$" in reference:
-            reason = f"{instruction.name} from {reference}: only FROM can use variables"
+            flag = "--from" if instruction.name == "COPY" else "--mount=from"
+            reason = f"{instruction.name} {flag}={reference}: only FROM can use variables"
             raise _fault(instruction.start_line, reason, f"add a stage (FROM {reference} AS name) and name it instead")
         numbered = instruction.name == "COPY" and _STAGE_NUMBER.fullmatch(reference)
         if reference and not numbered and reference.lower() not in stages and reference != _NO_IMAGE:

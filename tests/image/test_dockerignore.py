@@ -143,7 +143,7 @@ def test_a_file_in_another_unicode_encoding_is_to_be_saved_as_utf_8(encoding: st
 
 
 def test_a_line_in_latin_1_is_told_with_its_number() -> None:
-    with pytest.raises(UnreadableInputError, match=r"^\.dockerignore:2: this is not UTF-8 .*\n  next: save"):
+    with pytest.raises(UnreadableInputError, match=r"^\.dockerignore:2: the text is not UTF-8.*\n  next: save"):
         dockerignore.parse("a\ncaf\xe9\n".encode("latin-1"), FILE)
 
 
