@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from tasks.configuration.settings import Settings
 from tasks.decision import Blocked, Build, Current, Decision, Retag, Unknown, decide
 from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
+from tasks.image.collect import Collected, Collector
 from tasks.image.fingerprint import Inputs, inputs_tag
-from tasks.image.gather import Gathered, Gatherer
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import presence, proof
@@ -43,7 +43,7 @@ class Decided:
     """
 
     image: Image
-    collected: Gathered
+    collected: Collected
     fingerprint: str
     repository: Repository
     version: str
@@ -66,12 +66,12 @@ class Decisions:
         images: what the run is about, unless `about` says otherwise: the first question is answered for all of them.
     """
 
-    def __init__(self, collector: Gatherer, target: Target, settings: Settings, images: Iterable[Image] = ()) -> None:
+    def __init__(self, collector: Collector, target: Target, settings: Settings, images: Iterable[Image] = ()) -> None:
         self._collector = collector
         self._target = target
         self._settings = settings
         self._lock = threading.RLock()
-        self._collected: dict[str, Gathered | SleeperImagesError] = {}
+        self._collected: dict[str, Collected | SleeperImagesError] = {}
         self._decided: dict[str, Decided] = {}
         self._faults: dict[str, Blocked | Unknown] = {}
         self._images = {image.name: image for image in images}
@@ -100,7 +100,7 @@ class Decisions:
                 raise decision.error
             return self._decided[image.name]
 
-    def collected(self, image: Image) -> Gathered:
+    def collected(self, image: Image) -> Collected:
         """Return what the image is made of, as it was when it was decided on; asks no registry.
 
         Raises:
@@ -135,14 +135,14 @@ class Decisions:
         with self._lock:
             self._faults[image.name] = Blocked(error)
 
-    def check_unchanged(self, image: Image, collected: Gathered) -> None:
+    def check_unchanged(self, image: Image, collected: Collected) -> None:
         """Read the inputs again.
 
         Raises:
             ChangedWhileBuildingError: they differ from what was collected.
         """
         after = self._collect([image])[image.name]
-        if isinstance(after, InputError) or (isinstance(after, Gathered) and after.inputs != collected.inputs):
+        if isinstance(after, InputError) or (isinstance(after, Collected) and after.inputs != collected.inputs):
             what = after.message if isinstance(after, InputError) else _difference(collected.inputs, after.inputs)
             raise ChangedWhileBuildingError(
                 f"the inputs changed during the build ({what}); no tag was written", "run again", image=image.name
@@ -150,9 +150,9 @@ class Decisions:
         if isinstance(after, SleeperImagesError):
             raise after
 
-    def _collect(self, images: Iterable[Image]) -> Mapping[str, Gathered | SleeperImagesError]:
+    def _collect(self, images: Iterable[Image]) -> Mapping[str, Collected | SleeperImagesError]:
         try:
-            return self._collector.gather(images)
+            return self._collector.collect(images)
         except SleeperImagesError as error:  # The same for every image: no SCRIPTS_DIR, for instance.
             return dict.fromkeys((image.name for image in images), error)
 
@@ -167,12 +167,12 @@ class Decisions:
             # AWS takes as long to give a token as it takes to read a changed jar.
             login = pool.submit(self._target.log_in)
         self._collect_all(image)
-        known: list[tuple[Image, Gathered]] = []
+        known: list[tuple[Image, Collected]] = []
         for name, one in self._images.items():
             found = self._collected[name]
             if name in self._decided or name in self._faults:
                 continue
-            if isinstance(found, Gathered):
+            if isinstance(found, Collected):
                 known.append((one, found))
             else:
                 self._faults[name] = Blocked(found)
@@ -183,7 +183,7 @@ class Decisions:
         except SleeperImagesError as error:  # No target, no credentials, no answer: the same for every image.
             self._faults |= {one.name: Unknown(error) for one, _ in known}
 
-    def _ask(self, known: Iterable[tuple[Image, Gathered]]) -> None:
+    def _ask(self, known: Iterable[tuple[Image, Collected]]) -> None:
         """Ask the registry about all of these images, and decide."""
         version = check_version(self._settings.require_version())
         places = {one.name: (self._target.repository(one), found.inputs.fingerprint()) for one, found in known}

@@ -216,13 +216,13 @@ def _sees(session: RunContext) -> None:
 
 def _run_for(session: RunContext, image: Image) -> tuple[str, ...]:
     """Return the platforms whose programs the image's build runs; a COPY runs no program."""
-    from tasks.image import dockerfile, gather  # noqa: PLC0415  # As above.
+    from tasks.image import collect, dockerfile  # noqa: PLC0415  # As above.
 
     try:
         text = session.decisions.collected(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")
     except (SleeperImagesError, OSError):
         return ()  # Its decision or its build reports that.
-    return gather.platforms(image, session.settings) if dockerfile.runs(text) else ()
+    return collect.platforms(image, session.settings) if dockerfile.runs(text) else ()
 
 
 def _cannot_run(builder: str, platform: str) -> EngineError:
@@ -243,7 +243,7 @@ def _space(session: RunContext, missing: Iterable[Image]) -> None:
     for image in missing:
         decided = session.decisions.decided(image)
         if not context_directory(session.state.contexts, image, decided.fingerprint).exists():
-            needed += sum(file.size + _BLOCK for file in decided.collected.sources.stamps.values())
+            needed += sum(file.size + _BLOCK for file in decided.collected.sources.states.values())
     if not needed:
         return
     place = _existing(session.state.contexts)

@@ -18,9 +18,9 @@ from types import MappingProxyType
 from tasks.configuration.catalogue import write_lock
 from tasks.configuration.settings import Settings
 from tasks.errors import RegistryError, SleeperImagesError
+from tasks.image.collect import Collector
 from tasks.image.fingerprint import Inputs
-from tasks.image.gather import Gatherer
-from tasks.image.jar.digests import Digests
+from tasks.image.jar.cache import Digests
 from tasks.model import Catalogue, Image
 from tasks.reference import DOCKER_HUB, Registry, Repository, split_host
 from tasks.registry.client import Client
@@ -167,7 +167,7 @@ def refresh(bases: Bases, catalogue: Catalogue, selected: tuple[Image, ...], set
     Raises:
         SleeperImagesError: a Dockerfile cannot be read, a registry did not say a digest, or the lock cannot be written.
     """
-    found = bases.refresh(Gatherer(settings, {}, Digests(None)).bases(selected))
+    found = bases.refresh(Collector(settings, {}, Digests(None)).bases(selected))
     kept = {} if selected == catalogue.images else bases.locked
     bases.lock({**kept, **found.locked})
     write_lock(catalogue.path, bases.locked)

@@ -23,9 +23,8 @@ from tasks.engine import builders, buildx, images, retry
 from tasks.engine.credentials import CredentialHelper, docker_credential
 from tasks.engine.docker_config import helped, read_config, server_name, user_config_directory
 from tasks.errors import SleeperImagesError
-from tasks.image.gather import Gatherer, files
-from tasks.image.jar.digests import Digests
-from tasks.image.jar.listing import Listings
+from tasks.image.collect import Collector, files
+from tasks.image.jar.cache import Digests
 from tasks.model import Builder, Catalogue, Image
 from tasks.records import Records
 from tasks.reference import Registry
@@ -232,7 +231,7 @@ class RunContext:
             catalogue.bases,
         )
         digests = Digests(state.digests)
-        collector = Gatherer(settings, bases.locked, digests, [image.name for image in catalogue.images])
+        collector = Collector(settings, bases.locked, digests, [image.name for image in catalogue.images])
         return cls(
             settings=settings,
             catalogue=catalogue,
@@ -244,7 +243,7 @@ class RunContext:
             docker=docker,
             bases=bases,
             decisions=Decisions(collector, target, settings, selected),
-            records=Records(target, Listings(state.listings, digests.entries)),
+            records=Records(target, digests),
             repositories=Repositories(target),
             channel=Channel(Asked(pushes=selected)),
         )

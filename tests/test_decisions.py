@@ -20,9 +20,9 @@ from tasks.errors import (
     SettingsError,
     SleeperImagesError,
 )
+from tasks.image.collect import Collected, Collector
 from tasks.image.fingerprint import inputs_tag
-from tasks.image.gather import Gathered, Gatherer
-from tasks.image.jar.digests import Digests
+from tasks.image.jar.cache import Digests
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Repository, Tag
 from tasks.registry.client import Client
@@ -76,7 +76,7 @@ class World:
         http = Http(server.registry, sleep=lambda _: None, budget=Budget(attempts=1))
         client = Client(server.registry, lambda _registry, _fresh: None, http=http)
         self.holding = Holding(self.settings, client)
-        self.collector = Gatherer(self.settings, {}, Digests(None, workers=1))
+        self.collector = Collector(self.settings, {}, Digests(None, workers=1))
 
     def decisions(self, images: Iterable[Image] = IMAGES, *, force: bool = False) -> Decisions:
         return Decisions(self.collector, self.holding, replace(self.settings, force=force), images)
@@ -111,14 +111,14 @@ def world(scripts: Path) -> Iterator[World]:
 
 
 def test_the_login_is_fetched_while_inputs_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = world.collector.gather
+    original = world.collector.collect
     seen: list[bool] = []
 
-    def gather(images: Iterable[Image]) -> Mapping[str, Gathered | InputError]:
+    def collect(images: Iterable[Image]) -> Mapping[str, Collected | InputError]:
         seen.append(world.holding.logged_in.wait(30))
         return original(images)
 
-    monkeypatch.setattr(world.collector, "gather", gather)
+    monkeypatch.setattr(world.collector, "collect", collect)
     world.decisions().of(INGEST)
     assert seen == [True]
 
