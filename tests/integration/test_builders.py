@@ -16,7 +16,6 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue
 from tasks.engine import builders, made, reach
 from tasks.engine.buildx import Engine as Ready
 from tasks.errors import EngineError
@@ -24,16 +23,12 @@ from tasks.model import Builder
 from tasks.reference import Registry
 from tasks.system import run
 from tests.integration.drivers import Driver, Drivers
-from tests.integration.project import CHECKOUT, Project, Run
+from tests.integration.project import Project, Run, some
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0-SNAPSHOT"
-IMAGES = [
-    image
-    for image in catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
-    if image.name in {"ingest", "statestore-committer"}
-]
+IMAGES = some("ingest", "statestore-committer")
 ALL = {image.name for image in IMAGES}
 
 _instances = itertools.count()

@@ -18,14 +18,12 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue
 from tests import golden, trees
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import CHECKOUT, IMAGES, Project
 from tests.report.screen import Screen
 
 pytestmark = pytest.mark.integration
 
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
 SOME = ("ingest", "metrics-lambda", "query-lambda")
 CHOSEN = f"images={','.join(SOME)}"
 BOARD = {"TERM": "xterm-256color", "CI": "", "NO_COLOR": ""}
