@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import IO
 
 from tasks.errors import CommandError, SleeperImagesError
-from tasks.system import run
+from tasks.system import processes
 
 LOCK = "requirements.lock"
 """The file that pins every package that a push needs (pyproject.toml's dependencies and its extra `install`).
@@ -178,7 +178,7 @@ class _Making:
         for what, argv in steps:
             with told(what, self._tell) as progress:
                 # Nothing keeps the output: the log is the null device.
-                done = run.run(argv, keep=[self._lock], log=Path(os.devnull), rewriter=progress)
+                done = processes.run(argv, keep=[self._lock], log=Path(os.devnull), rewriter=progress)
             if done.code:
                 return argv, done.output
         return None
@@ -276,7 +276,7 @@ def _hold_signals_back(script: Path) -> None:
     # By its path: the script then needs nothing of PATH.
     env = shutil.which("env") or "env"
     try:
-        blocks = run.run([env, "--block-signal=INT", "true"]).code == 0
+        blocks = processes.run([env, "--block-signal=INT", "true"]).code == 0
     except CommandError:
         blocks = False
     start = f"exec {shlex.quote(env)} --block-signal=INT" if blocks else "trap '' INT; exec"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from tasks.configuration.sources import Found, Rank, Sources
 from tasks.configuration.variables import VARIABLES
@@ -13,23 +12,6 @@ from tasks.reference import Registry, split_host
 _INSTANCE_ID, _REPO_PREFIX = (
     next(variable for variable in VARIABLES if variable.name == name) for name in ("INSTANCE_ID", "REPO_PREFIX")
 )
-
-
-def is_ecr(registry: Registry | None, endpoint: str | None) -> bool:
-    """Whether AWS's login is for a registry, which must not get it otherwise.
-
-    Args:
-        registry: the host that images go to; None for the one that ECR names.
-        endpoint: the URL of ECR's API, where it is not AWS's own. What stands in for AWS serves its registry on this
-            machine or on its own host (`…ecr.eu-west-2.localhost.localstack.cloud:4566`).
-    """
-    if registry is None or registry.ecr_account_and_region is not None:
-        return True
-    host = urlsplit(endpoint).hostname if endpoint else None
-    if host is None:
-        return False
-    name = registry.host.rpartition(":")[0] or registry.host
-    return registry.loopback or name == host or name.endswith(f".{host}")
 
 
 def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], sources: Sources) -> list[str]:

@@ -14,9 +14,11 @@ from typing import Any
 from tasks.configuration import destination, version_file
 from tasks.configuration.sources import Found, Sources, command_line
 from tasks.configuration.variables import VARIABLES, Variable
-from tasks.errors import SettingsError, quoted
+from tasks.errors import SettingsError
 from tasks.model import Builder
 from tasks.reference import Registry, split_host
+from tasks.registry import kinds
+from tasks.system.text import quoted
 
 _SANDBOX = "to try it without any of this: ./doitw sandbox push_all"
 
@@ -110,10 +112,10 @@ class Settings:
 
     @property
     def registry_kind(self) -> str:
-        """`ecr` or `oci`, as `destination.is_ecr` has it where REGISTRY is `auto`."""
+        """The name of a row in `tasks.registry.kinds`: REGISTRY, or what fits the destination where that is `auto`."""
         if self.registry != "auto":
             return self.registry
-        return "ecr" if destination.is_ecr(self.registry_host, self.ecr_endpoint) else "oci"
+        return kinds.of_target(self.registry_host, self.ecr_endpoint).name
 
     def require_scripts_dir(self) -> Path:
         """Return SCRIPTS_DIR; SettingsError where it is not the scripts directory of a Sleeper that was built.
@@ -169,9 +171,9 @@ class Settings:
 
     def require_registry(self) -> None:
         """Return where the registry is set, or AWS can tell it; else SettingsError."""
-        if self.registry_host is None and self.registry_kind == "oci":
+        if self.registry_host is None and not kinds.KINDS[self.registry_kind].names_host:
             raise SettingsError(
-                f"DOCKER_REGISTRY is not set, and REGISTRY is oci ({self.origins['REGISTRY']})",
+                f"DOCKER_REGISTRY is not set, and REGISTRY is {self.registry_kind} ({self.origins['REGISTRY']})",
                 "set DOCKER_REGISTRY to the registry's host",
             )
 

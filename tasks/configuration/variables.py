@@ -14,6 +14,7 @@ from tasks.configuration import platforms, rules
 from tasks.configuration.suggest import did_you_mean
 from tasks.errors import SettingsError
 from tasks.reference import Registry, check_version, split_host
+from tasks.registry.kinds import KINDS
 
 Reader = Callable[[str, Path], Any]
 """A text and the directory that relative paths start from, to a value; ValueError with the end of a sentence."""
@@ -225,7 +226,7 @@ VARIABLES: tuple[Variable, ...] = (
         properties=("sleeper.ecr.repository.prefix", "sleeper.artefacts.deployment"),
         destination=True,
     ),
-    Variable("REGISTRY", _lower(rules.one_of("auto", "ecr", "oci")), "auto", destination=True),
+    Variable("REGISTRY", _lower(rules.one_of("auto", *KINDS)), "auto", destination=True),
     Variable("AWS_ENDPOINT_URL", _url, unset="AWS's own", destination=True),
     Variable("AWS_ENDPOINT_URL_ECR", _url, unset="AWS_ENDPOINT_URL", destination=True),
     Variable("VERSION", _version, unset="templates/version.txt below SCRIPTS_DIR, which is not there"),

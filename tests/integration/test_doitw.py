@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.process import wait_until
 from tasks import venv
-from tasks.system import run
+from tasks.system import processes
 
 pytestmark = pytest.mark.integration
 
@@ -73,9 +73,9 @@ def write_checkout(directory: Path) -> Path:
     return directory
 
 
-def doitw(checkout: Path, *words: str, directory: Path | None = None, path: str | None = None) -> run.Completed:
+def doitw(checkout: Path, *words: str, directory: Path | None = None, path: str | None = None) -> processes.Completed:
     environment = {**os.environ, "PATH": path or os.environ["PATH"]}
-    return run.run([str(checkout / "doitw"), *words], directory=directory or checkout, environment=environment)
+    return processes.run([str(checkout / "doitw"), *words], directory=directory or checkout, environment=environment)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def test_a_step_that_takes_long_reports_its_package_until_it_ends(monkeypatch: p
 def test_a_link_to_it_works(made: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(made / "doitw")
 
-    done = run.run([str(tmp_path / "link"), "list"], directory=tmp_path)
+    done = processes.run([str(tmp_path / "link"), "list"], directory=tmp_path)
 
     assert done.output.startswith(f"{made} ")
 
@@ -219,7 +219,7 @@ def test_changed_dependencies_are_noticed(made: Path, name: str) -> None:
 def test_two_at_once_make_it_once(made: Path) -> None:
     (made / ".venv" / "stamp").unlink()
     logs = [made / "one.log", made / "two.log"]
-    pids = [run.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log) for log in logs]
+    pids = [processes.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log) for log in logs]
 
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
 
@@ -232,7 +232,7 @@ def test_two_at_once_make_it_once(made: Path) -> None:
 def test_the_run_after_one_that_was_killed_makes_the_environment(made: Path) -> None:
     (made / ".venv" / "stamp").unlink()
     log = made / "killed.log"
-    pid = run.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
+    pid = processes.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
     assert wait_until(lambda: MAKING in log.read_text(), 30)
     os.killpg(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -245,7 +245,7 @@ def test_the_run_after_one_that_was_killed_makes_the_environment(made: Path) -> 
 def test_an_interrupt_while_the_environment_is_made_gives_one_line(made: Path) -> None:
     (made / ".venv" / "stamp").unlink()
     log = made / "interrupted.log"
-    pid = run.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
+    pid = processes.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
     assert wait_until(lambda: MAKING in log.read_text(), 30)
     os.killpg(pid, signal.SIGINT)
     os.waitpid(pid, 0)
