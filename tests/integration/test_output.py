@@ -140,7 +140,7 @@ def test_the_page_tells_of_the_run(project: Project) -> None:
         assert tags["1.2.3"][0] in page
 
 
-def test_a_run_in_which_nothing_changed_leaves_the_page_of_the_last_that_did_something(project: Project) -> None:
+def test_a_run_without_changes_keeps_the_report_of_the_last_run_that_had_some(project: Project) -> None:
     project.push_all(CHOSEN)
     before = (project.state / "report.html").read_bytes()
     assert "report" not in project.push_all(CHOSEN).output
