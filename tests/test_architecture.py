@@ -44,6 +44,7 @@ VOCABULARY = {
 PURE = {
     "sandbox.front.refusals",
     "tasks.decision",
+    "tasks.engine.failure",
     "tasks.engine.nodes",
     "tasks.errors",
     "tasks.image.difference",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.engine import docker_login
-from tasks.engine.docker_login import NOT_FOUND, docker_credential
+from tasks.engine import credentials
+from tasks.engine.credentials import NOT_FOUND, docker_credential
 from tasks.errors import CredentialsError
 from tasks.reference import Registry
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential
@@ -173,16 +173,16 @@ def test_what_a_helper_does_not_know_the_file_may(
     [
         ("exec sleep 60", "did not end within 0.3 s"),
         ("echo the keychain is locked; exit 1", "the keychain is locked"),
-        ("echo secret", "gave an answer that is not JSON"),
-        ("echo null", "gave no user and password"),
-        ("""echo '{"Username": 1, "Secret": "secret"}'""", "gave no user and password"),
-        (r"""echo '{"Username": "\\ud800", "Secret": "secret"}'""", "a user or password that is not text"),
+        ("echo secret", "did not print JSON"),
+        ("echo null", "printed no user and password"),
+        ("""echo '{"Username": 1, "Secret": "secret"}'""", "printed no user and password"),
+        (r"""echo '{"Username": "\\ud800", "Secret": "secret"}'""", "a user or password that is not UTF-8"),
     ],
 )
 def test_a_helper_that_fails_is_an_error(
     docker_config: Callable[[object], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
 ) -> None:
-    monkeypatch.setattr(docker_login, "HELPER_SECONDS", 0.3)
+    monkeypatch.setattr(credentials, "HELPER_SECONDS", 0.3)
     helper(tmp_path, "sample", script)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     docker_config({"credsStore": "sample"})
