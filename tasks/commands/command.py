@@ -19,7 +19,7 @@ from doit.exceptions import InvalidCommand
 from tasks.configuration.suggest import did_you_mean
 from tasks.decision import FAULTS, TO_DO
 from tasks.errors import SleeperImagesError
-from tasks.graph.composition import close, initial_directory
+from tasks.graph.load import close, initial_directory
 from tasks.run_context import RunContext
 from tasks.system import files
 from tasks.system.signals import code, ending, interrupts

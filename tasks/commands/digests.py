@@ -32,7 +32,7 @@ from tasks.commands.command import (
 from tasks.commands.table import aligned, short_platforms
 from tasks.decision import Current, reason, state
 from tasks.errors import RegistryError, SettingsError, SleeperImagesError
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.image.collect import platforms
 from tasks.image.fingerprint import inputs_tag
 from tasks.model import Image

@@ -18,7 +18,7 @@ from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from tasks.commands import help as help_command
-from tasks.graph.composition import PROJECT
+from tasks.graph.load import PROJECT
 from tasks.system.signals import code, received
 from tasks.system.terminal import Terminal, program
 

@@ -19,7 +19,7 @@ from tasks.commands import digests
 from tasks.commands.command import SANDBOX, Reading, check_destination, options_first
 from tasks.errors import LockedError, SleeperImagesError
 from tasks.graph import file_dependencies
-from tasks.graph.composition import close, current
+from tasks.graph.load import close, current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
 from tasks.model import Image
 from tasks.refresh import refresh

@@ -21,7 +21,7 @@ from tasks.commands.table import age, aligned, coloured, short_platforms
 from tasks.decision import STATES, Blocked, Decision, reason, state
 from tasks.engine.progress import human
 from tasks.errors import RegistryError, SleeperImagesError
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.model import Image
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Answer

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.configuration.variables import VARIABLES
 
-DODO = "from tasks.graph.composition import load\n\nload()\n"
+DODO = "from tasks.graph.load import load\n\nload()\n"
 """The command needs a session and no task."""
 
 
