@@ -19,7 +19,7 @@ from doit.exceptions import InvalidCommand
 from tasks.configuration.suggest import did_you_mean
 from tasks.decision import FAULTS, TO_DO
 from tasks.graph.composition import close, initial_directory
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system import files, processes
 from tasks.system.signals import code, ending, interrupts
 from tasks.system.terminal import Terminal, discard
@@ -173,7 +173,7 @@ def no_arguments(words: list[str], command: str) -> None:
 # The target
 
 
-def check_sandbox(session: Session) -> None:
+def check_sandbox(session: RunContext) -> None:
     """Refuse to ask a sandbox that is not started; a run would start it, a command that reads does not.
 
     Raises:

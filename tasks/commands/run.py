@@ -20,7 +20,8 @@ from tasks.graph import file_dependencies
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
 from tasks.model import Image
-from tasks.session import Session
+from tasks.refresh import refresh
+from tasks.run_context import RunContext
 from tasks.stage import sweep
 from tasks.system import lock
 from tasks.system.terminal import Terminal
@@ -98,19 +99,19 @@ class Run(Interruptible, DoitRun):
                 outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
                 auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
             )  # fmt: skip
-            return session.exit_code if ended in {1, 2} else int(ended)
+            return session.channel.exit_code if ended in {1, 2} else int(ended)
 
-    def _record_digests(self, session: Session) -> None:
+    def _record_digests(self, session: RunContext) -> None:
         """Update this checkout's digests.json, also after a run that failed."""
         fault = digests.record(session)
         if fault:
             Terminal(self.outstream, os.environ).write(f"  note      digests: {fault}\n")
 
-    def _refresh(self, session: Session) -> bool:
+    def _refresh(self, session: RunContext) -> bool:
         """Lock base images to today's digests with base=refresh; return whether it was given."""
         if session.settings.base != "refresh":
             return False
-        found = session.refresh_bases()
+        found = refresh(session.bases, session.catalogue, session.selected, session.settings)
         self.outstream.writelines(f"locked {reference} {digest}\n" for reference, digest in found.locked.items())
         self.outstream.writelines(f"{line}\n" for reference in found.only_here for line in _unlocked(reference))
         return True
@@ -137,7 +138,7 @@ class Run(Interruptible, DoitRun):
             if word in tasks and tasks[word].pos_arg is not None:
                 return  # It takes the rest of the line.
 
-    def _prepare(self, session: Session) -> set[str]:
+    def _prepare(self, session: RunContext) -> set[str]:
         """Set which images the named tasks are about; return the verbs of all tasks that will run."""
         tasks = {task.name: task for task in self.task_list}
         names = with_prerequisites(tasks, self.sel_tasks)
@@ -150,10 +151,10 @@ class Run(Interruptible, DoitRun):
         session.ask(
             pushes=() if engine_only else pushes,
             loads=loads,
-            boots="builder" in self.sel_tasks,
-            examines="preflight" in self.sel_tasks and not {"push", "build"} & verbs,
+            builder="builder" in self.sel_tasks,
+            preflight="preflight" in self.sel_tasks and not {"push", "build"} & verbs,
         )
-        if session.pushes and not session.settings.sandbox:
+        if session.asked.pushes and not session.settings.sandbox:
             session.settings.require_destination()
         return verbs
 

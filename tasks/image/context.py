@@ -147,7 +147,7 @@ class _Walk:
     ) -> Iterator[Entry]:
         """Yield what is kept below a directory; `prefix` is the directory's own path, with a slash."""
         for item in _items(directory, ignored=ignored):
-            path = prefix + _checked(item.name, directory)
+            path = prefix + _utf8(item.name, f"{directory}: the name")
             item_ignored, item_matched = self.ignore.ignores(path, matched)
             if item.is_dir(follow_symlinks=False):
                 if path in self.extra:
@@ -215,7 +215,7 @@ def _entry(item: os.DirEntry[str], path: str) -> Entry:
         mode = item.stat(follow_symlinks=False).st_mode
         if stat.S_ISLNK(mode):
             text = os.readlink(item.path)  # noqa: PTH115  # A Path would lose slashes that are part of the text.
-            return Entry(path, "symlink", target=_checked(text, Path(item.path)))
+            return Entry(path, "symlink", target=_utf8(text, f"{item.path}: the link's text"))
     except OSError as fault:
         raise unreadable(Path(item.path), fault) from fault
     if not stat.S_ISREG(mode):
@@ -252,9 +252,9 @@ def _parts(path: str) -> list[str]:
     return parts
 
 
-def _checked(text: str, place: Path) -> str:
+def _utf8(text: str, what: str) -> str:
     """Return a name or a link's text as UTF-8, which BuildKit's protocol wants, whatever the locale is."""
     try:
         return os.fsencode(text).decode()
     except UnicodeDecodeError:
-        raise UnreadableInputError(f"{place} has a name that is not UTF-8: {text!r}", "rename it") from None
+        raise UnreadableInputError(f"{what} {text!r} is not UTF-8", "rename it") from None

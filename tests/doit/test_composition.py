@@ -57,14 +57,14 @@ def test_the_sandbox_has_its_own_builder_whatever_builder_is_exported(
     monkeypatch.setenv("BUILDER_DRIVER", "kubernetes")
     monkeypatch.setenv("BUILDER_OPTIONS", "namespace=buildkit")
     session = compose({"target": "sandbox"})
-    builder = session.builder
+    builder = session.docker.builder
     assert (builder.name, builder.driver) == (session.sandbox.builder, "docker-container")
     assert builder.options == (("network", "host"),)
 
 
 @pytest.mark.parametrize("name", ["builder_driver", "BUILDER_DRIVER"])
 def test_the_sandboxs_options_are_not_for_another_driver_on_the_command_line(name: str) -> None:
-    builder = compose({"target": "sandbox", name: "remote"}).builder
+    builder = compose({"target": "sandbox", name: "remote"}).docker.builder
     assert (builder.driver, builder.options) == ("remote", ())
 
 

@@ -237,7 +237,7 @@ def test_a_file_that_is_not_what_its_state_says_stops_the_staging(
     else:
         path.unlink()
 
-    with pytest.raises(ChangedWhileBuildingError, match=f"{name} (changed|vanished)"):
+    with pytest.raises(ChangedWhileBuildingError, match=f"{name} (changed|was removed)"):
         staging.stage(entries, source / "Dockerfile", tmp_path / "staged", states)
     assert [source.parent] == list(tmp_path.iterdir())
 
