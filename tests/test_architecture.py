@@ -73,6 +73,7 @@ PURE = {
     "tasks.configuration.suggest",
     "tasks.graph.closure",
     "tasks.report.events",
+    "tasks.report.style",
     "tasks.system.text",
     "tasks.views",
     "tasks.views.diagram",
