@@ -50,6 +50,7 @@ def write(path: Path, run: RunState, seconds: float) -> None:
     Raises:
         OSError: the page could not be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(spelled(page(run, seconds)), encoding="utf-8", errors="replace")
     new.replace(path)

@@ -3,15 +3,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from tasks.commands.why import Explanation, as_object, as_text, explain
 from tasks.errors import RegistryError
-from tasks.explanation import Explanation
 from tasks.image.difference import Change, EntryChange
 from tasks.image.fingerprint import Inputs, Item, inputs_tag
 from tasks.records import Comparison
 from tasks.registry.model import OCI_MANIFEST, Descriptor
-from tasks.views.why import as_object, as_text
 from tests import golden
-from tests.views.test_plan import BUILD, CURRENT, DIGEST, WHERE
+from tests.commands.test_plan import INGEST, VERSION, Checkout, checkout
+from tests.commands.test_plan_text import BUILD, CURRENT, DIGEST, WHERE
+
+__all__ = ["checkout"]
 
 MADE = Inputs(
     "sha256:" + "d" * 64,
@@ -79,12 +81,12 @@ def test_what_is_current_has_no_difference() -> None:
 def test_what_cannot_be_told_says_why() -> None:
     untold = Comparison(DIGEST, None, "the registry has no record of what 3f1c2a9b77aa was made of")
     found = text(replace(WHOLE, planned=replace(BUILD, comparison=untold)))
-    assert found.endswith("what differs cannot be told: the registry has no record of what 3f1c2a9b77aa was made of\n")
+    assert found.endswith("differences unknown: the registry has no record of what 3f1c2a9b77aa was made of\n")
 
 
 def test_inputs_that_are_gone_from_nothing_but_their_tag_are_equal() -> None:
     found = text(replace(WHOLE, planned=replace(BUILD, comparison=Comparison(DIGEST, ()))))
-    assert found.endswith("nothing differs from what 0.36.0 is on (3f1c2a9b77aa)\n")
+    assert found.endswith("the same inputs as what 0.36.0 is on (3f1c2a9b77aa)\n")
 
 
 def test_a_tag_that_was_not_answered_for_is_told_with_its_fault() -> None:
@@ -101,3 +103,25 @@ def test_an_image_whose_inputs_cannot_be_read_is_told_as_far_as_it_is_known() ->
 
 def test_nothing_that_moves_a_cursor_is_printed() -> None:
     assert "\x1b" not in text(WHOLE)
+
+
+# What it asks
+
+
+def test_an_image_is_told_with_its_inputs_and_the_registrys_tags(checkout: Checkout) -> None:
+    tag = checkout.push()
+    with checkout.session() as session:
+        found = explain(session, INGEST)
+    assert found.planned.state == "current"
+    assert found.inputs is not None
+    assert found.planned.fingerprint == found.inputs.fingerprint()
+    assert set(found.tags) == {tag, VERSION}
+    assert found.where is not None
+    assert found.where.endswith("/mine")
+
+
+def test_what_cannot_be_read_has_no_inputs(checkout: Checkout) -> None:
+    (checkout.folder / "Dockerfile").unlink()
+    with checkout.session() as session:
+        found = explain(session, INGEST)
+    assert (found.planned.state, found.inputs) == ("blocked", None)

@@ -3,12 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from tasks.commands.status import ImageStatus, Status, as_object, as_text
 from tasks.model import Image, Kind
 from tasks.reference import Repository
 from tasks.registry.deployed import Deployed, Moment
 from tasks.registry.model import sha256
-from tasks.status import ImageStatus, Status
-from tasks.views.status import as_object, as_text
 from tests import golden
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -131,10 +130,19 @@ def test_programs_are_told_what_is_not_there_by_null() -> None:
 def test_neighbours_that_a_rule_deletes_for_one_reason_are_told_it_once() -> None:
     found = as_text(status(*(deployed(name, expiry=EXPIRES) for name in ("a", "b", "c"))), now=NOW, colour=False)
     assert found.count("lifecycle rule 1") == 1
-    assert found.count("says which lifecycle rules are safe") == 1
+    assert found.count("describes safe lifecycle rules") == 1
 
 
 def test_lifecycle_rules_that_could_not_be_read_are_a_note() -> None:
     found = replace(status(deployed("ingest")), expiry_fault="AWS said no\n  next: allow it")
-    assert as_text(found, now=NOW, colour=False).endswith("lifecycle rules: not read; AWS said no\n  next: allow it\n")
+    assert as_text(found, now=NOW, colour=False).endswith(
+        "lifecycle rules could not be read: AWS said no\n  next: allow it\n"
+    )
     assert as_object(found)["lifecycle_fault"] == found.expiry_fault
+
+
+def test_an_image_about_which_something_is_not_known_is_not_answered() -> None:
+    assert [one.image.name for one in EVERY.images if not one.answered] == [
+        "bulk-export-planner",
+        "partition-splitter-lambda",
+    ]

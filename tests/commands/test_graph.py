@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tasks.views import diagram
-from tasks.views.diagram import Picture
+from tasks.commands import graph as diagram
+from tasks.commands.graph import Picture
 from tests import golden
 
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -1,7 +1,6 @@
 """`doit run`, which is also `doit TASK…`: doit's own, with what a run of ours needs around it.
 
-the sandbox as the target, where it is on the command line ─▶ names checked ─▶ which images ─▶ the checkout's lock
-─▶ doit's run ─▶ children ended and the login given back, whatever happened
+names checked ─▶ which images ─▶ the checkout's lock ─▶ doit's run ─▶ digests.json ─▶ children ended, login removed
 """
 
 from __future__ import annotations
@@ -16,14 +15,12 @@ from doit.cmd_run import Run as DoitRun
 from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
-from tasks import digests_file
+from tasks.commands import digests
+from tasks.commands.command import SANDBOX, Reading, check_destination, options_first
 from tasks.errors import LockedError, SleeperImagesError
-from tasks.graph import usage
-from tasks.graph.closure import closure, images_of
+from tasks.graph import file_dependencies
 from tasks.graph.composition import close, current
-from tasks.graph.names import matching
-from tasks.graph.options import SANDBOX, Reading, asks_help, options_first
-from tasks.graph.target import check_destination
+from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
 from tasks.model import Image
 from tasks.session import Session
 from tasks.stage import sweep
@@ -33,7 +30,7 @@ from tasks.system.terminal import Terminal
 from tasks.system.text import WIDTH, folded, quoted
 
 LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
-"""The verbs that write to the checkout's state; a run of anything else needs no lock."""
+"""The verbs that write to the state directory; a run of other tasks needs no lock."""
 
 
 class Run(DoitRun):
@@ -43,7 +40,8 @@ class Run(DoitRun):
     doc_purpose = "run tasks; the word `run` may be left out"
     doc_usage = "[OPTION ...] TASK ... [SETTING=VALUE ...]"
     doc_description = (
-        "docs/settings.md describes the settings, docs/reliability.md the exit codes. What follows `test` is pytest's."
+        "docs/settings.md describes the settings, docs/reliability.md the exit codes. The words after `test` are "
+        "pytest's."
     )
 
     def __init__(self, **kwargs: Any) -> None:
@@ -52,10 +50,7 @@ class Run(DoitRun):
         self._made_with = kwargs
 
     def parse_execute(self, in_args: list[str]) -> Any:
-        """Parse the words of the command line and run them; a command that reads may follow the word `sandbox`."""
-        if asks_help(in_args):
-            Terminal(self.outstream, os.environ).write(usage.of_command(self))
-            return 0
+        """Parse the words of the command line and run them; after the word `sandbox` a command may follow."""
         if in_args[:1] == [SANDBOX] and in_args[1:] and in_args[1] in (self._commands or ()):
             return self._in_sandbox(in_args[1], in_args[2:])
         if in_args[:1] == ["test"] and "--" not in in_args:
@@ -66,14 +61,14 @@ class Run(DoitRun):
         command = self._commands.get_plugin(name)(**self._made_with)  # type: ignore[union-attr]  # Its caller looked.
         if not isinstance(command, Reading | Run):
             raise InvalidCommand(
-                f"`{SANDBOX}` stands before tasks and before commands that only read, not before `{name}`\n"
-                f"  next: `doit help {name}` says how it is used"
+                f"`{SANDBOX}` goes before tasks and before commands that only read, not before `{name}`\n"
+                f"  next: `doit help {name}` shows how to use it"
             )
         set_var("target", SANDBOX)
         return command.parse_execute([SANDBOX, *words] if isinstance(command, Run) else words)
 
     def execute(self, params: Any, args: list[str]) -> int:
-        """Run doit's command; return its exit code, or 128 and a signal's number where that ended it."""
+        """Run doit's command; return its exit code, or 128 plus the number of the signal that ended it."""
         if SANDBOX in args:
             set_var("target", SANDBOX)
         with interrupts() as received:
@@ -81,15 +76,15 @@ class Run(DoitRun):
             try:
                 ended = int(super().execute(params, args) or 0)
             except KeyboardInterrupt:
-                # Not among what the run prints, which a program may read.
-                sys.stderr.write("interrupted; what was finished is kept, run again to go on\n")
+                # Not on standard output, which a program may read.
+                sys.stderr.write("interrupted; finished images are kept, run again to continue\n")
             finally:
                 ending()
                 processes.stop_all()
                 close()
             return code(received[0]) if received else ended
 
-    def _execute(  # noqa: PLR0917  # doit hands over its options by these names (doit 0.37, cmd_base.py:548-552).
+    def _execute(  # noqa: PLR0917  # doit passes its options by these names (doit 0.37, cmd_base.py:548-552).
         self,
         outfile: Any,
         verbosity: Any,
@@ -109,6 +104,7 @@ class Run(DoitRun):
         if self.sel_default_tasks:
             return 0 if refreshed else self._overview()
         self._check_names()
+        file_dependencies.record(self.dep_manager, self.task_list)
         verbs = self._prepare(session)
         with contextlib.ExitStack() as held:
             if LOCKED & verbs:
@@ -123,13 +119,13 @@ class Run(DoitRun):
             return session.exit_code if ended in {1, 2} else int(ended)
 
     def _record_digests(self, session: Session) -> None:
-        """Bring this checkout's digests.json up to date, whatever became of the run."""
-        fault = digests_file.record(session)
+        """Update this checkout's digests.json, also after a run that failed."""
+        fault = digests.record(session)
         if fault:
             Terminal(self.outstream, os.environ).write(f"  note      digests: {fault}\n")
 
     def _refresh(self, session: Session) -> bool:
-        """Lock base images to today's digests, if that was asked for; return whether it was."""
+        """Lock base images to today's digests with base=refresh; return whether it was given."""
         if session.settings.base != "refresh":
             return False
         try:
@@ -137,24 +133,24 @@ class Run(DoitRun):
         except SleeperImagesError as error:
             raise InvalidCommand(str(error)) from None
         self.outstream.writelines(f"locked {reference} {digest}\n" for reference, digest in found.locked.items())
-        self.outstream.writelines(f"{line}\n" for reference in found.only_here for line in _told_unlocked(reference))
+        self.outstream.writelines(f"{line}\n" for reference in found.only_here for line in _unlocked(reference))
         return True
 
     def _overview(self) -> int:
-        """Say what there is to call: a bare `doit` pushes nothing."""
+        """List the tasks: `doit` without a task pushes nothing."""
         tasks = [task for task in self.task_list if not task.subtask_of and not task.name.startswith("_")]
         width = max(len(task.name) for task in tasks) + 2
         lines = [f"  {task.name:<{width}}{task.doc}" for task in tasks]
-        said = "\n".join(["Name what to run:", *lines, "`doit help` lists the commands.", ""])
-        Terminal(self.outstream, os.environ).write(said)
+        text = "\n".join(["Name the tasks to run:", *lines, "`doit help` lists the commands.", ""])
+        Terminal(self.outstream, os.environ).write(text)
         return 0
 
     def _check_names(self) -> None:
-        """Refuse a name or a pattern that no task has, which doit would pass over or report without a suggestion."""
+        """Refuse an unknown name or pattern, which doit skips or reports without a suggestion."""
         tasks = {task.name: task for task in self.task_list}
         for word in self.sel_tasks:
             if word.startswith("-"):
-                return  # Options of the task before it; doit parses them.
+                return  # Options of the task before it, which doit parses.
             if word in (self._commands or ()) and word not in tasks:
                 others = " ".join(other for other in self.sel_tasks if other != word)
                 raise InvalidCommand(f"{quoted(word)} is a command\n  next: name it first: `doit {word} {others}`")
@@ -163,13 +159,13 @@ class Run(DoitRun):
                 return  # It takes the rest of the line.
 
     def _prepare(self, session: Session) -> set[str]:
-        """Tell the session which images the named tasks are about; return the verbs of all tasks that will run."""
+        """Set which images the named tasks are about; return the verbs of all tasks that will run."""
         tasks = {task.name: task for task in self.task_list}
-        names = closure(tasks, self.sel_tasks)
+        names = with_prerequisites(tasks, self.sel_tasks)
         verbs = {str(meta["verb"]) for name in names if "verb" in (meta := tasks[name].meta or {})}
         pushes: Sequence[Image] = images_of(session.catalogue, tasks, names, "push", "stage", "repository")
         if not pushes and verbs & {"preflight", "builder", "login"}:
-            pushes = session.selected  # Each of them alone is about what push_all would push.
+            pushes = session.selected  # Alone, each of them is about the images of push_all.
         loads = images_of(session.catalogue, tasks, names, "build")
         engine_only = "builder" in verbs and verbs <= {"build", "builder", "preflight", "sandbox"}
         session.ask(
@@ -183,10 +179,10 @@ class Run(DoitRun):
         return verbs
 
 
-def _told_unlocked(reference: str) -> list[str]:
+def _unlocked(reference: str) -> list[str]:
     text = (
-        f"not locked {reference}: its registry did not give it, and only this machine's engine has it. Push it to a "
-        "registry and name it so in FROM: other machines cannot get it otherwise."
+        f"not locked {reference}: its registry does not have it, only this machine's engine does. Push it to a "
+        "registry and use that name in FROM: other machines cannot pull it otherwise."
     )
     return folded(text, "  ", WIDTH)
 
@@ -200,7 +196,11 @@ def _sweep(session: Session) -> None:
 
 @contextlib.contextmanager
 def checkout(session: Session) -> Iterator[None]:
-    """Hold the checkout's lock while the block runs; InvalidCommand, which doit prints, where another run does."""
+    """Hold the checkout's lock while the block runs.
+
+    Raises:
+        InvalidCommand: another run holds it; doit prints the text.
+    """
     try:
         with lock.held(session.state.lock, session.settings.wait):
             yield

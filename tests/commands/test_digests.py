@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import layout, sample
-from tasks import digests_file
+from tasks.commands import digests as digests_file
+from tasks.commands.digests import DigestsFile, Entry
 from tasks.configuration import catalogue, properties, settings
-from tasks.digests_file import DigestsFile, Entry
 from tasks.errors import SettingsError
 from tasks.image.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
@@ -195,8 +195,8 @@ def test_both_tags_of_each_image_are_asked_for_once(tmp_path: Path) -> None:
     ("say", "expected"),
     [
         (lambda _, tag: OTHER if tag == VERSION else HELD, f"tag 1.2.3 is on {OTHER.short}, in the file {HELD.short}"),
-        (lambda _, tag: None if tag == VERSION else HELD, "there is no tag 1.2.3"),
-        (lambda _, tag: HELD if tag == VERSION else None, "there is no tag inputs-abababababab"),
+        (lambda _, tag: None if tag == VERSION else HELD, "tag 1.2.3 does not exist"),
+        (lambda _, tag: HELD if tag == VERSION else None, "tag inputs-abababababab does not exist"),
         (lambda _, tag: HELD if tag == VERSION else OTHER, f"tag inputs-abababababab is on {OTHER.short}"),
     ],
 )
@@ -220,7 +220,7 @@ def test_what_is_not_answered_is_no_difference(tmp_path: Path) -> None:
 def test_an_image_that_is_selected_and_not_in_the_file_differs(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
         differing, _ = digests_file.differences(session(tmp_path, server.registry), written(server, "ingest"))
-    assert differing == {"query-lambda": "it is selected, and not in the file"}
+    assert differing == {"query-lambda": "it is selected but not in the file"}
 
 
 def test_a_file_cannot_send_a_login_to_another_registry(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_file_cannot_send_a_login_to_another_registry(tmp_path: Path) -> None:
         differing, _ = digests_file.differences(
             session(tmp_path, ours.registry, images="ingest"), written(other, "ingest")
         )
-    assert differing == {"ingest": f"it is in {other.registry}/mine, and would be in {ours.registry}/mine"}
+    assert differing == {"ingest": f"it is in {other.registry}/mine, not in {ours.registry}/mine"}
     assert other.asked == []
 
 

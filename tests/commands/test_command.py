@@ -8,9 +8,9 @@ import pytest
 from doit.cmdparse import CmdOption, CmdParse
 from doit.exceptions import InvalidCommand
 
+from tasks.commands.command import Reading, options_first, state_code, write
 from tasks.commands.digests import Digests
 from tasks.commands.plan import PlanCommand
-from tasks.graph.options import Reading, options_first, state_code, write
 
 
 def first(command: type[Reading], *words: str) -> list[str]:
@@ -66,6 +66,6 @@ def test_the_exit_code_tells_what_there_is_to_do(states: set[str], expected: int
 
 
 def test_a_file_in_a_directory_that_there_is_not_is_refused_and_the_directory_not_made(tmp_path: Path) -> None:
-    with pytest.raises(InvalidCommand, match=f"there is no directory {tmp_path}/no"):
+    with pytest.raises(InvalidCommand, match=f"the directory {tmp_path}/no/such does not exist"):
         write(str(tmp_path / "no" / "such" / "file"), "text")
     assert list(tmp_path.iterdir()) == []

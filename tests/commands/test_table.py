@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks.views.words import age, coloured, short_platforms
+from tasks.commands.table import age, aligned, coloured, short_platforms
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -35,3 +35,10 @@ def test_only_what_is_asked_for_is_coloured() -> None:
 
 def test_platforms_are_shown_without_linux() -> None:
     assert short_platforms(("linux/amd64", "linux/arm/v7", "windows/amd64")) == "amd64,arm/v7,windows/amd64"
+
+
+def test_cells_stand_below_each_other_and_no_line_ends_in_spaces() -> None:
+    assert aligned([("a", "size", "b"), ("long", "1", "")], indent="  ", right={1}) == [
+        "  a     size  b",
+        "  long     1",
+    ]

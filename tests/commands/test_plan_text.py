@@ -3,12 +3,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from tasks.commands.plan import Plan, Planned, as_object, as_text
 from tasks.image.difference import Change, EntryChange
 from tasks.model import Image, Kind
-from tasks.plan import Plan, Planned
 from tasks.records import Comparison
 from tasks.reference import Digest
-from tasks.views.plan import as_object, as_text
 from tests import golden
 
 WHERE = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine"
@@ -109,7 +108,7 @@ def test_files_whose_special_bits_are_lost_are_told_once_for_all_images() -> Non
     shown = lines(*built, replace(CURRENT, special=("docker/ingest/su",)))
     told = (
         "modes docker/lambda/su and 1 more (query-lambda, compaction-job-execution): setuid, setgid and sticky bits "
-        "are not kept; set them in the Dockerfile (COPY --chmod)"
+        "are lost; set them in the Dockerfile (COPY --chmod)"
     )
     assert " ".join(shown.split()).count(told) == 1
     assert "docker/ingest/su" not in shown

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.commands import docs as tables
 from tasks.configuration import catalogue
-from tasks.views import tables
 from tests.integration.project import CHECKOUT
 
 CATALOGUE = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml")
@@ -90,8 +90,8 @@ def test_a_page_with_windows_line_ends_agrees() -> None:
             "",
             "3: bulk-import-runner is missing from the deployments",
         ),
-        ("|---------------|\n", "|---------------|\n| ingest | IngestStack | false |\n", "6: ingest is there twice"),
-        ("| Deployment Name ", "| Name ", "None: there is no table of the deployments"),
+        ("|---------------|\n", "|---------------|\n| ingest | IngestStack | false |\n", "6: ingest occurs twice"),
+        ("| Deployment Name ", "| Name ", "None: the table of the deployments is missing"),
         (
             "| ingest                     | IngestStack        | false         |\n",
             "| ingest | IngestStack |\n",

@@ -1,7 +1,7 @@
-"""The command line as a whole: what every command shares, and what doit itself would print about its own insides.
+"""The command line as a whole.
 
-words ─▶ -h, --help, --version ─▶ told
-└▶ doit's own dispatch ─▶ a command ─▶ its exit code; faults of the command line in a line, exit code 3
+words ─▶ --version, -h, --help ─▶ answered here
+└▶ doit's dispatch ─▶ a command ─▶ its exit code; a fault of the command line is one line and exit code 3
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ from doit.cmdparse import CmdOption, CmdParse, CmdParseError
 from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
-from tasks.graph import usage
+from tasks.commands import help as help_command
 from tasks.graph.composition import PROJECT
-from tasks.graph.options import asks_help
 from tasks.system.signals import code, received
 from tasks.system.terminal import Terminal, program
 
 NOTHING_RAN = 3
-"""The exit code where the command line, a setting or a bug kept everything from being run."""
+"""The exit code if the command line, a setting or a bug kept everything from running."""
 
 _HIDDEN = ("strace", "tabcompletion")
-"""doit's commands that do not work here: one traces files that no task of ours declares, one completes `doit` alone."""
+"""doit's commands that do not work here: our tasks declare no files to trace, and completion is for `doit` alone."""
+
+_WITHOUT_STATE = ("dumpdb", "forget", "ignore", "reset-dep")
+"""doit's commands that show or change the state that doit keeps between runs; decision 0028 says why there is none."""
 
 
 def _enter_checkout() -> None:
-    """Go to the checkout, as doitw does, wherever `doit` was called: doit would look for a dodo.py there."""
+    """Go to the checkout, as doitw does: doit looks for dodo.py in the current directory."""
     try:
         here = Path.cwd()
     except FileNotFoundError:
-        here = PROJECT  # The directory was removed; names of files cannot be meant.
+        here = PROJECT  # The directory was removed, so relative names of files cannot be meant.
     if here != PROJECT:
         os.environ["DOITW_CWD"] = str(here)
         os.chdir(PROJECT)
@@ -53,7 +55,7 @@ class Main(DoitMain):
     def get_cmds(self) -> Any:
         """Return the commands by name."""
         found = super().get_cmds()
-        for name in _HIDDEN:
+        for name in (*_HIDDEN, *_WITHOUT_STATE):
             found.pop(name, None)
         return found
 
@@ -62,28 +64,24 @@ class Main(DoitMain):
         try:
             return self._run(all_args)
         except (CmdParseError, InvalidCommand, InvalidDodoFile, InvalidTask) as fault:
-            # doit lists all its option objects behind this.
+            # doit appends all its option objects to the message.
             text = str(fault).partition(" (parsing options:")[0]
             Terminal(sys.stderr, os.environ).write(f"ERROR: {text}\n")
         except KeyboardInterrupt:
             return code(received[0]) if received else code(2)
-        except Exception:  # noqa: BLE001  # A bug keeps its traceback, and ends as doit has it end.
+        except Exception:  # noqa: BLE001  # A bug keeps its traceback, and exits as in doit.
             sys.stderr.write(traceback.format_exc())
         return NOTHING_RAN
 
     def _run(self, words: list[str]) -> int:
         commands = self.get_cmds()
-        first = words[0] if words else ""
-        if first == "--version":
-            Terminal(sys.stdout, os.environ).write(usage.version())
+        if words[:1] == ["--version"]:
+            Terminal(sys.stdout, os.environ).write(help_command.version())
             return 0
-        if "" in words:
-            raise InvalidCommand(
-                "there is an empty word on the command line\n"
-                "  next: leave it out, or see which variable of the script is empty"
-            )
-        if first in {"-h", "--help"} or (first not in commands and asks_help(words)):
-            words = ["help", *(word for word in words if word not in {"-h", "--help"})]
+        _check(words)
+        if help_command.asks_help(words):
+            others = [word for word in words if word not in {"-h", "--help"}]
+            words = ["help", *(others[:1] if words[0] in commands else others)]
         loader = get_loader(self.config, self.task_loader, commands)
         try:
             # doit's own options may stand before the command: -f FILE, -d DIRECTORY.
@@ -96,3 +94,23 @@ class Main(DoitMain):
             task_loader=loader, config=self.config, bin_name=self.BIN_NAME, cmds=commands, opt_vals=options
         )
         return int(command.parse_execute(words) or 0)
+
+
+def _check(words: list[str]) -> None:
+    """Refuse an empty word, and a command that doit has and this project does not.
+
+    Raises:
+        InvalidCommand: there is one.
+    """
+    if "" in words:
+        raise InvalidCommand(
+            "a word of the command line is empty\n"
+            "  next: leave it out; in a script, check which of its variables is empty"
+        )
+    asked = words[1:2] if words[:1] == ["help"] else words[:1]
+    for name in asked:
+        if name in _WITHOUT_STATE:
+            raise InvalidCommand(
+                f"`{name}` has no effect here: the registry decides what is up to date, and doit keeps no state\n"
+                "  next: `doit plan` shows what a run would do, force=true builds again, images=NAME,... narrows a run"
+            )
