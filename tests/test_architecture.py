@@ -72,6 +72,7 @@ PURE = {
     "tasks.commands.table",
     "tasks.graph.selected_tasks",
     "tasks.report.events",
+    "tasks.report.style",
     "tasks.system.text",
     "tasks.views",
     "tasks.views.settings",
