@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from doit.exceptions import InvalidCommand
 
-from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.faults import did_you_mean
 from tasks.errors import quoted
 from tasks.explanation import explain
 from tasks.graph.composition import current

@@ -13,7 +13,7 @@ from doit.cmd_list import List as DoitList
 from doit.cmd_resetdep import ResetDep as DoitResetDep
 from doit.exceptions import InvalidCommand
 
-from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.faults import did_you_mean
 from tasks.decision import Blocked, Missing, Retag, Unknown
 from tasks.errors import quoted
 from tasks.graph import usage

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from doit.exceptions import InvalidCommand
 
-from tasks.configuration.suggest import did_you_mean, did_you_mean_pattern
+from tasks.configuration.faults import did_you_mean, did_you_mean_pattern
 from tasks.errors import quoted
 
 
