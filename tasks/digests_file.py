@@ -136,7 +136,7 @@ def of(session: Session, images: Iterable[Image]) -> DigestsFile:
                 session.version,
                 decision.digest,
                 platforms(image, session.settings),
-                session.decisions.gathered(image).inputs.fingerprint(),
+                session.decisions.collected(image).inputs.fingerprint(),
             )
     return DigestsFile(session.target.prefix, entries)
 

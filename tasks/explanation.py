@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from tasks.errors import SleeperImagesError
 from tasks.image.fingerprint import Inputs
-from tasks.image.told import printable
 from tasks.model import Image
 from tasks.plan import Planned, file_of, plan, where
 from tasks.registry.model import Answer
 from tasks.session import Session
+from tasks.system.text import printable
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def explain(session: Session, image: Image) -> Explanation:
     """Say all there is to say of an image."""
     (planned,) = plan(session, [image], {}, whole=True).images
     try:
-        inputs = session.decisions.gathered(image).inputs
+        inputs = session.decisions.collected(image).inputs
     except SleeperImagesError:
         inputs = None  # That is the decision, and told.
     return Explanation(planned, inputs, session.decisions.held(image), where(session), session.settings.version)

@@ -37,6 +37,6 @@ def login(session: Session) -> dict[str, Any]:
     if nothing_is_pushed(session):
         return {}
     registry = session.target.registry
-    session.credential(registry)
+    session.target.credential(registry)
     _ = session.login
     return {"registry": str(registry)}

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, state
+from tasks.decision import Blocked, Build, Current, Decision, Retag, Unknown, state
 from tasks.errors import SleeperImagesError
 from tasks.image.difference import Change
 from tasks.image.fingerprint import inputs_tag
@@ -136,7 +136,7 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
     """
     session.decisions.expect(pushes)
     decided = {image: session.decisions.of(image) for image in pushes}
-    differing = Missing | Retag if whole else Missing
+    differing = Build | Retag if whole else Build
     compared = _compare(session, [image for image, decision in decided.items() if isinstance(decision, differing)])
     planned = [_pushed(session, image, decision, compared.get(image.name)) for image, decision in decided.items()]
     planned += [_loaded(session, session.catalogue.image(name), current=current) for name, current in loads.items()]
@@ -145,7 +145,7 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
 
 def build_reasons(session: Session) -> Iterator[tuple[str, str]]:
     """Yield the name of each image that a run builds, and why, in the order in which they are built."""
-    building = [image for image in session.pushes if isinstance(session.decisions.of(image), Missing)]
+    building = [image for image in session.pushes if isinstance(session.decisions.of(image), Build)]
     with Pool(_EXPLAINED_AT_ONCE) as pool:
         for found in pool.map(lambda image: plan(session, [image], {}), building):
             yield from ((one.image.name, one.reason) for one in found.images)
@@ -165,7 +165,7 @@ def _compare(session: Session, images: Iterable[Image]) -> Mapping[str, Comparis
     for image in images:
         held = _version_digest(session, image)
         if held is not None:
-            wanted[image.name] = (session.repository(image), held, session.decisions.gathered(image))
+            wanted[image.name] = (session.repository(image), held, session.decisions.collected(image))
     return session.records.compare(wanted) if wanted else {}
 
 
@@ -199,7 +199,7 @@ def _pushed(session: Session, image: Image, decision: Decision, comparison: Comp
         case Retag(digest, reason):
             return Planned(task, image, word, reason, digest=digest, size=0, comparison=comparison, **known)
         case Blocked(error) | Unknown(error):
-            return Planned(task, image, word, _own(error, image), error.next_step, **known)
+            return Planned(task, image, word, error.message, error.next_step, **known)
     reason = _why_build(session, image, decision, comparison)
     size = None if gathered is None else _size(gathered, comparison)
     return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
@@ -208,9 +208,9 @@ def _pushed(session: Session, image: Image, decision: Decision, comparison: Comp
 def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
     task = f"build:{image.name}"
     try:
-        gathered = session.decisions.gathered(image)
+        gathered = session.decisions.collected(image)
     except SleeperImagesError as error:
-        return Planned(task, image, "blocked", _own(error, image), error.next_step)
+        return Planned(task, image, "blocked", error.message, error.next_step)
     known: dict[str, Any] = {
         "fingerprint": gathered.inputs.fingerprint(),
         "unpinned": gathered.inputs.unpinned,
@@ -229,21 +229,16 @@ def _special(image: Image, gathered: Gathered | None) -> tuple[str, ...]:
 
 def _gathered(session: Session, image: Image) -> Gathered | None:
     try:
-        return session.decisions.gathered(image)
+        return session.decisions.collected(image)
     except SleeperImagesError:
         return None
 
 
-def _own(error: SleeperImagesError, image: Image) -> str:
-    """Return an error's message without the image's name, which stands beside it."""
-    return error.message.removeprefix(f"{image.name}: ")
-
-
-def _why_build(session: Session, image: Image, decision: Missing, comparison: Comparison | None) -> str:
+def _why_build(session: Session, image: Image, decision: Build, comparison: Comparison | None) -> str:
     if session.settings.force:
         return FORCED
     held = session.decisions.held(image)
-    if held.get(inputs_tag(session.decisions.gathered(image).inputs.fingerprint())) is not None:
+    if held.get(inputs_tag(session.decisions.collected(image).inputs.fingerprint())) is not None:
         return decision.reason  # There is an image of these inputs, of the wrong kind.
     if comparison is None:
         return "not in the registry"

@@ -19,8 +19,8 @@ from tasks.image.gather import Gathered
 from tasks.image.jar.listing import Listings
 from tasks.reference import Digest, Repository
 from tasks.registry import record
+from tasks.registry.client import IMMUTABLE, Client
 from tasks.registry.model import Descriptor
-from tasks.registry.oci import IMMUTABLE, Client
 from tasks.registry.record import Record
 from tasks.system.parallel import each
 

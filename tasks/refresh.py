@@ -22,7 +22,7 @@ from tasks.registry.keychain import Credential, Keychain
 from tasks.system.parallel import each
 
 if TYPE_CHECKING:  # The client is imported where something is asked; a session imports this module where it needs it.
-    from tasks.registry.oci import Client
+    from tasks.registry.client import Client
     from tasks.session import Session
 
 _AT_ONCE = 8
@@ -112,7 +112,7 @@ class Bases:
             return tuple(reference for reference in references if self._known[reference] is None)
 
     def _client(self, registry: Registry) -> Client:
-        from tasks.registry.oci import Client  # noqa: PLC0415  # Slow to import.
+        from tasks.registry.client import Client  # noqa: PLC0415  # Slow to import.
 
         with self._lock:
             if registry not in self._clients:

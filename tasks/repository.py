@@ -1,7 +1,7 @@
-"""repository:<image>: the image's ECR repository exists.
+"""repository:<image>: the image's repository exists.
 
-An existing one is success. In a plain OCI registry there is nothing to create: the first push does it. In the registry
-of another AWS account nothing is created.
+An existing one is success. Where the first push creates it, as in a plain registry, there is nothing to do. In the
+registry of another AWS account nothing is created.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from typing import Any
 from tasks.errors import RegistryError
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.model import Image
-from tasks.registry.aws_faults import DENIED, NOT_OURS, another_account, rights_denied
 from tasks.registry.model import Descriptor
 from tasks.session import Session
 from tasks.stage import is_not_needed
 
-_NOT_FOUND = 404
-_REFUSED = {401, 403, _NOT_FOUND}
+_REFUSED = {401, 403, 404}
 
 
 def tasks(session: Session) -> Iterator[dict[str, Any]]:
@@ -37,7 +35,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 def create(session: Session, image: Image) -> dict[str, Any]:
     """Create the repository where it is missing, if the image has to be pushed."""
-    if is_not_needed(session, image) or not session.target.ecr:
+    if is_not_needed(session, image) or not session.target.backend.creates_repositories:
         return {}
     refusal = _create(session, image)
     if refusal is not None:
@@ -54,7 +52,7 @@ def check(session: Session, image: Image) -> None:
     held = session.decisions.held(image).values()
     if any(isinstance(answer, Descriptor) for answer in held):
         session.created[image.name] = False
-    _check_push(session, image, _create(session, image) if session.target.ecr else None)
+    _check_push(session, image, _create(session, image) if session.target.backend.creates_repositories else None)
 
 
 def _create(session: Session, image: Image) -> RegistryError | None:
@@ -64,12 +62,10 @@ def _create(session: Session, image: Image) -> RegistryError | None:
     creation template does).
     """
     if image.name not in session.created:
-        try:
-            session.created[image.name] = session.ecr.create_repository(session.repository(image).path)
-        except RegistryError as refusal:
-            if refusal.code not in {*DENIED, NOT_OURS}:
-                raise
-            return refusal
+        created = session.target.backend.create_repository(session.repository(image))
+        if isinstance(created, RegistryError):
+            return created
+        session.created[image.name] = created
     return None
 
 
@@ -79,37 +75,21 @@ def _check_push(session: Session, image: Image, refusal: RegistryError | None) -
     try:
         session.client.blobs.check_push(repository)
     except RegistryError as fault:
-        if fault.status not in _REFUSED or not session.target.ecr:
+        if fault.status not in _REFUSED:
             raise
-        if refusal is not None and refusal.code in DENIED and fault.status == _NOT_FOUND:
-            raise refusal from fault
-        accounts = session.ecr.foreign
-        if accounts is None:
+        explained = session.target.backend.explain_refusal(repository, fault, refusal)
+        if explained is fault:
             raise
-        own, theirs = accounts
-        raise RegistryError(
-            f"{fault.message}; the registry is of account {theirs}, the AWS login of account {own}",
-            another_account(repository.path, session.settings.region, own, theirs),
-            status=fault.status,
-            code=fault.code,
-        ) from fault
+        raise explained from fault
     session.created.setdefault(image.name, False)
 
 
 def if_denied(session: Session, image: Image, said: str) -> str:
-    """Return the next step where ECR denied a push for want of a right; nothing where something else was wrong.
+    """Return the next step where the registry denied a push for want of a right; empty for other faults.
 
     Args:
         session: whose push.
         image: what was pushed.
-        said: what BuildKit says.
+        said: BuildKit's output.
     """
-    rights = rights_denied(said) if session.target.ecr else ""
-    if not rights:
-        return ""
-    accounts = session.ecr.foreign
-    if accounts is None:
-        return f"allow {rights} to this AWS login, or use another (AWS_PROFILE); see docs/aws-policy.md"
-    own, theirs = accounts
-    path = session.repository(image).path
-    return f"let the policy of {path} in account {theirs} allow {rights} to account {own}; see docs/aws-policy.md"
+    return session.target.backend.missing_right(session.repository(image), said)

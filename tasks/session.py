@@ -9,7 +9,6 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.layout import Sandbox
@@ -20,9 +19,8 @@ from tasks.image.gather import Gatherer, files
 from tasks.image.jar.digests import Digests
 from tasks.model import Builder, Catalogue, Image
 from tasks.reference import Registry, Repository, Tag
-from tasks.registry import mutability, target
-from tasks.system.backoff import Pace
-from tasks.system.once import once
+from tasks.registry.target import Target
+from tasks.system.parallel import locked_property
 from tasks.system.state import State
 
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
@@ -33,16 +31,8 @@ if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.engine.progress import Listener, Progress
     from tasks.records import Records
     from tasks.refresh import Bases, Refreshed
-    from tasks.registry.ecr import Ecr
+    from tasks.registry.client import Client
     from tasks.registry.keychain import Credential
-    from tasks.registry.oci import Client
-
-
-ECR_PUTS_PER_SECOND = 8
-"""ECR takes 10 PutImage a second of all who push to a Region of the account ("Amazon ECR service quotas")."""
-
-PUTS_AT_ONCE = 2
-"""With these, no second sees more than ECR takes."""
 
 
 class Session:
@@ -72,8 +62,6 @@ class Session:
         self.examines = False
         """Whether to find what stands in the way is all that this run is asked for."""
         self._closing = contextlib.ExitStack()
-        self.sizes: dict[str, int] = {}
-        """How many bytes the registry holds for the images that were read back, by name."""
         self.exit_code = 0
         """What the run ends with, once the reporter knows."""
         self.watcher: Callable[[str, Progress], None] | None = None
@@ -82,7 +70,7 @@ class Session:
 
     # What is chosen
 
-    @once
+    @locked_property
     def selected(self) -> tuple[Image, ...]:
         """The images that STACKS, LAMBDA_DEPLOY_TYPE and IMAGES choose."""
         return selection.select(self.catalogue, self.settings)
@@ -100,11 +88,6 @@ class Session:
             self._files[image.name] = files(image, self.settings)
         return self._files[image.name]
 
-    def context(self, image: Image) -> Path:
-        """Return the image's staged context; BuildKit tells contexts apart by the last part of their path."""
-        fingerprint = self.decisions.gathered(image).inputs.fingerprint()
-        return self.state.contexts / f"{image.name}-{fingerprint[:12]}"
-
     def listener(self, verb: str, image: Image) -> Listener:
         """Return what a build tells how far it is."""
 
@@ -117,62 +100,17 @@ class Session:
 
     # The registry
 
-    @once
-    def ecr(self) -> Ecr:
-        """AWS's side of the registry."""
-        from tasks.registry.ecr import Ecr  # noqa: PLC0415  # boto3 costs more than all the rest.
+    @locked_property
+    def target(self) -> Target:
+        """The registry that images go to."""
+        return Target(self.settings, self.environment, _docker_login)
 
-        settings = self.settings
-        environment = settings.aws_environment(self.environment)
-        return Ecr(settings.region, account=settings.account, environment=environment)
+    # Each of these is one of the target's; callers may use it there.
 
-    @once
-    def target(self) -> target.Target:
-        """Where images go; SettingsError where nothing says so."""
-        return target.resolve(self.settings, self._account_registry)
-
-    def _account_registry(self) -> Registry:
-        return self.ecr.registry()
-
-    def credential(self, registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: FBT001, FBT002  # A Keychain.
-        """Return what we log in to a registry with: ECR's token, or the user's own Docker credentials."""
-        from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # Only what asks the registry pays.
-
-        if self.target.ecr and registry == self.target.registry:
-            return self.ecr.token(fresh=fresh).credential
-        return docker_credential(registry)
-
-    def log_in(self) -> None:
-        """Fetch the token of AWS's registry, if images go there; other logins cost nothing to find.
-
-        Raises:
-            SleeperImagesError: nothing says where images go, or AWS gave no token.
-        """
-        if self.target.ecr:
-            self.ecr.token()
-
-    def renew_login(self, refused: Credential | None) -> None:
-        """Fetch another login for the target registry than the one that it refused, if nobody has done so yet."""
-        if self.credential(self.target.registry) == refused:
-            self.credential(self.target.registry, fresh=True)
-
-    @once
+    @property
     def client(self) -> Client:
         """The one client to the target registry."""
-        from tasks.registry.http import Http  # noqa: PLC0415  # As above.
-        from tasks.registry.oci import Client  # noqa: PLC0415  # As above.
-
-        registry = self.target.registry
-        http = Http(registry, puts=self.puts)
-        # ECR answers 404 for what is absent; its refusals are about rights.
-        return Client(registry, self.credential, http=http, conceals=not self.target.ecr)
-
-    @once
-    def puts(self) -> Pace | None:
-        """How fast manifests may be PUT, by whoever does it; None for as fast as can be."""
-        ecr = self.target.registry.ecr_account_and_region is not None
-        rate = self.settings.puts_per_second or (ECR_PUTS_PER_SECOND if ecr else 0)
-        return Pace(rate, PUTS_AT_ONCE) if rate else None
+        return self.target.client
 
     @property
     def version(self) -> str:
@@ -183,25 +121,28 @@ class Session:
         """Return the image's repository."""
         return self.target.repository(image)
 
-    def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
-        """Return those of `tags` that are known to stay where they are, once there; only ECR says so."""
-        return (mutability.immutable(self.ecr, tags) if self.target.ecr else None) or set()
+    def log_in(self) -> None:
+        """Fetch the login to the target registry if that takes a request."""
+        self.target.log_in()
 
-    @once
+    def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
+        """Return those of `tags` that are known to be immutable, once they exist."""
+        return self.target.immutable(tags)
+
+    @locked_property
     def keeps_building(self) -> set[Repository]:
         """The repositories in which the tag that builds are pushed to cannot be moved, or perhaps cannot."""
-        tags = [self.repository(image).tag(buildx.BUILDING) for image in self.pushes] if self.target.ecr else []
-        found = mutability.immutable(self.ecr, tags) if tags else set()
-        return {tag.repository for tag in (tags if found is None else found)}
+        tags = [self.repository(image).tag(buildx.BUILDING) for image in self.pushes]
+        return {tag.repository for tag in self.target.perhaps_immutable(tags)}
 
-    @once
+    @locked_property
     def bases(self) -> Bases:
         """Where base images are."""
         from tasks.engine import images  # noqa: PLC0415  # Only what builds or locks needs it.
         from tasks.refresh import Bases, or_users_own  # noqa: PLC0415  # As above.
 
         held = functools.partial(images.held, environment=self.docker_environment(logged_in=False))
-        return Bases(or_users_own(self.credential), held, self.catalogue.bases)
+        return Bases(or_users_own(self.target.credential), held, self.catalogue.bases)
 
     def refresh_bases(self) -> Refreshed:
         """Lock the selected images' base images to the digests that they have now; return what became of them.
@@ -219,16 +160,16 @@ class Session:
 
     # What has to be done
 
-    @once
+    @locked_property
     def _gatherer(self) -> Gatherer:
         pushed = [image.name for image in self.catalogue.images]
         return Gatherer(self.settings, self.catalogue.bases, self._digests, pushed)
 
-    @once
+    @locked_property
     def _digests(self) -> Digests:
         return Digests(self.state.digests)
 
-    @once
+    @locked_property
     def decisions(self) -> Decisions:
         """One decision an image."""
         from tasks.decisions import Decisions  # noqa: PLC0415  # As above.
@@ -237,7 +178,7 @@ class Session:
         decisions.expect((*self.pushes, *self.loads))
         return decisions
 
-    @once
+    @locked_property
     def records(self) -> Records:
         """What images in the registry were made of."""
         from tasks.image.jar.listing import Listings  # noqa: PLC0415  # As above.
@@ -274,7 +215,7 @@ class Session:
 
     # The engine
 
-    @once
+    @locked_property
     def login(self) -> CredentialHelper:
         """The credential helper that docker's commands ask."""
         from tasks.engine.credential_helper import CredentialHelper  # noqa: PLC0415  # As above.
@@ -290,7 +231,7 @@ class Session:
         host = server.partition("://")[2].partition("/")[0] or server
         # A helper that the user chose for the host knows best, as ecr-login does.
         chosen = server_name(host) in helped(read_config(user_config_directory(self.environment) / "config.json"))
-        return docker_credential(Registry(host)) if chosen else self.credential(Registry(host))
+        return docker_credential(Registry(host)) if chosen else self.target.credential(Registry(host))
 
     def docker_environment(self, *, logged_in: bool) -> dict[str, str]:
         """Return the environment of docker's commands; with the login's, it can push."""
@@ -301,13 +242,13 @@ class Session:
             ours |= sandbox_engine.environment(self.sandbox)
         return buildx.environment(ours, self.login.environment if logged_in else {})
 
-    @once
+    @locked_property
     def engine(self) -> buildx.Engine:
         """The builder, ready; made so on first use, once."""
         environment = self.docker_environment(logged_in=False)
         return builders.ready(self.builder, environment, self.state.builder, self._closing)
 
-    @once
+    @locked_property
     def alive(self) -> Alive:
         """Runs builds for as long as the builder answers."""
         from tasks.engine.alive import Alive, gone  # noqa: PLC0415  # As above.
@@ -317,3 +258,10 @@ class Session:
     def close(self) -> None:
         """Give back what the run held: the login, the builder's lock."""
         self._closing.close()
+
+
+def _docker_login(registry: Registry, _fresh: bool) -> Credential | None:  # noqa: FBT001  # A Keychain.
+    """Return the user's own Docker login, which is never from memory."""
+    from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # Only what asks the registry pays.
+
+    return docker_credential(registry)

@@ -1,7 +1,7 @@
 """How the selected images stand: what each version tag is on in the registry, and whether that is what is here.
 
     decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.deployed ──▶ Status
-                                                                     └▶ ECR's lifecycle rules ┘
+                                                                     └▶ lifecycle rules ────┘
 
 Nothing is remembered: every answer is the registry's, of this moment.
 """
@@ -23,7 +23,6 @@ from tasks.system.parallel import Pool
 
 if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
     from tasks.registry.deployed import Deployed
-    from tasks.registry.ecr import Ecr
 
 
 _MOST_NAMED = 3
@@ -68,15 +67,15 @@ class Status:
         prefix: what stands before `/<image>` in every repository.
         version: the version tag.
         images: the selected ones, in the catalogue's order.
-        ecr: whether the registry is one that can say when an image was pushed.
-        fault: why it did not say that, or empty.
+        no_push_time: why the registry may not say when an image was pushed.
+        fault: why it could not be asked for that, or empty.
         expiry_fault: why it did not say which lifecycle rules there are, or empty.
     """
 
     prefix: str
     version: str
     images: tuple[ImageStatus, ...]
-    ecr: bool
+    no_push_time: str
     fault: str
     expiry_fault: str = ""
 
@@ -104,7 +103,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
         for image in images
         if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
     }
-    answers = read(session.client, wanted, session.ecr.pushed_at if target.ecr else None) if wanted else None
+    answers = read(session.client, wanted, target.backend.pushed_at) if wanted else None
     expiries, expiry_fault = _expiries(session, wanted, now)
     lost = _lost(session, wanted) if deep else {}
     rows = []
@@ -131,7 +130,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
             )
         )
     fault = str(answers.fault) if answers is not None and answers.fault is not None else ""
-    return Status(target.prefix, version, tuple(rows), target.ecr, fault, expiry_fault)
+    return Status(target.prefix, version, tuple(rows), target.backend.no_push_time, fault, expiry_fault)
 
 
 def _expiries(
@@ -140,33 +139,15 @@ def _expiries(
     """Return by image what a lifecycle rule does to it soon, and why that is not known of some."""
     from tasks.registry.presence import WORKERS  # noqa: PLC0415  # As above.
 
-    if not session.target.ecr:
-        return {}, ""
     found, fault = {}, ""
     with Pool(WORKERS) as pool:
-        asked = {name: pool.submit(_expiry, session.ecr, *place, now) for name, place in wanted.items()}
+        asked = {name: pool.submit(session.target.backend.expiry, *place, now) for name, place in wanted.items()}
         for name, answer in asked.items():
             try:
                 found[name] = answer.result()
             except RegistryError as error:
                 fault = fault or str(error)
     return found, fault
-
-
-def _expiry(ecr: Ecr, repository: Repository, digest: Digest, now: datetime) -> str:
-    from tasks.registry import lifecycle  # noqa: PLC0415  # As above.
-
-    policy = ecr.lifecycle_policy(repository)
-    images = ecr.images(repository, digest) if policy else []
-    if not images:
-        return ""
-    try:
-        rule = lifecycle.deciding(lifecycle.parse(policy), images[0].tags)
-    except ValueError:
-        return ""  # A policy of a form that is newer than this.
-    if rule is None:
-        return ""
-    return lifecycle.warning(rule, images[0], ecr.images(repository) if rule.counts_images else (), now)
 
 
 def _lost(session: Session, wanted: Mapping[str, tuple[Repository, Digest]]) -> dict[str, str]:

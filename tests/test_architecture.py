@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.registry.kinds import KINDS
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for room in ("tasks", "sandbox") for path in (CHECKOUT / room).rglob("*.py"))
 LONGEST = 500
@@ -22,7 +24,7 @@ DOORS = {
     "e2b_dockerfile_utils": {"tasks.image.dockerfile"},
     "isal": {"tasks.image.jar.jar"},
     "sqlite3": {"tasks.graph.ledger"},
-    "subprocess": {"tasks.system.children"},
+    "subprocess": {"tasks.system.processes"},
     "urllib3": {"tasks.registry.http"},
     "yaml": {"tasks.configuration.yaml_nodes"},
 }
@@ -31,7 +33,14 @@ DOORS = {
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 """What os has to start a program, besides exec* and spawn*."""
 
-VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.system.secrets"}
+VOCABULARY = {
+    "tasks.errors",
+    "tasks.model",
+    "tasks.reference",
+    "tasks.registry.kinds",
+    "tasks.system.secrets",
+    "tasks.system.text",
+}
 
 PURE = {
     "sandbox.front.refusals",
@@ -49,10 +58,12 @@ PURE = {
     "tasks.registry.challenge",
     "tasks.registry.ecr_answers",
     "tasks.registry.keychain",
+    "tasks.registry.kinds",
     "tasks.registry.lifecycle",
     "tasks.registry.message",
     "tasks.registry.model",
     "tasks.registry.origin",
+    "tasks.registry.plain",
     "tasks.registry.proxy",
     "tasks.registry.token",
     "tasks.configuration.destination",
@@ -60,6 +71,7 @@ PURE = {
     "tasks.configuration.selection",
     "tasks.graph.closure",
     "tasks.report.events",
+    "tasks.system.text",
     "tasks.views",
     "tasks.views.diagram",
     "tasks.views.digests",
@@ -82,11 +94,10 @@ TOUCHING = {
 
 ABOVE = {
     "tasks.configuration": {"tasks.system.files"},
-    "tasks.image": {"tasks.configuration", "tasks.system.run"},
+    "tasks.image": {"tasks.configuration", "tasks.system.processes"},
     "tasks.registry": {
         "tasks.configuration",
         "tasks.image",
-        "tasks.system.once",
         "tasks.system.backoff",
         "tasks.system.parallel",
     },
@@ -97,9 +108,9 @@ ABOVE = {
         "tasks.system.lock",
         "tasks.system.parallel",
         "tasks.registry",
-        "tasks.system.run",
+        "tasks.system.processes",
     },
-    "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.run"},
+    "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.processes"},
     "tasks.views": {
         "tasks.configuration",
         "tasks.decision",
@@ -168,8 +179,8 @@ def test_a_door_leads_somewhere(library: str) -> None:
         assert library in {imported.partition(".")[0] for imported in imports(module)}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
-def test_only_run_starts_programs(module: str) -> None:
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.processes"])
+def test_only_processes_starts_programs(module: str) -> None:
     def starts(node: ast.AST) -> bool:
         return (
             isinstance(node, ast.Attribute)
@@ -179,11 +190,6 @@ def test_only_run_starts_programs(module: str) -> None:
         )
 
     assert not any(starts(node) for node in ast.walk(tree(module)))
-
-
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
-def test_the_one_door_to_subprocesses_is_run(module: str) -> None:
-    assert not any(imported.startswith("tasks.system.children") for imported in imports(module))
 
 
 @pytest.mark.parametrize("module", [one for one in MODULES if not one.startswith(("tasks.graph", "tasks.commands"))])
@@ -214,6 +220,20 @@ def test_a_room_knows_what_is_below_it_and_nothing_above(module: str) -> None:
     ours = {imported for imported in imports(module) if imported.startswith(("tasks.", "sandbox."))}
     strangers = {one for one in ours if not any(one == known or one.startswith(f"{known}.") for known in allowed)}
     assert strangers == set()
+
+
+def test_only_the_row_of_a_registry_kind_names_its_backend() -> None:
+    """A kind of registry is a row and a module; nothing else asks which kind it is."""
+    backends = {kind.backend.partition(":")[0] for kind in KINDS.values()}
+    assert {module for module in MODULES if backends & set(imports(module))} == set()
+    asking = {
+        module
+        for module in MODULES
+        if any(
+            isinstance(node, ast.Attribute) and node.attr == "ecr_account_and_region" for node in ast.walk(tree(module))
+        )
+    }
+    assert asking <= {"tasks.configuration.destination", "tasks.registry.ecr_answers", "tasks.registry.kinds"}
 
 
 def test_every_view_is_pure() -> None:

@@ -16,8 +16,8 @@ from tasks.digests_file import DigestsFile, Entry
 from tasks.errors import SettingsError
 from tasks.image.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
-from tasks.registry import target
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
+from tasks.registry.target import Target
 from tasks.session import Session
 from tests.integration.project import CHECKOUT
 from tests.registry.server import Answer, Asked, Server, serving
@@ -166,7 +166,7 @@ def test_the_property_is_read_with_and_without_a_host(tmp_path: Path, value: str
     text = f"sleeper.account=123456789012\nsleeper.region=eu-west-2\nsleeper.ecr.repository.prefix={value}\n"
     (tmp_path / "instance.properties").write_text(text)
     found = settings.load({"instance_properties": "instance.properties"}, {}, tmp_path)
-    destination = target.resolve(found, lambda: Registry("not.asked"))
+    destination = Target(found, {}, lambda _registry, _fresh: None)
     assert destination.prefix == "123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine"
 
 

@@ -63,7 +63,7 @@ class Checkout:
     def push(self, manifest: Manifest = PUSHED) -> str:
         """Leave the registry as a push does; return the inputs tag."""
         with self.session() as session:
-            gathered = session.decisions.gathered(INGEST)
+            gathered = session.decisions.collected(INGEST)
             tag = inputs_tag(gathered.inputs.fingerprint())
             held = self.registry.put(manifest, tag, VERSION)
             assert session.records.keep(session.repository(INGEST), held, session.records.begin(gathered)) == ""
@@ -140,7 +140,7 @@ def test_an_image_without_a_record_is_built_for_what_is_known(checkout: Checkout
 
 def test_an_image_of_the_wrong_kind_is_built_for_that(checkout: Checkout) -> None:
     checkout.push(Manifest(DOCKER_LIST, encoded({"schemaVersion": 2, "manifests": []})))
-    assert "of the wrong kind" in checkout.plan().reason
+    assert "has the wrong kind" in checkout.plan().reason
 
 
 def test_a_forced_build_says_so(checkout: Checkout) -> None:

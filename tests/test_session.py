@@ -44,11 +44,11 @@ def test_a_refused_login_is_replaced_once_however_many_builds_were_refused(
 
     with serving(answer) as aws, world(tmp_path, registry="ecr", region="eu-west-2", aws_endpoint_url=aws.url) as here:
         registry = here.session.target.registry
-        refused = here.session.credential(registry)
+        refused = here.session.target.credential(registry)
         for _ in range(3):
-            here.session.renew_login(refused)
+            here.session.target.renew_login(refused)
         assert refused == Credential("AWS", "0")
-        assert here.session.credential(registry) == Credential("AWS", "1")
+        assert here.session.target.credential(registry) == Credential("AWS", "1")
 
 
 def test_a_stand_in_for_aws_may_name_a_registry_on_loopback_by_http(
@@ -124,4 +124,4 @@ def test_a_refreshed_base_leaves_the_locks_of_images_that_are_not_selected(tmp_p
         assert session.refresh_bases().locked == {name: str(digest)}
         assert session.catalogue.bases == {**OTHER, name: str(digest)}
         assert bases_lock.read(catalogue.lock_path(session.catalogue.path)) == session.catalogue.bases
-        assert session.decisions.gathered(INGEST).inputs.bases == ((name, str(digest)),)
+        assert session.decisions.collected(INGEST).inputs.bases == ((name, str(digest)),)

@@ -15,7 +15,7 @@ from tasks.graph.names import matching
 from tasks.graph.options import JSON, SANDBOX, Reading, encoded, text_option, write
 from tasks.graph.target import check_destination, check_sandbox
 from tasks.session import Session
-from tasks.system import run
+from tasks.system import processes
 from tasks.views import diagram
 from tasks.views.diagram import Picture
 
@@ -89,7 +89,7 @@ def svg(drawn: Picture) -> str:
             "or take another --format: mermaid, dot, text"
         )
     try:
-        done = run.check(
+        done = processes.check(
             ["dot", "-Tsvg"],
             next_step="see what it says of the picture: doit graph --format dot",
             stdin=diagram.dot(drawn),

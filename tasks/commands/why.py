@@ -5,7 +5,6 @@ from __future__ import annotations
 from doit.exceptions import InvalidCommand
 
 from tasks.configuration.faults import did_you_mean
-from tasks.errors import quoted
 from tasks.explanation import explain
 from tasks.graph.composition import current
 from tasks.graph.options import EXIT_CODE, JSON, Reading, arguments, encoded, state_code
@@ -13,6 +12,7 @@ from tasks.graph.target import check_sandbox
 from tasks.model import Image
 from tasks.session import Session
 from tasks.system.terminal import columns
+from tasks.system.text import quoted
 from tasks.views.why import as_object, as_text
 
 

@@ -14,8 +14,9 @@ from typing import Any
 from tasks.configuration import bases, values, yaml_nodes
 from tasks.configuration.faults import Faults, did_you_mean, reason, shown
 from tasks.configuration.yaml_nodes import FLAG, VERBATIM, Entry, Form, Key, mapping, mappings, options, text, texts
-from tasks.errors import CatalogueError, quoted
+from tasks.errors import CatalogueError
 from tasks.model import Builder, BuilderNode, Catalogue, Image, Kind
+from tasks.system.text import quoted
 
 SCHEMA = "1"
 """The version of the file's format; a catalogue of another version is not read."""

@@ -4,27 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from tasks.configuration.sources import Found, Rank, Sources
 from tasks.reference import Registry, split_host
-
-
-def is_ecr(registry: Registry | None, endpoint: str | None) -> bool:
-    """Whether a registry is ECR. Only ECR may get AWS's login.
-
-    Args:
-        registry: the host that images go to; None for the one that AWS gives.
-        endpoint: the URL of ECR's API, if it is not AWS's own. A stand-in for AWS serves its registry on this machine
-            or on its own host (`…ecr.eu-west-2.localhost.localstack.cloud:4566`).
-    """
-    if registry is None or registry.ecr_account_and_region is not None:
-        return True
-    host = urlsplit(endpoint).hostname if endpoint else None
-    if host is None:
-        return False
-    name = registry.host.rpartition(":")[0] or registry.host
-    return registry.loopback or name == host or name.endswith(f".{host}")
 
 
 def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], sources: Sources) -> list[str]:

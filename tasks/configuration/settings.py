@@ -17,9 +17,11 @@ from typing import Any, ParamSpec
 from tasks.configuration import destination, values
 from tasks.configuration.sleeper_files import VERSION_FILE, read_version
 from tasks.configuration.sources import Found, Group, Setting, Sources, command_line
-from tasks.errors import SettingsError, quoted
+from tasks.errors import SettingsError
 from tasks.model import Builder
 from tasks.reference import Registry, split_host
+from tasks.registry import kinds
+from tasks.system.text import quoted
 
 _SANDBOX = "to try it without any of this: ./doitw sandbox push_all"
 
@@ -92,7 +94,7 @@ class Settings:
     )
     registry: str = setting(
         Group.DESTINATION,
-        values.choice("auto", "ecr", "oci"),
+        values.choice("auto", *kinds.KINDS),
         "the kind of registry: `ecr`, `oci` for a plain registry, or `auto`: ECR if the host is ECR's, or if an AWS "
         "endpoint is set and the registry is on this machine or on the endpoint's host",
         "auto",
@@ -243,10 +245,10 @@ class Settings:
 
     @property
     def registry_kind(self) -> str:
-        """`ecr` or `oci`; `destination.is_ecr` decides if REGISTRY is `auto`."""
+        """The name of a row in `tasks.registry.kinds`: REGISTRY, or the destination's kind if REGISTRY is `auto`."""
         if self.registry != "auto":
             return self.registry
-        return "ecr" if destination.is_ecr(self.registry_host, self.ecr_endpoint) else "oci"
+        return kinds.of_target(self.registry_host, self.ecr_endpoint).name
 
     def require_scripts_dir(self) -> Path:
         """Return SCRIPTS_DIR.
@@ -296,9 +298,9 @@ class Settings:
 
     def require_registry(self) -> None:
         """Raise SettingsError if the registry is not set, and AWS cannot give it."""
-        if self.registry_host is None and self.registry_kind == "oci":
+        if self.registry_host is None and not kinds.KINDS[self.registry_kind].names_host:
             raise SettingsError(
-                f"DOCKER_REGISTRY is not set; REGISTRY=oci ({self.origins['REGISTRY']}) needs it",
+                f"DOCKER_REGISTRY is not set; REGISTRY={self.registry_kind} ({self.origins['REGISTRY']}) needs it",
                 "set DOCKER_REGISTRY to the registry's host",
             )
 

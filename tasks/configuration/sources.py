@@ -27,7 +27,8 @@ from pathlib import Path
 from tasks.configuration.faults import did_you_mean, shown
 from tasks.configuration.sleeper_files import Property, read_properties
 from tasks.configuration.values import NO_STACKS, Reader, read_path
-from tasks.errors import SettingsError, quoted
+from tasks.errors import SettingsError
+from tasks.system.text import quoted
 
 
 class Group(Enum):

@@ -20,7 +20,8 @@ import yaml
 
 from tasks.configuration.faults import Faults, did_you_mean, shown
 from tasks.configuration.values import Rule
-from tasks.errors import CatalogueError, quoted
+from tasks.errors import CatalogueError
+from tasks.system.text import quoted
 
 _DEEPEST = 16
 

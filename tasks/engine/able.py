@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tasks.engine import made
 from tasks.engine.nodes import Inspected, parse
-from tasks.system import run
+from tasks.system import processes
 
 
 def lacking(name: str, found: Inspected, wanted: Collection[str], environment: Mapping[str, str]) -> set[str]:
@@ -51,7 +51,7 @@ def _unstarred(name: str, environment: Mapping[str, str]) -> Inspected | None:
             (Path(folder) / "instances").mkdir()
             (Path(folder) / "instances" / name.lower()).write_text(json.dumps(described))
             argv = ["docker", "buildx", "inspect", name]
-            done = run.run(argv, environment={**environment, "BUILDX_CONFIG": folder})
+            done = processes.run(argv, environment={**environment, "BUILDX_CONFIG": folder})
     except (OSError, ValueError, KeyError, TypeError):
         return None
     found = parse(done.output)

@@ -10,7 +10,7 @@ from tasks.engine import unanswered
 from tasks.engine.buildx import Engine
 from tasks.engine.nodes import parse
 from tasks.errors import BuildError, CommandError, EngineGoneError
-from tasks.system import run
+from tasks.system import processes
 
 Result = TypeVar("Result")
 
@@ -56,7 +56,7 @@ def gone(engine: Engine, environment: Mapping[str, str]) -> EngineGoneError | No
     """
     try:
         argv = ["docker", "buildx", "inspect", engine.builder]
-        done = run.run(argv, environment=environment, timeout=_SECONDS)
+        done = processes.run(argv, environment=environment, timeout=_SECONDS)
     except CommandError:
         return None  # The run is being stopped, or docker hangs: nobody knows.
     found = parse(done.output)

@@ -28,7 +28,7 @@ from tasks.engine.made import Made
 from tasks.engine.nodes import Inspected, creation, differences, parse
 from tasks.errors import CommandError, EngineError
 from tasks.model import Builder
-from tasks.system import lock, run
+from tasks.system import lock, processes
 
 BOOT_SECONDS = 300.0
 """How long a builder may take to boot: the first time it pulls BuildKit's image."""
@@ -77,14 +77,14 @@ def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: c
 
 def inspect(name: str, environment: Mapping[str, str]) -> Inspected | None:
     """Return what buildx knows of a builder, or None where there is none of that name."""
-    done = run.run(["docker", "buildx", "inspect", name], environment=environment)
+    done = processes.run(["docker", "buildx", "inspect", name], environment=environment)
     if done.code == 0:
         return parse(done.output)
     if "no builder" in done.errors:
         return None
     if unanswered.is_told_by(done.errors):
         raise unanswered.error(done, environment)
-    raise EngineError(f"the builder {name} cannot be inspected\n{run.tail(done)}", "see `docker buildx ls`")
+    raise EngineError(f"the builder {name} cannot be inspected\n{processes.tail(done)}", "see `docker buildx ls`")
 
 
 def driver(wanted: Builder, environment: Mapping[str, str]) -> str:
@@ -161,7 +161,7 @@ def _boot(wanted: Builder, environment: Mapping[str, str]) -> Engine | str:
     if not fault:
         return _engine(wanted.name, actual, environment)
     if made_here := made.find(wanted.name, environment):
-        run.run(_removal(wanted.name, made_here), environment=environment)
+        processes.run(_removal(wanted.name, made_here), environment=environment)
         made.forget(wanted.name, environment)
     elif wanted.as_is:
         raise EngineError(fault, f"see `docker buildx inspect --bootstrap {wanted.name}`, or use another builder")
@@ -173,7 +173,7 @@ def _bootstrap(name: str, actual: str, environment: Mapping[str, str]) -> str:
     about = f"builder {name} ({actual}) cannot boot"
     try:
         argv = ["docker", "buildx", "inspect", "--bootstrap", name]
-        done = run.run(argv, environment=environment, timeout=BOOT_SECONDS)
+        done = processes.run(argv, environment=environment, timeout=BOOT_SECONDS)
     except CommandError as error:
         return f"{about} ({error.message})"
     fault = parse(done.output).fault
@@ -185,12 +185,12 @@ def _bootstrap(name: str, actual: str, environment: Mapping[str, str]) -> str:
 def _create(wanted: Builder, environment: Mapping[str, str]) -> None:
     made.begin(wanted, environment)
     for number, argv in enumerate(creation(wanted)):
-        done = run.run(argv, environment=environment)
+        done = processes.run(argv, environment=environment)
         if done.code == 0:
             continue
         if number == 0:
             made.forget(wanted.name, environment)  # Whatever has that name now is not from here.
-        fault = f"the builder {wanted.name} cannot be created\n  {done.command}\n{run.tail(done)}"
+        fault = f"the builder {wanted.name} cannot be created\n  {done.command}\n{processes.tail(done)}"
         # One that lacks a node does not fit, so that the next run begins anew.
         if unanswered.is_told_by(done.errors):
             raise EngineError(fault, unanswered.next_step(done.errors, environment))
@@ -203,7 +203,7 @@ def _create(wanted: Builder, environment: Mapping[str, str]) -> None:
 
 def _remove(name: str, ours: Made, environment: Mapping[str, str], *, keep_state: bool = False) -> None:
     step = f"see `docker buildx ls`, then `docker buildx rm {name}`"
-    run.check(_removal(name, ours, keep_state=keep_state), environment=environment, next_step=step)
+    processes.check(_removal(name, ours, keep_state=keep_state), environment=environment, next_step=step)
     made.forget(name, environment)
 
 

@@ -11,7 +11,7 @@ from tasks.engine import failure, progress
 from tasks.errors import BuildError
 from tasks.image.fingerprint import Inputs
 from tasks.reference import Digest, Repository
-from tasks.system import run
+from tasks.system import processes
 
 BUILDING = "building"
 """The tag that the engine's own driver pushes to, as it cannot push by digest. Nothing reads it.
@@ -188,11 +188,13 @@ def build(
         ) from fault
 
 
-def _run(argv: Sequence[str], environment: Mapping[str, str], log: Path, listener: progress.Listener) -> run.Completed:
+def _run(
+    argv: Sequence[str], environment: Mapping[str, str], log: Path, listener: progress.Listener
+) -> processes.Completed:
     # By its variable and not by --progress, so that the command that people see is one that they can use.
     for mode in ("rawjson", "plain"):
         reader = progress.Reader(listener)
-        done = run.run(argv, environment={**environment, "BUILDKIT_PROGRESS": mode}, log=log, rewriter=reader)
+        done = processes.run(argv, environment={**environment, "BUILDKIT_PROGRESS": mode}, log=log, rewriter=reader)
         reader.finish()
         # Its help does not list the mode where it has it (0.13); one without refuses it before anything else.
         if done.code == 0 or "invalid progress" not in done.output:

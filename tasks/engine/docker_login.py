@@ -13,8 +13,8 @@ from tasks.engine.docker_config import checked_config, helper_of, login_of, name
 from tasks.errors import CommandError, CredentialsError, EngineError
 from tasks.reference import Registry
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, how_to_log_in
-from tasks.registry.message import clean
-from tasks.system import run
+from tasks.system import processes
+from tasks.system.text import one_line
 
 HELPER_SECONDS = 60.0
 """How long a credential helper may take; one may have to ask its user for a password."""
@@ -52,7 +52,7 @@ def docker_credential(registry: Registry, fresh: bool = False) -> Credential | N
     except UnicodeError:
         raise _unusable(registry, "a user or password that is not text") from None
     except ValueError as fault:
-        raise _unusable(registry, clean(str(fault))) from None
+        raise _unusable(registry, one_line(str(fault))) from None
 
 
 def _ask(store: str, server: str) -> Credential | None:
@@ -62,11 +62,11 @@ def _ask(store: str, server: str) -> Credential | None:
         CommandError: there is no such program, it hangs, it says that something is wrong, or its answer is none.
     """
     program = f"docker-credential-{store}"
-    done = run.run([program, "get"], stdin=server, timeout=HELPER_SECONDS)
+    done = processes.run([program, "get"], stdin=server, timeout=HELPER_SECONDS)
     if done.code != 0:
         if NOT_FOUND in done.output:
             return None
-        raise CommandError(f"{program} failed with exit code {done.code}: {clean(done.output or done.errors)}")
+        raise CommandError(f"{program} failed with exit code {done.code}: {one_line(done.output or done.errors)}")
     try:
         answer = json.loads(done.output)
     except (RecursionError, ValueError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import CommandError, EngineError
-from tasks.system import run
+from tasks.system import processes
 
 SECONDS = 60.0
 """How long the engine may take for each answer."""
@@ -92,7 +92,7 @@ def _connect(environment: Mapping[str, str]) -> Any:
     if environment.get("DOCKER_HOST"):
         return APIClient(**options, **kwargs_from_env(environment=dict(environment)))
     argv = ["docker", "context", "inspect"]
-    done = run.check(argv, environment=environment, next_step="see `docker context ls`", timeout=SECONDS)
+    done = processes.check(argv, environment=environment, next_step="see `docker context ls`", timeout=SECONDS)
     (context,) = json.loads(done.output)
     endpoint, folder = context["Endpoints"]["docker"], Path(context["Storage"]["TLSPath"]) / "docker"
     if folder.is_dir():

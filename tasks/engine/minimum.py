@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.engine import unanswered
 from tasks.errors import EngineError
-from tasks.system import run
+from tasks.system import processes
 from tasks.system.parallel import each
 
 BUILDX = (0, 10)
@@ -41,12 +41,12 @@ def check_engine(environment: Mapping[str, str], *, engine: bool = True) -> None
     if engine:
         questions.append(["docker", "version", "--format", "{{.Server.Version}}"])
     done, *answer = each(
-        lambda argv: run.run(argv, environment=environment, timeout=SECONDS), questions, at_once=len(questions)
+        lambda argv: processes.run(argv, environment=environment, timeout=SECONDS), questions, at_once=len(questions)
     )
     if answer and answer[0].code != 0:
         raise unanswered.error(answer[0], environment)
     if done.code != 0:
-        raise EngineError(f"docker has no buildx\n{run.tail(done)}", _GET_BUILDX)
+        raise EngineError(f"docker has no buildx\n{processes.tail(done)}", _GET_BUILDX)
     found = version(done.output)
     if found is not None and found < BUILDX:
         raise EngineError(f"buildx is {_dotted(found)}, and must be {_dotted(BUILDX)} or newer", _GET_BUILDX)
@@ -68,7 +68,7 @@ def check_sees(directory: Path, environment: Mapping[str, str], *, setting: str)
         (Path(folder) / "config.json").write_text(f'{{"currentContext": "{_SEEN}"}}')
         chosen = {name: value for name, value in environment.items() if name not in {"DOCKER_HOST", "DOCKER_CONTEXT"}}
         argv = ["docker", "context", "show"]
-        done = run.run(argv, environment={**chosen, "DOCKER_CONFIG": folder}, timeout=SECONDS)
+        done = processes.run(argv, environment={**chosen, "DOCKER_CONFIG": folder}, timeout=SECONDS)
     if done.code == 0 and done.output.strip() != _SEEN:
         raise EngineError(
             f"docker does not see the files below {directory}: one that was installed as a snap has a /tmp of its own, "

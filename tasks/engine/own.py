@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tasks.engine import unanswered
 from tasks.engine.buildx import Engine
 from tasks.errors import EngineError
-from tasks.system import run
+from tasks.system import processes
 
 DRIVER = "docker"
 
@@ -19,7 +19,7 @@ def engine(environment: Mapping[str, str], *, because: str = "") -> Engine:
         EngineError: no engine answers, or it has no containerd image store: then it can neither build for other
             platforms nor say the digest of what it pushed.
     """
-    done = run.run(["docker", "info", "--format", "{{json .DriverStatus}}"], environment=environment)
+    done = processes.run(["docker", "info", "--format", "{{json .DriverStatus}}"], environment=environment)
     if done.code != 0:
         raise unanswered.error(done, environment, because)
     if "io.containerd.snapshotter" not in done.output:
@@ -37,7 +37,7 @@ def builder(environment: Mapping[str, str]) -> str:
     if environment.get("DOCKER_HOST"):
         return "default"
     step = "docker context ls"
-    return run.check(["docker", "context", "show"], environment=environment, next_step=step).output.strip()
+    return processes.check(["docker", "context", "show"], environment=environment, next_step=step).output.strip()
 
 
 def is_no_choice(name: str, environment: Mapping[str, str]) -> EngineError:

@@ -14,7 +14,7 @@ from tasks.engine.buildx import Engine
 from tasks.engine.nodes import Inspected
 from tasks.errors import CommandError, EngineError
 from tasks.reference import Registry
-from tasks.system import run
+from tasks.system import processes
 
 SECONDS = 90.0
 """How long BuildKit may take to say so. It waits 30 s for a connection; one that takes longer is left to the builds."""
@@ -103,7 +103,7 @@ def _asked(engine: Engine, registry: Registry, environment: Mapping[str, str]) -
     argv = ["docker", "buildx", "build", f"--builder={engine.builder}", "--progress=plain", "--output=type=cacheonly"]
     question = f"FROM {registry}/{_NOBODYS}\n"
     try:
-        done = run.run([*argv, "-"], environment=environment, stdin=question, timeout=SECONDS)
+        done = processes.run([*argv, "-"], environment=environment, stdin=question, timeout=SECONDS)
     except CommandError:
         return ""
     last = next((line for line in reversed(done.errors.splitlines()) if line.startswith("ERROR")), "")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks.engine.docker_config import read_config, user_config_directory
 from tasks.errors import EngineError
-from tasks.system import run
+from tasks.system import processes
 
 _SANDBOX = "or try `./doitw sandbox push_all`"
 
@@ -35,7 +35,7 @@ def is_told_by(text: str) -> bool:
     return any(sign in text for sign in _SIGNS)
 
 
-def error(done: run.Completed, environment: Mapping[str, str], because: str = "") -> EngineError:
+def error(done: processes.Completed, environment: Mapping[str, str], because: str = "") -> EngineError:
     """Return the error for a docker command that got no answer of an engine.
 
     Args:
@@ -46,7 +46,7 @@ def error(done: run.Completed, environment: Mapping[str, str], because: str = ""
     step = next_step(done.errors or done.output, environment)
     if because:
         return EngineError(f"{because}, and no Docker engine answers", step)
-    return EngineError(f"no Docker engine answers\n{run.tail(done)}", step)
+    return EngineError(f"no Docker engine answers\n{processes.tail(done)}", step)
 
 
 def next_step(said: str, environment: Mapping[str, str]) -> str:

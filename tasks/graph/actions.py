@@ -36,15 +36,19 @@ def action(function: Callable[..., Any], *arguments: object) -> Action:
         try:
             return function(*given)
         except SleeperImagesError as error:
-            failed = TaskFailed(str(error))
-            failed.error = error
-            return failed
+            return _failed(error)
         except OSError as fault:
             if fault.errno not in _FULL:
                 raise
             where = fault.filename or "a disk that this run writes to"
-            return TaskFailed(f"{where}: {fault.strerror}\n  next: free some space in STATE_DIR and TMPDIR")
+            return _failed(SleeperImagesError(f"{where}: {fault.strerror}", "free some space in STATE_DIR and TMPDIR"))
 
     # doit reads the signature to hand over `task`, `dependencies` …; ours takes the listed arguments only.
     del run.__wrapped__
     return run, list(arguments)
+
+
+def _failed(error: SleeperImagesError) -> TaskFailed:
+    failed = TaskFailed(str(error))
+    failed.error = error
+    return failed

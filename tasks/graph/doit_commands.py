@@ -14,14 +14,14 @@ from doit.cmd_resetdep import ResetDep as DoitResetDep
 from doit.exceptions import InvalidCommand
 
 from tasks.configuration.faults import did_you_mean
-from tasks.decision import Blocked, Missing, Retag, Unknown
-from tasks.errors import quoted
+from tasks.decision import Blocked, Build, Retag, Unknown
 from tasks.graph import usage
 from tasks.graph.composition import current
 from tasks.graph.ledger import read_only
 from tasks.graph.names import matching
 from tasks.graph.options import Changing, Interruptible, Reading, encoded, no_arguments
 from tasks.system.terminal import Terminal
+from tasks.system.text import quoted
 
 
 class List(Reading, DoitList):
@@ -57,7 +57,7 @@ class Info(Reading, DoitInfo):
             return str(super().get_reasons(reasons))
         session = current()
         match session.decisions.of(session.catalogue.image(self._image)):
-            case Missing(reason):
+            case Build(reason):
                 return f" * build: {reason}"
             case Retag(_, reason):
                 return f" * retag: {reason}"

@@ -20,9 +20,8 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 from tasks.graph import usage
 from tasks.graph.composition import PROJECT
 from tasks.graph.options import asks_help
-from tasks.system.invocation import program
 from tasks.system.signals import code, received
-from tasks.system.terminal import Terminal
+from tasks.system.terminal import Terminal, program
 
 NOTHING_RAN = 3
 """The exit code where the command line, a setting or a bug kept everything from being run."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from doit.exceptions import InvalidCommand
 
 from tasks.configuration.faults import did_you_mean, did_you_mean_pattern
-from tasks.errors import quoted
+from tasks.system.text import quoted
 
 
 def matching(

@@ -23,7 +23,7 @@ from tasks.graph.composition import close, initial_directory
 from tasks.graph.ledger import read_only
 from tasks.system import files
 from tasks.system.signals import code, ending, interrupts
-from tasks.system.terminal import Terminal
+from tasks.system.terminal import Terminal, discard
 
 SANDBOX = "sandbox"
 """The word that makes the sandbox the target, as it does for a run."""
@@ -88,7 +88,7 @@ class Interruptible(DoitCmdBase):
                 pass
             except BrokenPipeError:
                 # Whoever read it has seen enough, as `head` has.
-                files.discard(self.outstream)
+                discard(self.outstream)
                 ended = code(signal.SIGPIPE)
             finally:
                 ending()

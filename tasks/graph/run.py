@@ -17,7 +17,7 @@ from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks import digests_file
-from tasks.errors import LockedError, SleeperImagesError, quoted
+from tasks.errors import LockedError, SleeperImagesError
 from tasks.graph import usage
 from tasks.graph.closure import closure, images_of
 from tasks.graph.composition import close, current
@@ -27,10 +27,10 @@ from tasks.graph.target import check_destination
 from tasks.model import Image
 from tasks.session import Session
 from tasks.stage import sweep
-from tasks.system import lock, run
+from tasks.system import lock, processes
 from tasks.system.signals import code, ending, interrupts
 from tasks.system.terminal import Terminal
-from tasks.views.words import WIDTH, folded
+from tasks.system.text import WIDTH, folded, quoted
 
 LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
 """The verbs that write to the checkout's state; a run of anything else needs no lock."""
@@ -85,7 +85,7 @@ class Run(DoitRun):
                 sys.stderr.write("interrupted; what was finished is kept, run again to go on\n")
             finally:
                 ending()
-                run.stop_all()
+                processes.stop_all()
                 close()
             return code(received[0]) if received else ended
 

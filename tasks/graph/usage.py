@@ -9,8 +9,8 @@ from typing import Any
 
 from doit.cmdparse import CmdOption
 
-from tasks.system.invocation import program
-from tasks.views.words import wrapped
+from tasks.system.terminal import program
+from tasks.system.text import wrapped
 
 PROJECT = "sleeper-images"
 

@@ -19,6 +19,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 from tasks.errors import CredentialsError
 from tasks.reference import Repository
+from tasks.registry import kinds
 from tasks.registry.challenge import Challenge, challenges, choose
 from tasks.registry.http import Http
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain, how_to_log_in
@@ -58,8 +59,8 @@ class Authenticator:
         self._clock = clock
         self._lock = threading.Lock()
         self._flight = SingleFlight()
-        # ECR always asks for Basic, so that asking it what it asks for would only cost a round trip.
-        self._challenge = Challenge("basic") if http.registry.ecr_account_and_region else None
+        known = kinds.of_host(http.registry).challenge
+        self._challenge = Challenge(known) if known else None
         self._credential: Credential | None = None
         self._resolved = False
         self._accepted: bool | None = None

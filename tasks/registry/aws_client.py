@@ -18,7 +18,7 @@ from tasks.registry import aws_login
 from tasks.registry.aws_providers import CONFIG, GIVEN, METHODS, Login, NoTerminalError
 from tasks.registry.message import shown
 from tasks.registry.proxy import proxy
-from tasks.system.once import once
+from tasks.system.parallel import locked_property
 from tasks.system.secrets import keep, keep_variables
 
 ATTEMPTS = 6
@@ -63,7 +63,7 @@ class AwsClient:
     def _endpoint(self) -> str | None:
         return self._environment.get("AWS_ENDPOINT_URL_ECR") or self._environment.get("AWS_ENDPOINT_URL") or None
 
-    @once
+    @locked_property
     def _session(self) -> Any:
         import botocore.session  # noqa: PLC0415  # Slow: only what asks AWS pays.
 
@@ -81,7 +81,7 @@ class AwsClient:
         session.register("before-send", _keep_login)
         return session
 
-    @once
+    @locked_property
     def _chain(self) -> Any:
         """The chain of providers: each says when it is asked, and asks for a code only where there is a terminal."""
         chain = self._session.get_component("credential_provider")
@@ -105,7 +105,7 @@ class AwsClient:
         if name:
             raise aws_login.not_sendable(self._login(), name)
 
-    @once
+    @locked_property
     def _credentials(self) -> Any:
         """What the first provider has that has anything; None where none has."""
         self._note(CONFIG)
@@ -150,7 +150,7 @@ class AwsClient:
             environment=self._environment,
         )
 
-    @once
+    @locked_property
     def _client(self) -> Any:
         import boto3.session  # noqa: PLC0415  # Slow: only what asks AWS pays.
         from botocore.config import Config  # noqa: PLC0415  # As above.

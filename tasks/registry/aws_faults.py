@@ -20,9 +20,6 @@ _REACH_AWS = "check REGION and AWS_ENDPOINT_URL, and that this machine reaches t
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """AWS's codes for what a login is good for, but not allowed to do."""
 
-NOT_OURS = "AnotherAccount"
-"""Our code for a repository that is not created because the registry is another account's."""
-
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.errors import quoted
 from tasks.registry.aws_faults import words
 from tasks.registry.message import clean
+from tasks.system.text import quoted
 
 CONFIG, GIVEN, ENV = "config", "given", "env"
 ROLE, WEB_IDENTITY, SSO, LOGIN = "assume-role", "assume-role-with-web-identity", "sso", "login"

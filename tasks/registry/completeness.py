@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
+from tasks.registry.client import Client
 from tasks.registry.model import Manifest
-from tasks.registry.oci import Client
 from tasks.registry.parts import Parts
 from tasks.registry.presence import WORKERS
 from tasks.registry.proof import MOST_CHILDREN

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
+from tasks.registry.client import Client
 from tasks.registry.model import Child, Manifest, parse_object, weight
-from tasks.registry.oci import Client
 from tasks.registry.presence import WORKERS
 from tasks.registry.proof import CONFIG_LIMIT, MOST_CHILDREN, attests, platform
 from tasks.system.parallel import Pool

@@ -16,11 +16,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.configuration.settings import Settings
 from tasks.errors import RegistryError
-from tasks.reference import Digest, Registry, Repository
+from tasks.reference import Digest, Registry, Repository, Tag
+from tasks.registry import lifecycle, partitions
 from tasks.registry.aws_client import AwsClient
-from tasks.registry.aws_faults import NOT_OURS, UNREADABLE, another_account, failed, refused, unreadable
+from tasks.registry.aws_faults import (
+    DENIED,
+    UNREADABLE,
+    another_account,
+    failed,
+    refused,
+    rights_denied,
+    unreadable,
+)
 from tasks.registry.ecr_answers import TagMutability, Token, parse_images, parse_tag_mutability, parse_token
+from tasks.registry.keychain import Credential, Keychain
 from tasks.registry.lifecycle import Stored
 from tasks.registry.message import clean
 
@@ -33,9 +44,13 @@ NAMES_AT_ONCE = 100
 A_PAGE = 1000
 """How many images DescribeImages gives at once."""
 
+_NOT_FOUND = 404
+
 
 class Ecr:
-    """ECR in one Region, with one login. Threads may share it; nothing is asked before it is needed.
+    """The backend of ECR in one Region, with one login; `tasks.registry.backend.Backend` says what each method is for.
+
+    Threads may share it; nothing is asked before it is needed.
 
     Args:
         region: the Region; boto3 finds it where None or empty.
@@ -43,6 +58,10 @@ class Ecr:
         environment: the variables that say how AWS is reached and logged in to; this process's own where None.
         now: tells the time that tokens expire by.
     """
+
+    conceals = False  # ECR answers 404 for what does not exist; its refusals are about rights.
+    creates_repositories = True
+    no_push_time = "ECR's API knows no such image"
 
     def __init__(
         self,
@@ -60,6 +79,31 @@ class Ecr:
         self._token_lock = threading.Lock()
         self._token: Token | None = None
         self._renew_at: datetime | None = None
+
+    @classmethod
+    def open(cls, settings: Settings, environment: Mapping[str, str], _keychain: Keychain) -> Ecr:
+        """Return the backend for a run, which logs in to AWS and not with the user's Docker logins."""
+        return cls(settings.region, account=settings.account, environment=settings.aws_environment(environment))
+
+    def host(self) -> Registry:
+        """Return the registry of the account and the Region; of the login's own account where they are not set.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: AWS did not answer as it should, or names a registry that takes no https.
+        """
+        if self._account and self._region:
+            suffix = partitions.of_region(self._region).dns_suffix
+            return Registry(f"{self._account}.dkr.ecr.{self._region}.{suffix}")
+        return self.registry()
+
+    def log_in(self) -> None:
+        """Fetch the token."""
+        self.token()
+
+    def credential(self, _registry: Registry, *, fresh: bool = False) -> Credential:
+        """Return the token's credential."""
+        return self.token(fresh=fresh).credential
 
     def token(self, *, fresh: bool = False) -> Token:
         """Return the token, which is fetched once and again before it ends.
@@ -109,30 +153,92 @@ class Ecr:
         own = self.token().account
         return (own, self._account) if own not in {"", self._account} else None
 
-    def create_repository(self, name: str) -> bool:
-        """Create a repository in the login's own account, unless it is there.
-
-        Args:
-            name: `<INSTANCE_ID>/<image>`.
+    def create_repository(self, repository: Repository) -> bool | RegistryError:
+        """Create a repository in the login's own account if it does not exist.
 
         Returns:
-            Whether it was not there before.
+            Whether it was created; or why not, where the login lacks the right or the registry is another account's.
 
         Raises:
             CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: it could not be created; with the code NOT_OURS where the registry is another account's.
+            RegistryError: it could not be created for another reason.
         """
-        accounts = self.foreign
+        name, accounts = repository.path, self.foreign
         if accounts is not None:
             own, theirs = accounts
-            raise RegistryError(
+            return RegistryError(
                 f"{name} was not created: the registry is of account {theirs}, the AWS login of account {own}",
                 another_account(name, self._region, own, theirs),
-                code=NOT_OURS,
             )
-        with self._faults("CreateRepository", name):
-            create = functools.partial(self._client.create_repository, repositoryName=name, **self._registry)
-            return _unless(create, "RepositoryAlreadyExistsException") is not None
+        try:
+            with self._faults("CreateRepository", name):
+                create = functools.partial(self._client.create_repository, repositoryName=name, **self._registry)
+                return _unless(create, "RepositoryAlreadyExistsException") is not None
+        except RegistryError as refusal:
+            if refusal.code not in DENIED:
+                raise
+            return refusal
+
+    def immutable(self, tags: Iterable[Tag]) -> set[Tag] | None:
+        """Return those of `tags` that cannot be moved once they exist; None where the login may not ask.
+
+        Raises:
+            CredentialsError: there is no AWS login, or AWS refused it.
+            RegistryError: their repositories cannot be described.
+        """
+        asked = set(tags)
+        try:
+            settings = self.tag_mutability(tag.repository.path for tag in asked)
+        except RegistryError as error:
+            if error.code in DENIED:
+                return None
+            raise
+        return {tag for tag in asked if (found := settings.get(tag.repository.path)) and found.immutable(tag.name)}
+
+    def explain_refusal(
+        self, repository: Repository, fault: RegistryError, denied: RegistryError | None
+    ) -> RegistryError:
+        """Return the error that names the missing right or the two accounts; else the fault itself."""
+        if denied is not None and denied.code in DENIED and fault.status == _NOT_FOUND:
+            return denied
+        accounts = self.foreign
+        if accounts is None:
+            return fault
+        own, theirs = accounts
+        return RegistryError(
+            f"{fault.message}; the registry is of account {theirs}, the AWS login of account {own}",
+            another_account(repository.path, self._region, own, theirs),
+            status=fault.status,
+            code=fault.code,
+        )
+
+    def missing_right(self, repository: Repository, said: str) -> str:
+        """Return the next step for a push that BuildKit's output says ECR denied; empty for other faults."""
+        rights = rights_denied(said)
+        if not rights:
+            return ""
+        accounts = self.foreign
+        if accounts is None:
+            return f"allow {rights} to this AWS login, or use another (AWS_PROFILE); see docs/aws-policy.md"
+        own, theirs = accounts
+        return (
+            f"let the policy of {repository.path} in account {theirs} allow {rights} to account {own}; "
+            "see docs/aws-policy.md"
+        )
+
+    def expiry(self, repository: Repository, digest: Digest, now: datetime) -> str:
+        """Return what the repository's lifecycle policy soon does to an image; empty for nothing."""
+        policy = self.lifecycle_policy(repository)
+        images = self.images(repository, digest) if policy else []
+        if not images:
+            return ""
+        try:
+            rule = lifecycle.deciding(lifecycle.parse(policy), images[0].tags)
+        except ValueError:
+            return ""  # The policy has a form that is newer than this code.
+        if rule is None:
+            return ""
+        return lifecycle.warning(rule, images[0], self.images(repository) if rule.counts_images else (), now)
 
     def tag_mutability(self, names: Iterable[str]) -> dict[str, TagMutability]:
         """Return the settings of those repositories of `names` that exist, in as few calls as can be.

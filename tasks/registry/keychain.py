@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tasks.reference import Registry
+from tasks.registry import kinds
 from tasks.system.secrets import keep
 
 IDENTITY_TOKEN_USER = "<token>"  # noqa: S105  # A user name.
@@ -35,7 +36,5 @@ Keychain = Callable[[Registry, bool], Credential | None]
 
 
 def how_to_log_in(registry: Registry) -> str:
-    """Return the next step of a person without a login for `registry`."""
-    if registry.ecr_account_and_region:
-        return "set AWS credentials that may call ecr:GetAuthorizationToken and use this registry, and REGISTRY=ecr"
-    return f"run: docker login {registry}"
+    """Return the next step of a user without a login for `registry`."""
+    return kinds.of_host(registry).how_to_log_in.format(registry=registry)

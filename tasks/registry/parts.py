@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
+from tasks.registry.client import Client
 from tasks.registry.model import Descriptor, Manifest
-from tasks.registry.oci import Client
 from tasks.system.backoff import until_there
 from tasks.system.parallel import each
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from tasks.errors import RegistryError
 from tasks.reference import Repository
+from tasks.registry.client import Client
 from tasks.registry.model import Answer
-from tasks.registry.oci import Client
 from tasks.system.parallel import each
 
 WORKERS = 40

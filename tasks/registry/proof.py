@@ -20,9 +20,9 @@ from tasks.configuration.values import written_platform
 from tasks.errors import ProofError
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Repository
+from tasks.registry.client import Client
 from tasks.registry.message import clean
 from tasks.registry.model import IMAGE_TYPES, Child, Descriptor, Manifest, parse_object, weight
-from tasks.registry.oci import Client
 from tasks.registry.parts import Parts
 
 CONFIG_LIMIT = 8 * 1024 * 1024
@@ -230,7 +230,7 @@ def _built(parts: Parts, image: Image, repository: Repository, manifest: Manifes
 
 
 def _lost(image: Image, what: str) -> ProofError:
-    return ProofError(f"{image.name}: {what} is not in the registry, or this login cannot read it", repair(image))
+    return ProofError(f"{what} is not in the registry, or this login cannot read it", repair(image), image=image.name)
 
 
 def repair(image: Image) -> str:
@@ -240,5 +240,5 @@ def repair(image: Image) -> str:
 
 def _wrong(image: Image, manifest: Manifest, reason: str) -> ProofError:
     return ProofError(
-        f"{image.name}: what was pushed as {manifest.digest} is not what it must be: {reason}", _NEXT_STEP
+        f"what was pushed as {manifest.digest} is not what it must be: {reason}", _NEXT_STEP, image=image.name
     )

@@ -23,8 +23,8 @@ from tasks.image.difference import DIGITS, Listing, differences
 from tasks.image.fingerprint import Inputs, Item
 from tasks.reference import Digest, Repository
 from tasks.registry import referrers
+from tasks.registry.client import Client
 from tasks.registry.model import Descriptor, Manifest, parse_object
-from tasks.registry.oci import Client
 
 ARTIFACT_TYPE = "application/vnd.sleeper-images.inputs.v1"
 LAYER_TYPE = "application/vnd.sleeper-images.inputs.v1+gzip"

@@ -14,8 +14,8 @@ from typing import Any
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
+from tasks.registry.client import Client
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest, descriptor
-from tasks.registry.oci import Client
 
 EMPTY = b"{}"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"

@@ -1,55 +1,111 @@
-"""Where a run pushes to, resolved when a task first needs it: a registry and the prefix of every repository."""
+"""The registry that a run pushes to: its host, its backend, one client, and the names of the repositories in it.
+
+Everything is found or made when it is first needed, once for all threads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from tasks.configuration.settings import Settings
 from tasks.model import Image
-from tasks.reference import Registry, Repository
-from tasks.registry import partitions
+from tasks.reference import Registry, Repository, Tag
+from tasks.registry import backend, kinds
+from tasks.registry.keychain import Credential, Keychain
+from tasks.system.backoff import Pace
+from tasks.system.parallel import locked_property
 
-ECR = "ecr"
+if TYPE_CHECKING:
+    from tasks.registry.client import Client
+
+PUTS_AT_ONCE = 2
+"""How many manifests may be PUT at the same moment; with the rate of a kind, no second exceeds what a host accepts."""
 
 
-@dataclass(frozen=True)
 class Target:
-    """Where images go.
+    """Where images go. Threads may share it.
 
-    Attributes:
-        registry: the host.
-        path: what stands before `/<image>` in every repository's name.
-        ecr: whether repositories are made, and logins fetched, through AWS's API.
+    Args:
+        settings: REGISTRY, DOCKER_REGISTRY, REPO_PREFIX, INSTANCE_ID, ACCOUNT, REGION and PUTS_PER_SECOND are used.
+        environment: the user's variables.
+        keychain: finds the user's own Docker logins.
     """
 
-    registry: Registry
-    path: str
-    ecr: bool
+    def __init__(self, settings: Settings, environment: Mapping[str, str], keychain: Keychain) -> None:
+        self._settings, self._environment, self._keychain = settings, environment, keychain
 
-    def repository(self, image: Image) -> Repository:
-        """Return the image's repository."""
-        return Repository(self.registry, f"{self.path}/{image.name}")
+    @locked_property
+    def backend(self) -> backend.Backend:
+        """What this kind of registry does besides the distribution API."""
+        return backend.load(
+            kinds.KINDS[self._settings.registry_kind], self._settings, self._environment, self._keychain
+        )
+
+    @locked_property
+    def registry(self) -> Registry:
+        """The host. SettingsError where no setting names it and the backend cannot find it."""
+        return self._settings.registry_host or self.backend.host()
+
+    @property
+    def path(self) -> str:
+        """What comes before `/<image>` in the name of every repository; SettingsError where it is not set."""
+        return self._settings.require_repository_prefix()
 
     @property
     def prefix(self) -> str:
-        """What stands before `/<image>` in every repository, with the registry."""
-        return f"{self.registry}/{self.path}"
+        """What comes before `/<image>` in every repository, with the registry."""
+        path = self.path
+        return f"{self.registry}/{path}"
 
+    def repository(self, image: Image) -> Repository:
+        """Return the image's repository."""
+        path = self.path
+        return Repository(self.registry, f"{path}/{image.name}")
 
-def resolve(settings: Settings, account_registry: Callable[[], Registry]) -> Target:
-    """Find out where to push.
+    def credential(self, registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: FBT001, FBT002  # A Keychain.
+        """Return the login to this registry or another one."""
+        if registry == self.registry:
+            return self.backend.credential(registry, fresh=fresh)
+        return self._keychain(registry, fresh)
 
-    Args:
-        settings: REPO_PREFIX, DOCKER_REGISTRY, INSTANCE_ID, ACCOUNT, REGION and REGISTRY are used.
-        account_registry: asks AWS for the registry of the credentials' account; called only where no setting says it.
+    def log_in(self) -> None:
+        """Fetch the login if that takes a request.
 
-    Raises:
-        SettingsError: nothing says where; the text lists what to set.
-    """
-    path = settings.require_repository_prefix()
-    registry = settings.registry_host
-    if registry is None and settings.account and settings.region:
-        suffix = partitions.of_region(settings.region).dns_suffix
-        registry = Registry(f"{settings.account}.dkr.ecr.{settings.region}.{suffix}")
-    return Target(registry or account_registry(), path, ecr=settings.registry_kind == ECR)
+        Raises:
+            SettingsError: nothing says where images go.
+            CredentialsError: the login is missing or refused.
+            RegistryError: no usable answer.
+        """
+        _ = self.prefix
+        self.backend.log_in()
+
+    def renew_login(self, refused: Credential | None) -> None:
+        """Fetch another login than the one that the registry refused, unless another thread has done so."""
+        if self.credential(self.registry) == refused:
+            self.credential(self.registry, fresh=True)
+
+    @locked_property
+    def client(self) -> Client:
+        """The client of the distribution API."""
+        from tasks.registry.client import Client  # noqa: PLC0415  # Slow: only what asks the registry pays.
+        from tasks.registry.http import Http  # noqa: PLC0415  # As above.
+
+        http = Http(self.registry, puts=self.pace)
+        return Client(self.registry, self.credential, http=http, conceals=self.backend.conceals)
+
+    @locked_property
+    def pace(self) -> Pace | None:
+        """How fast manifests may be PUT, by us and by BuildKit; None for no limit."""
+        rate = self._settings.puts_per_second or kinds.of_host(self.registry).puts_per_second
+        return Pace(rate, PUTS_AT_ONCE) if rate else None
+
+    def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
+        """Return those of `tags` that are known to be immutable, once they exist."""
+        return self.backend.immutable(tags) or set()
+
+    def perhaps_immutable(self, tags: Iterable[Tag]) -> set[Tag]:
+        """Return those of `tags` that are immutable, or all of them where the login may not ask."""
+        asked = list(tags)
+        found = self.backend.immutable(asked) if asked else set()
+        return set(asked) if found is None else found

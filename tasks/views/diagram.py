@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.views.words import wrapped
+from tasks.system.text import wrapped
 
 _FILLS = {
     "current": ("#d9ead3", "#38761d"),

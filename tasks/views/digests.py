@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tasks.digests_file import DigestsFile
-from tasks.views.words import short_platforms, wrapped
+from tasks.system.text import wrapped
+from tasks.views.words import short_platforms
 
 
 def as_text(found: DigestsFile) -> str:
@@ -27,7 +28,7 @@ def faults_as_text(faults: Mapping[str, str]) -> str:
     """Return what is wrong with each image, a text that several share once."""
     together: dict[str, list[str]] = {}
     for name, text in faults.items():
-        together.setdefault(text.removeprefix(f"{name}: "), []).append(name)
+        together.setdefault(text, []).append(name)
     return "".join(
         f"{line}\n"
         for text, names in together.items()

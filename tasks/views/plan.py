@@ -7,9 +7,9 @@ from typing import Any
 
 from tasks.decision import FAULTS, STATES
 from tasks.engine.progress import human
-from tasks.image.told import printable
 from tasks.plan import Plan, Planned
-from tasks.views.words import TOGETHER, WIDTH, coloured, folded
+from tasks.system.text import TOGETHER, WIDTH, folded, printable
+from tasks.views.words import coloured
 
 _WIDEST = len("unpinned")
 _WORDS = {"build": "to build", "retag": "to retag"}

@@ -10,7 +10,8 @@ from typing import Any
 from tasks.decision import STATES
 from tasks.engine.progress import human
 from tasks.status import ImageStatus, Status
-from tasks.views.words import age, coloured, short_platforms, wrapped
+from tasks.system.text import wrapped
+from tasks.views.words import age, coloured, short_platforms
 
 _HEADINGS = {
     "current": "current",
@@ -75,7 +76,7 @@ def _footer(found: Status) -> Iterator[str]:
         yield "age: since the push"
     elif since:
         what = "age: since the build" + (" where marked *, else since the push" if True in since else "")
-        why = found.fault or ("ECR's API knows no such image" if found.ecr else "a plain registry does not say it")
+        why = found.fault or found.no_push_time
         yield from wrapped(f"{what}; the push: {why}", "")
     if any(row.expiry for row in found.images):
         yield "docs/status-and-digests.md says which lifecycle rules are safe"

@@ -10,9 +10,9 @@ from tasks.errors import SleeperImagesError
 from tasks.explanation import Explanation
 from tasks.image.difference import Change
 from tasks.image.fingerprint import Inputs, inputs_tag
-from tasks.image.told import printable, tell
+from tasks.image.told import tell
 from tasks.registry.model import Answer
-from tasks.views.words import WIDTH, folded
+from tasks.system.text import WIDTH, folded, printable
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 

@@ -166,8 +166,9 @@ def outcome(done: Run, image: str) -> str:
         block = done.output.partition(f"FAILED push:{image}")[2].partition("\n\n")[0]
         assert "next:" in block, block
         return "failed"
-    if image in failed(done):  # Told in one block with others that the same fault stopped.
-        assert re.search(r"^FAILED \d+ images$", done.output, re.MULTILINE), done.output
+    if image in failed(done):  # The same fault is shown once: in one block for all its images, or with the first.
+        once = rf"^FAILED \d+ images$|^  failed +{re.escape(image)} +as push:"
+        assert re.search(once, done.output, re.MULTILINE), done.output
         return "failed"
     return "failed" if blocked or image not in done.pushed else "done"
 

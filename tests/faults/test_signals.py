@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.system import children, signals
+from tasks.system import signals
+from tasks.system.processes import INTERRUPT_SECONDS, TERMINATE_SECONDS
 from tests.faults import processes, proxy
 from tests.faults.place import Place
 from tests.faults.proxy import FOR_EVER, Fault
@@ -19,7 +20,7 @@ from tests.waiting import await_until
 
 pytestmark = pytest.mark.integration
 
-PATIENCE = children.INTERRUPT_SECONDS + children.TERMINATE_SECONDS
+PATIENCE = INTERRUPT_SECONDS + TERMINATE_SECONDS
 """After which no child may be left; a child that heeds the first signal is gone long before."""
 
 Moment = Callable[[Place], bool]

@@ -19,11 +19,11 @@ from tasks.engine.progress import Reader
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository
 from tasks.registry import challenge, ecr_answers, message, proof, record, referrers, token
+from tasks.registry.client import Client
 from tasks.registry.http import Http
 from tasks.registry.keychain import Credential
 from tasks.registry.message import Response
 from tasks.registry.model import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest, sha256
-from tasks.registry.oci import Client
 from tests.fuzz.cases import JSON, fuzz, mutated, replaced, survives
 from tests.registry.images import attestation, config, entry, image, index
 from tests.registry.server import Answer, Asked, Server, serving

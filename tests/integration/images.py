@@ -10,9 +10,9 @@ from typing import Any
 
 from sandbox.layout import PASSWORD, USER
 from tasks.reference import Registry, Repository
+from tasks.registry.client import Client
 from tasks.registry.keychain import Credential
 from tasks.registry.model import Manifest
-from tasks.registry.oci import Client
 
 LARGEST_BLOB = 1 << 30
 

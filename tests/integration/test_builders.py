@@ -22,7 +22,7 @@ from tasks.engine.buildx import Engine as Ready
 from tasks.errors import EngineError
 from tasks.model import Builder
 from tasks.reference import Registry
-from tasks.system import run
+from tasks.system import processes
 from tests.integration.drivers import Driver, Drivers
 from tests.integration.project import CHECKOUT, Project, Run
 
@@ -59,7 +59,7 @@ def using(project: Project, **variables: str) -> Project:
 
 
 def docker(project: Project, *words: str) -> str:
-    return run.check(["docker", *words], environment=project.engine.environment, next_step="").output
+    return processes.check(["docker", *words], environment=project.engine.environment, next_step="").output
 
 
 def names(project: Project) -> set[str]:

@@ -14,12 +14,12 @@ from tasks.model import Image, Kind
 from tasks.reference import Registry, Repository
 from tasks.registry import presence, proof
 from tasks.registry.auth import Authenticator, push_scope
+from tasks.registry.client import Client
 from tasks.registry.ecr import Ecr
 from tasks.registry.http import Http
 from tasks.registry.keychain import Credential
 from tasks.registry.message import Request
 from tasks.registry.model import Manifest, sha256
-from tasks.registry.oci import Client
 from tests.integration.api import create
 from tests.integration.plain import registry_of_its_own
 from tests.registry.images import DOCKER_LAYER, config, entry, image, index

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tasks.reference import Repository
+from tasks.registry.client import Client
 from tasks.registry.http import Http
-from tasks.registry.oci import Client
 from tests.registry.server import Answer, Asked, Server, serving
 
 PATH = "mine/ingest"

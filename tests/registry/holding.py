@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from tasks.reference import Repository
+from tasks.registry.client import Client
 from tasks.registry.model import OCI_INDEX, Descriptor, Manifest, sha256
-from tasks.registry.oci import Client
 from tests.registry import asking
 from tests.registry.asking import PATH
 from tests.registry.server import Answer, Asked

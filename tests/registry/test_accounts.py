@@ -9,7 +9,6 @@ from moto.server import ThreadedMotoServer
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Registry, Repository
-from tasks.registry.aws_faults import NOT_OURS
 from tasks.registry.ecr import Ecr
 from tasks.registry.ecr_answers import TagMutability
 from tests.registry import images
@@ -49,20 +48,19 @@ def test_one_account_is_not_another(aws: Accounts, account: str | None) -> None:
 
 
 def test_no_repository_is_created_for_the_registry_of_another_account(aws: Accounts) -> None:
-    with pytest.raises(RegistryError) as caught:
-        ecr(aws, CENTRAL).create_repository("mine/nowhere")
-    assert caught.value.code == NOT_OURS
-    assert OWN in caught.value.message
-    assert CENTRAL in caught.value.message
-    assert "aws ecr create-repository --repository-name mine/nowhere --region eu-west-2" in caught.value.next_step
+    refusal = ecr(aws, CENTRAL).create_repository(Repository(HOST, "mine/nowhere"))
+    assert isinstance(refusal, RegistryError)
+    assert OWN in refusal.message
+    assert CENTRAL in refusal.message
+    assert "aws ecr create-repository --repository-name mine/nowhere --region eu-west-2" in refusal.next_step
     assert "mine/nowhere" not in aws.repositories(OWN) | aws.repositories(CENTRAL)
 
 
 @pytest.mark.parametrize(("own", "account"), [(CENTRAL, CENTRAL), (CENTRAL, None)])
 def test_a_repository_of_the_login_s_own_account_is_created(aws: Accounts, own: str, account: str | None) -> None:
-    name = f"created/{account}"
-    assert ecr(aws, account, own).create_repository(name.lower())
-    assert name.lower() in aws.repositories(CENTRAL)
+    name = f"created/{account}".lower()
+    assert ecr(aws, account, own).create_repository(Repository(HOST, name)) is True
+    assert name in aws.repositories(CENTRAL)
 
 
 def test_mutability_is_that_of_the_account_that_is_pushed_to(aws: Accounts) -> None:
@@ -92,7 +90,7 @@ def test_what_another_account_denies_names_both_accounts(aws: Accounts) -> None:
 
 def test_every_call_names_the_registry_but_the_one_for_the_token(aws: Accounts) -> None:
     found, place = ecr(aws, OWN), Repository(HOST, "named/ingest")
-    found.create_repository(place.path)
+    found.create_repository(place)
     found.tag_mutability([place.path])
     found.pushed_at(place, Digest("sha256:" + "0" * 64))
     asked = aws.calls()

@@ -11,10 +11,10 @@ import pytest
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry, Repository
 from tasks.registry.auth import Authenticator, pull_scope, push_scope
+from tasks.registry.client import Client
 from tasks.registry.http import Http
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain
 from tasks.registry.message import Request, Response
-from tasks.registry.oci import Client
 from tests.registry.server import Answer, Asked, Server, serving
 
 OLD, NEW = Credential("me", "old"), Credential("me", "new")

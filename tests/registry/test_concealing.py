@@ -10,9 +10,9 @@ import pytest
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Repository
 from tasks.registry import presence
+from tasks.registry.client import Client
 from tasks.registry.http import Http
 from tasks.registry.keychain import Credential
-from tasks.registry.oci import Client
 from tests.registry.asking import PATH
 from tests.registry.concealing import ME, STYLES, Concealing
 from tests.registry.images import config, image

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
+from tasks.registry.client import Client
 from tasks.registry.deployed import Answers, Deployed, Moment, read
 from tasks.registry.model import Manifest, sha256
-from tasks.registry.oci import Client
 from tests.registry.images import attestation, config, encoded, entry, image, index
 from tests.registry.server import Answer, Asked, Server, serving
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry, Repository
 from tasks.registry import presence
+from tasks.registry.client import Client
 from tasks.registry.http import Http
 from tasks.registry.keychain import Credential
 from tasks.registry.model import OCI_MANIFEST, Descriptor, sha256
-from tasks.registry.oci import Client
 from tasks.system.backoff import Budget
 from tests.registry.server import RESET, Answer, Asked, Server, serving
 

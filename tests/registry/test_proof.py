@@ -10,6 +10,7 @@ from tasks.errors import ProofError, RegistryError
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Repository
 from tasks.registry import proof
+from tasks.registry.client import Client
 from tasks.registry.model import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -21,7 +22,6 @@ from tasks.registry.model import (
     Manifest,
     sha256,
 )
-from tasks.registry.oci import Client
 from tests.registry.images import (
     DOCKER_LAYER,
     OCI_LAYER,

@@ -15,9 +15,9 @@ from tasks.image.difference import DIGITS, Listing
 from tasks.image.fingerprint import Inputs, Item
 from tasks.reference import Repository
 from tasks.registry import record
+from tasks.registry.client import Client
 from tasks.registry.http import Http
 from tasks.registry.keychain import Credential
-from tasks.registry.oci import Client
 from tasks.registry.record import ARTIFACT_TYPE, Record, decode, encode, read, write
 from tasks.registry.referrers import attach
 from tests.registry.asking import PATH

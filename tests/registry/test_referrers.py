@@ -5,8 +5,8 @@ import pytest
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
 from tasks.registry import referrers
+from tasks.registry.client import Client
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, Manifest
-from tasks.registry.oci import Client
 from tasks.registry.referrers import EMPTY_TYPE, MOST_READ, attach, referrers_tag
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, described_as, encoded, entry, image, index

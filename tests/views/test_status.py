@@ -32,8 +32,8 @@ def absent(name: str, state: str, reason: str) -> ImageStatus:
     return replace(deployed(name, state, reason), digest=None, held=None)
 
 
-def status(*images: ImageStatus, ecr: bool = True, fault: str = "") -> Status:
-    return Status(PREFIX, "0.36.0", images, ecr, fault)
+def status(*images: ImageStatus, no_push_time: str = "", fault: str = "") -> Status:
+    return Status(PREFIX, "0.36.0", images, no_push_time, fault)
 
 
 EXPIRES = (
@@ -46,7 +46,7 @@ EVERY = status(
     deployed(
         "query-lambda",
         "retag",
-        "tag 0.36.0 is on 3f1c2a9b77aa, these inputs are 91aa00112233",
+        "tag 0.36.0 points to 3f1c2a9b77aa, these inputs are 91aa00112233",
         days=400,
         expiry=EXPIRES,
     ),
@@ -77,7 +77,7 @@ def test_colour_changes_nothing_but_the_colour() -> None:
 
 
 def test_without_times_of_pushes_it_says_what_the_ages_are_instead() -> None:
-    found = status(deployed("ingest", pushed=False), ecr=False)
+    found = status(deployed("ingest", pushed=False), no_push_time="a plain registry does not say it")
     assert as_text(found, now=NOW, colour=False).endswith(
         "age: since the build; the push: a plain registry does not say it\n"
     )

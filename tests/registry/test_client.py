@@ -6,8 +6,8 @@ import pytest
 
 from tasks.errors import CredentialsError, RegistryError, SettingsError
 from tasks.reference import Digest, Repository
+from tasks.registry.client import IMMUTABLE, Client
 from tasks.registry.model import DOCKER_LIST, MANIFEST_TYPES, OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest, sha256
-from tasks.registry.oci import IMMUTABLE, Client
 from tests.registry.asking import registry
 from tests.registry.images import config, encoded, image, index
 from tests.registry.server import Answer, Asked, serving
