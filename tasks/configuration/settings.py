@@ -421,7 +421,7 @@ def _read_all(found: Mapping[str, Found]) -> tuple[dict[str, Any], list[str]]:
 
 def _value(setting: Setting, text: str, directory: Path) -> Any:
     if not text.isprintable():
-        raise ValueError("must not contain a line break, a control character or an invisible character")
+        raise ValueError(values.UNPRINTABLE)
     return setting.read(text.strip(), directory)
 
 

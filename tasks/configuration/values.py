@@ -39,6 +39,9 @@ class Rule:
         return self.check(text)
 
 
+UNPRINTABLE = "must not contain a line break, a control character or an invisible character"
+"""Why a text that is not one printable line is not accepted, wherever it is."""
+
 Reader = Callable[[str, Path], Any]
 """Turns a text, and the directory that relative paths start from, into a value; ValueError with the reason."""
 

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from tasks.configuration.faults import Faults, did_you_mean, shown
-from tasks.configuration.values import Rule
+from tasks.configuration.values import UNPRINTABLE, Rule
 from tasks.errors import CatalogueError
 from tasks.system.text import quoted
 
@@ -237,7 +237,7 @@ def _scalar(node: Node, what: str, faults: Faults, check: Rule | None = None) ->
     if not isinstance(node, Scalar) or kind(node) == "null":
         reason = f"must be text, not {kind(node)}"
     elif not node.text.isprintable():
-        reason = f"{quoted(node.text)} must not contain a line break, a control character or an invisible character"
+        reason = f"{quoted(node.text)} {UNPRINTABLE}"
     elif node.text != node.text.strip():
         reason = f"{quoted(node.text)} must not begin or end with a space"
     elif check is not None and (refused := check(node.text)) is not None:

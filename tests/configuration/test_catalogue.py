@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 import textwrap
 from pathlib import Path
@@ -141,6 +142,13 @@ def test_every_key_of_an_entry_is_read(tmp_path: Path) -> None:
         ),
         Image("query", Kind.LAMBDA, "other", jar="q-<version>.jar", always_docker=True),
     )
+
+
+def test_a_key_has_a_field_of_the_same_name_in_the_model() -> None:
+    rows = {Image: catalogue.IMAGE_KEYS, Builder: catalogue.BUILDER_KEYS, BuilderNode: catalogue.NODE_KEYS}
+    for described, keys in rows.items():
+        fields = {field.name for field in dataclasses.fields(described)}
+        assert {key.name for key in keys} - fields <= {"multiplatform"}
 
 
 def test_every_key_of_the_builder_is_read(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.configuration import settings
-from tasks.configuration.settings import SETTINGS
+from tasks.configuration.settings import SETTINGS, Settings
 from tasks.errors import SettingsError
 from tasks.model import Builder, BuilderNode
 from tests.configuration.loading import load, refusal
@@ -59,6 +60,13 @@ def test_every_setting_knows_where_it_comes_from(tmp_path: Path) -> None:
 )
 def test_the_kind_of_registry_follows_from_host_and_endpoint(tmp_path: Path, given: dict[str, str], kind: str) -> None:
     assert load(tmp_path, given).registry_kind == kind
+
+
+def test_a_setting_can_be_none_only_without_a_default() -> None:
+    hints = get_type_hints(Settings)
+    assert {name for name, row in SETTINGS.items() if row.default} == {
+        name for name, row in SETTINGS.items() if type(None) not in get_args(hints[row.field])
+    }
 
 
 def test_all_faults_are_named_at_once(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_in_the_sandbox_the_environment_still_chooses_images(tmp_path: Path) -> 
     assert load(tmp_path, {"target": "sandbox"}, {"IMAGES": "ingest"}, defaults=SANDBOX).images == ("ingest",)
 
 
-def test_in_the_sandbox_an_empty_variable_on_the_command_line_brings_the_sandboxs_back(tmp_path: Path) -> None:
+def test_in_the_sandbox_an_empty_variable_restores_the_sandboxs(tmp_path: Path) -> None:
     found = load(tmp_path, {"target": "sandbox", "instance_id": ""}, {"INSTANCE_ID": "real"}, defaults=SANDBOX)
     assert (found.instance_id, found.origins["INSTANCE_ID"]) == ("sandbox", "the sandbox")
 

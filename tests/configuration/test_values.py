@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,22 @@ def test_what_docker_would_take_for_an_option_is_no_endpoint(text: str) -> None:
 
 def test_a_mistyped_driver_is_recognised() -> None:
     assert "did you mean 'kubernetes'?" in (values.driver("kubernets") or "")
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (values.image, "a.b_c-d9"),
+        (values.directory, "a/.hidden/Build_1.0"),
+        (values.jar, "lambda-jobSpecCreationLambda-<version>.jar"),
+        (values.jar, "<version>.jar"),
+        (values.platform, "linux/arm/v7"),
+        (values.endpoint, "tcp://host:1234"),
+    ],
+)
+def test_an_accepted_text_matches_the_pattern_that_editors_get(rule: values.Rule, text: str) -> None:
+    assert rule(text) is None
+    assert re.fullmatch(rule.pattern, text)
 
 
 # Platforms
