@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as fault:
-        raise CatalogueError(f"cannot read the lock {shown(path)}: {reason(fault)}", next_step) from fault
+        raise CatalogueError(f"the lock {shown(path)} cannot be read: {reason(fault)}", next_step) from fault
     faults = Faults(path)
     if len(content) > _LARGEST_FILE:
         faults.add(1, f"larger than {_LARGEST_FILE // 1024} KiB")
@@ -65,13 +65,13 @@ def write(path: Path, digests: Mapping[str, str]) -> None:
     lines = []
     for reference in sorted(digests):
         if fault_text := _fault([reference, digests[reference]], {}):
-            raise CatalogueError(f"cannot write the lock {shown(path)}: {fault_text}", "correct the FROM line")
+            raise CatalogueError(f"the lock {shown(path)} cannot be written: {fault_text}", "correct the FROM line")
         lines.append(f"{reference} {digests[reference]}\n")
     try:
         files.replace(path, _HEADER + "".join(lines))
     except OSError as fault:
         raise CatalogueError(
-            f"cannot write the lock {shown(path)}: {reason(fault)}", "make its directory writable"
+            f"the lock {shown(path)} cannot be written: {reason(fault)}", "make its directory writable"
         ) from fault
 
 

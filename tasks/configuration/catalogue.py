@@ -219,7 +219,7 @@ def _read(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as fault:
-        raise CatalogueError(f"cannot read the catalogue {shown(path)}: {reason(fault)}", next_step) from fault
+        raise CatalogueError(f"the catalogue {shown(path)} cannot be read: {reason(fault)}", next_step) from fault
     if len(content) > _LARGEST_FILE:
         raise CatalogueError(f"{shown(path)}:1: larger than {_LARGEST_FILE // 1024} KiB", next_step)
     if b"\0" in content:

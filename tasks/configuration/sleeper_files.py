@@ -48,7 +48,7 @@ def read_properties(path: Path) -> dict[str, Property]:
             content = file.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as fault:
         raise SettingsError(
-            f"cannot read the instance properties {path}: {reason(fault)}",
+            f"the instance properties {path} cannot be read: {reason(fault)}",
             "set INSTANCE_PROPERTIES to an instance.properties file, or leave it out",
         ) from fault
     if len(content) > _LARGEST_FILE:
@@ -133,7 +133,7 @@ def read_version(scripts_dir: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as fault:
-        raise SettingsError(f"cannot read {path}: {reason(fault)}", "make it readable, or set VERSION") from fault
+        raise SettingsError(f"{path} cannot be read: {reason(fault)}", "make it readable, or set VERSION") from fault
     try:
         return check_version(first)
     except SettingsError as fault:

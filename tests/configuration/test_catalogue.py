@@ -349,7 +349,7 @@ def test_what_is_no_catalogue_is_refused_with_its_line(tmp_path: Path, content: 
 
 
 def test_a_catalogue_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(CatalogueError, match=r"cannot read the catalogue .*absent\.yaml: No such file") as caught:
+    with pytest.raises(CatalogueError, match=r"the catalogue .*absent\.yaml cannot be read: No such file") as caught:
         catalogue.load(tmp_path / "absent.yaml")
     assert "CATALOGUE" in caught.value.next_step
 
