@@ -172,22 +172,22 @@ def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesErro
 
 def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperImagesError, str]]:
     """Return what is wrong with the engine, or with what its builder can do; each with the image that it is about."""
-    from tasks.engine import able, builders, docker_config, minimum, reach  # noqa: PLC0415  # Only a run that builds pays.
+    from tasks.engine import builder_checks, builders, daemon, docker_config  # noqa: PLC0415  # Only a run that builds pays.
 
     environment = session.docker_environment(logged_in=False)
     images = (*missing, *session.loads)
     try:
         docker_config.checked_config(docker_config.user_config_directory(environment) / "config.json")
         if session.builder.as_is:
-            minimum.check_engine(environment, engine=False)  # Before it is asked what the builder is.
+            daemon.check_engine(environment, engine=False)  # Before it is asked what the builder is.
         driver = builders.driver(session.builder, environment)
-        minimum.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.loads))
+        daemon.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.loads))
         engine = session.engine
         found = builders.inspect(engine.builder, environment)
         wanted = {image: _run_for(session, image) for image in images}
         platforms = {name for names in wanted.values() for name in names}
-        lacking = able.lacking(engine.builder, found, platforms, environment) if found is not None else set()
-        apart = reach.fault(engine, found, session.target.registry, environment) if missing else None
+        lacking = builder_checks.lacking(engine.builder, found, platforms, environment) if found is not None else set()
+        apart = builder_checks.unreachable(engine, found, session.target.registry, environment) if missing else None
     except SleeperImagesError as error:
         return [(error, "")]
     unable: list[tuple[SleeperImagesError, str]] = [
@@ -200,11 +200,11 @@ def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperIma
 
 def _sees(session: Session) -> None:
     """See that docker sees what we hand it: the login's files below TMPDIR, contexts below STATE_DIR."""
-    from tasks.engine import minimum  # noqa: PLC0415  # As above.
+    from tasks.engine import daemon  # noqa: PLC0415  # As above.
 
     environment = session.docker_environment(logged_in=False)
-    minimum.check_sees(Path(tempfile.gettempdir()), environment, setting="TMPDIR")
-    minimum.check_sees(_existing(session.state.directory), environment, setting="STATE_DIR")
+    daemon.check_sees(Path(tempfile.gettempdir()), environment, setting="TMPDIR")
+    daemon.check_sees(_existing(session.state.directory), environment, setting="STATE_DIR")
 
 
 def _run_for(session: Session, image: Image) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.build import Built, run_build
 from tasks.decision import Build, Current, Retag
 from tasks.decisions import Decided
-from tasks.engine import buildx, retry
+from tasks.engine import buildx, failure
 from tasks.errors import BuildError, RegistryError
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
@@ -128,7 +128,7 @@ def _push(session: Session, decided: Decided, context: Path) -> Built:
     try:
         return _run(session, decided, context, tag)
     except BuildError as error:
-        if tag != buildx.BUILDING or not retry.refuses_tag(error.said):
+        if tag != buildx.BUILDING or not failure.refuses_tag(error.said):
             raise
     # Only ECR says beforehand that tags cannot move. All images of a run go to one registry.
     session.keeps_building.update(session.repository(one) for one in session.pushes)

@@ -26,9 +26,9 @@ from tasks.system.state import State
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.configuration.settings import Settings
     from tasks.decisions import Decisions
-    from tasks.engine.alive import Alive
-    from tasks.engine.credential_helper import CredentialHelper
+    from tasks.engine.credentials import CredentialHelper
     from tasks.engine.progress import Listener, Progress
+    from tasks.engine.retry import Alive
     from tasks.records import Records
     from tasks.refresh import Bases, Refreshed
     from tasks.registry.client import Client
@@ -218,7 +218,7 @@ class Session:
     @locked_property
     def login(self) -> CredentialHelper:
         """The credential helper that docker's commands ask."""
-        from tasks.engine.credential_helper import CredentialHelper  # noqa: PLC0415  # As above.
+        from tasks.engine.credentials import CredentialHelper  # noqa: PLC0415  # As above.
 
         helper = CredentialHelper(str(self.target.registry), self._answer, self.docker_environment(logged_in=False))
         self._closing.callback(helper.close)
@@ -226,7 +226,7 @@ class Session:
 
     def _answer(self, server: str) -> Credential | None:
         """Return the credential for a server as docker's clients name it: a host, or Docker Hub's URL."""
-        from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # As above.
+        from tasks.engine.credentials import docker_credential  # noqa: PLC0415  # As above.
 
         host = server.partition("://")[2].partition("/")[0] or server
         # A helper that the user chose for the host knows best, as ecr-login does.
@@ -251,7 +251,7 @@ class Session:
     @locked_property
     def alive(self) -> Alive:
         """Runs builds for as long as the builder answers."""
-        from tasks.engine.alive import Alive, gone  # noqa: PLC0415  # As above.
+        from tasks.engine.retry import Alive, gone  # noqa: PLC0415  # As above.
 
         return Alive(lambda: gone(self.engine, self.docker_environment(logged_in=False)))
 
@@ -262,6 +262,6 @@ class Session:
 
 def _docker_login(registry: Registry, _fresh: bool) -> Credential | None:  # noqa: FBT001  # A Keychain.
     """Return the user's own Docker login, which is never from memory."""
-    from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # Only what asks the registry pays.
+    from tasks.engine.credentials import docker_credential  # noqa: PLC0415  # Only what asks the registry pays.
 
     return docker_credential(registry)

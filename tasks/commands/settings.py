@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tasks.commands.command import JSON, Reading, encoded, no_arguments
 from tasks.configuration import settings
 from tasks.configuration.faults import shown
 from tasks.configuration.settings import SETTINGS
 from tasks.configuration.values import NO_STACKS
 from tasks.graph.composition import current
-from tasks.graph.options import JSON, Reading, encoded, no_arguments
 
 
 class Settings(Reading):

@@ -21,8 +21,8 @@ from tasks import decision
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
 from tasks.errors import EngineGoneError, SleeperImagesError
-from tasks.graph.closure import closure
 from tasks.graph.composition import current
+from tasks.graph.selected_tasks import with_prerequisites
 from tasks.model import CURRENT
 from tasks.report.events import (
     DONE,
@@ -105,7 +105,7 @@ class Reporter:
                 SleeperImagesError
             ):  # Each task that needs the target fails with it, and shows it.
                 target = str(self._session.target.prefix)
-        names = closure(tasks, selected_tasks)
+        names = with_prerequisites(tasks, selected_tasks)
         asked = tuple((task, image) for task, image in images if task in names)
         self._happened(Started(self._now(), time.time(), target, version, asked, instance))
 
@@ -203,7 +203,7 @@ class Reporter:
             self._explaining.start()
 
     def _tell_reasons(self) -> None:
-        from tasks.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
+        from tasks.commands.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
 
         for image, reason in build_reasons(self._session):
             with self._lock:

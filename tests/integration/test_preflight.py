@@ -96,7 +96,7 @@ def test_all_that_is_wrong_is_told_at_once_with_each_fix(project: Project, proxy
         ('[ "$1 $2" = "buildx version" ] && exit 1', "docker has no buildx", "install docker-buildx-plugin"),
         (
             '[ "$1 $2" = "buildx version" ] && { echo github.com/docker/buildx v0.9.1 ed00243; exit 0; }',
-            "buildx is 0.9, and must be 0.10 or newer",
+            "buildx must be 0.13 or newer; 0.9 is installed",
             "install docker-buildx-plugin",
         ),
     ],
