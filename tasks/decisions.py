@@ -17,8 +17,8 @@ from typing import Protocol
 
 from tasks.decision import Blocked, Build, Current, Decision, Retag, Unknown, decide
 from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
+from tasks.image.collect import Collected, Collector
 from tasks.image.fingerprint import Inputs, inputs_tag
-from tasks.image.gather import Gathered, Gatherer
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import presence, proof
@@ -63,7 +63,7 @@ class Decided:
     """
 
     image: Image
-    collected: Gathered
+    collected: Collected
     fingerprint: str
     repository: Repository
     version: str
@@ -80,17 +80,17 @@ class Decisions:
     """One decision an image. Threads may share it.
 
     Args:
-        gatherer: reads what images are made of.
+        collector: reads what images are made of.
         holdings: what the registry is asked through.
         force: build whatever the registry holds.
     """
 
-    def __init__(self, gatherer: Gatherer, holdings: Holdings, *, force: bool = False) -> None:
-        self._gatherer = gatherer
+    def __init__(self, collector: Collector, holdings: Holdings, *, force: bool = False) -> None:
+        self._collector = collector
         self._holdings = holdings
         self._force = force
         self._lock = threading.RLock()
-        self._collected: dict[str, Gathered | SleeperImagesError] = {}
+        self._collected: dict[str, Collected | SleeperImagesError] = {}
         self._decided: dict[str, Decided] = {}
         self._faults: dict[str, Blocked | Unknown] = {}
         self._expected: dict[str, Image] = {}
@@ -119,7 +119,7 @@ class Decisions:
                 raise decision.error
             return self._decided[image.name]
 
-    def collected(self, image: Image) -> Gathered:
+    def collected(self, image: Image) -> Collected:
         """Return what the image is made of, as it was when it was decided on; asks no registry.
 
         Raises:
@@ -155,14 +155,14 @@ class Decisions:
         with self._lock:
             self._faults[image.name] = Blocked(error)
 
-    def check_unchanged(self, image: Image, collected: Gathered) -> None:
+    def check_unchanged(self, image: Image, collected: Collected) -> None:
         """Read the inputs again.
 
         Raises:
             ChangedWhileBuildingError: they differ from what was collected.
         """
         after = self._collect([image])[image.name]
-        if isinstance(after, InputError) or (isinstance(after, Gathered) and after.inputs != collected.inputs):
+        if isinstance(after, InputError) or (isinstance(after, Collected) and after.inputs != collected.inputs):
             what = after.message if isinstance(after, InputError) else _difference(collected.inputs, after.inputs)
             raise ChangedWhileBuildingError(
                 f"the inputs changed during the build ({what}); no tag was written", "run again", image=image.name
@@ -170,9 +170,9 @@ class Decisions:
         if isinstance(after, SleeperImagesError):
             raise after
 
-    def _collect(self, images: Iterable[Image]) -> Mapping[str, Gathered | SleeperImagesError]:
+    def _collect(self, images: Iterable[Image]) -> Mapping[str, Collected | SleeperImagesError]:
         try:
-            return self._gatherer.gather(images)
+            return self._collector.collect(images)
         except SleeperImagesError as error:  # The same for every image: no SCRIPTS_DIR, for instance.
             return dict.fromkeys((image.name for image in images), error)
 
@@ -186,12 +186,12 @@ class Decisions:
             # AWS takes as long to give a token as it takes to read a changed jar.
             login = pool.submit(self._holdings.log_in)
         self._collect_expected()
-        known: list[tuple[Image, Gathered]] = []
+        known: list[tuple[Image, Collected]] = []
         for name, one in self._expected.items():
             found = self._collected[name]
             if name in self._decided or name in self._faults:
                 continue
-            if isinstance(found, Gathered):
+            if isinstance(found, Collected):
                 known.append((one, found))
             else:
                 self._faults[name] = Blocked(found)
@@ -202,7 +202,7 @@ class Decisions:
         except SleeperImagesError as error:  # No target, no credentials, no answer: the same for every image.
             self._faults |= {one.name: Unknown(error) for one, _ in known}
 
-    def _ask(self, known: Iterable[tuple[Image, Gathered]]) -> None:
+    def _ask(self, known: Iterable[tuple[Image, Collected]]) -> None:
         """Ask the registry about all of these images, and decide."""
         version = check_version(self._holdings.version)
         places = {one.name: (self._holdings.repository(one), found.inputs.fingerprint()) for one, found in known}

@@ -209,13 +209,13 @@ def _sees(session: Session) -> None:
 
 def _run_for(session: Session, image: Image) -> tuple[str, ...]:
     """Return the platforms whose programs the image's build runs; a COPY needs no program."""
-    from tasks.image import dockerfile, gather  # noqa: PLC0415  # As above.
+    from tasks.image import collect, dockerfile  # noqa: PLC0415  # As above.
 
     try:
         text = session.decisions.collected(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")
     except (SleeperImagesError, OSError):
         return ()  # Its decision says so, or its build will.
-    return gather.platforms(image, session.settings) if dockerfile.runs(text) else ()
+    return collect.platforms(image, session.settings) if dockerfile.runs(text) else ()
 
 
 def _cannot_run(builder: str, platform: str) -> EngineError:
@@ -232,7 +232,7 @@ def _space(session: Session, missing: Iterable[Image]) -> None:
     for image in missing:
         decided = session.decisions.decided(image)
         if not context_directory(session.state.contexts, image, decided.fingerprint).exists():
-            needed += sum(file.size + _BLOCK for file in decided.collected.sources.stamps.values())
+            needed += sum(file.size + _BLOCK for file in decided.collected.sources.states.values())
     if not needed:
         return
     place = _existing(session.state.contexts)

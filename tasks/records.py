@@ -14,9 +14,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from tasks.errors import RegistryError, SleeperImagesError
+from tasks.image.collect import Collected, list_jars
 from tasks.image.difference import Change, differences, differing_jars
-from tasks.image.gather import Gathered
-from tasks.image.jar.listing import Listings
+from tasks.image.jar.cache import Digests
 from tasks.reference import Digest, Repository
 from tasks.registry import record
 from tasks.registry.client import IMMUTABLE, Client
@@ -54,22 +54,22 @@ class Records:
 
     Args:
         client: returns the client to the registry, when it is first needed.
-        listings: lists the entries of jars.
+        digests: reads the entries of jars.
     """
 
-    def __init__(self, client: Callable[[], Client], listings: Listings) -> None:
+    def __init__(self, client: Callable[[], Client], digests: Digests) -> None:
         self._client = client
-        self._listings = listings
+        self._digests = digests
         self._lock = threading.Lock()
         self._failed = False
 
-    def begin(self, gathered: Gathered) -> Listed:
+    def begin(self, collected: Collected) -> Listed:
         """List what an image is made of in the background, as its build takes longer than that."""
         listed = Listed()
 
         def work() -> None:
             try:
-                listed.set_result(Record(gathered.inputs, self._listings.of(gathered)))
+                listed.set_result(Record(collected.inputs, list_jars(collected, self._digests)))
             except BaseException as fault:  # noqa: BLE001  # Raised again where the result is awaited.
                 listed.set_exception(fault)
 
@@ -102,7 +102,7 @@ class Records:
             return f"doit why will not know what this was made of: {error.message}" if first else ""
         return ""
 
-    def compare(self, wanted: Mapping[str, tuple[Repository, Digest, Gathered]]) -> dict[str, Comparison]:
+    def compare(self, wanted: Mapping[str, tuple[Repository, Digest, Collected]]) -> dict[str, Comparison]:
         """Say what differs between images in the registry and what they would be made of now.
 
         Args:
@@ -111,13 +111,13 @@ class Records:
         found = each(lambda one: self._compare(*one), wanted.values(), at_once=READERS)
         return dict(zip(wanted, found, strict=True))
 
-    def _compare(self, repository: Repository, digest: Digest, gathered: Gathered) -> Comparison:
+    def _compare(self, repository: Repository, digest: Digest, collected: Collected) -> Comparison:
         try:
-            known = record.read(self._client(), repository, digest, gathered.inputs)
+            known = record.read(self._client(), repository, digest, collected.inputs)
         except SleeperImagesError as error:
             return Comparison(digest, None, error.message)
         if known is None:
             return Comparison(digest, None, f"the registry has no record of what {digest.short} was made of")
-        _, now = differing_jars(known.inputs, gathered.inputs)
-        listings = self._listings.of(gathered, now) if now else {}
-        return Comparison(digest, differences(known.inputs, gathered.inputs, known.jars, listings), record=known)
+        _, now = differing_jars(known.inputs, collected.inputs)
+        listings = list_jars(collected, self._digests, now) if now else {}
+        return Comparison(digest, differences(known.inputs, collected.inputs, known.jars, listings), record=known)

@@ -15,8 +15,8 @@ from sandbox.layout import Sandbox
 from tasks.configuration import catalogue, selection
 from tasks.engine import builders, buildx
 from tasks.engine.docker_config import helped, read_config, server_name, user_config_directory
-from tasks.image.gather import Gatherer, files
-from tasks.image.jar.digests import Digests
+from tasks.image.collect import Collector, files
+from tasks.image.jar.cache import Digests
 from tasks.model import Builder, Catalogue, Image
 from tasks.reference import Registry, Repository, Tag
 from tasks.registry.target import Target
@@ -150,20 +150,20 @@ class Session:
         Raises:
             SleeperImagesError: a Dockerfile cannot be read, or a registry did not say a digest.
         """
-        found = self.bases.refresh(self._gatherer.bases(self.selected))
+        found = self.bases.refresh(self._collector.bases(self.selected))
         kept = {} if self.selected == self.catalogue.images else self.catalogue.bases
         bases = {**kept, **found.locked}
         catalogue.write_lock(self.catalogue.path, bases)
         self.catalogue = replace(self.catalogue, bases=bases)
-        del self._gatherer  # It knew the former digests.
+        del self._collector  # It knew the former digests.
         return found
 
     # What has to be done
 
     @locked_property
-    def _gatherer(self) -> Gatherer:
+    def _collector(self) -> Collector:
         pushed = [image.name for image in self.catalogue.images]
-        return Gatherer(self.settings, self.catalogue.bases, self._digests, pushed)
+        return Collector(self.settings, self.catalogue.bases, self._digests, pushed)
 
     @locked_property
     def _digests(self) -> Digests:
@@ -174,17 +174,16 @@ class Session:
         """One decision an image."""
         from tasks.decisions import Decisions  # noqa: PLC0415  # As above.
 
-        decisions = Decisions(self._gatherer, self, force=self.settings.force)
+        decisions = Decisions(self._collector, self, force=self.settings.force)
         decisions.expect((*self.pushes, *self.loads))
         return decisions
 
     @locked_property
     def records(self) -> Records:
         """What images in the registry were made of."""
-        from tasks.image.jar.listing import Listings  # noqa: PLC0415  # As above.
         from tasks.records import Records  # noqa: PLC0415  # As above.
 
-        return Records(lambda: self.client, Listings(self.state.listings, self._digests.entries))
+        return Records(lambda: self.client, self._digests)
 
     def ask(
         self, pushes: Iterable[Image], loads: Iterable[Image], *, boots: bool = False, examines: bool = False

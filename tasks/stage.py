@@ -15,7 +15,7 @@ from typing import Any
 from tasks.decision import Build
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
-from tasks.image.gather import Gathered
+from tasks.image.collect import Collected
 from tasks.model import Image
 from tasks.session import Session
 
@@ -54,7 +54,7 @@ def context_directory(parent: Path, image: Image, fingerprint: str) -> Path:
     return parent / f"{image.name}-{fingerprint[:12]}"
 
 
-def stage_in(parent: Path, image: Image, collected: Gathered) -> Path:
+def stage_in(parent: Path, image: Image, collected: Collected) -> Path:
     """Copy the image's context to a directory of its own below `parent` and return it; remove its older ones.
 
     Raises:
@@ -64,7 +64,7 @@ def stage_in(parent: Path, image: Image, collected: Gathered) -> Path:
     destination = context_directory(parent, image, collected.inputs.fingerprint())
     for older in _staged(parent, image) - {destination}:
         staging.remove(older)
-    staging.stage(sources.entries, sources.dockerfile, destination, sources.stamps)
+    staging.stage(sources.entries, sources.dockerfile, destination, sources.states)
     return destination
 
 

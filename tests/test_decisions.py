@@ -20,9 +20,9 @@ from tasks.errors import (
     SettingsError,
     SleeperImagesError,
 )
+from tasks.image.collect import Collected, Collector
 from tasks.image.fingerprint import inputs_tag
-from tasks.image.gather import Gathered, Gatherer
-from tasks.image.jar.digests import Digests
+from tasks.image.jar.cache import Digests
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository, Tag
 from tasks.registry.client import Client
@@ -76,10 +76,10 @@ class World:
         http = Http(server.registry, sleep=lambda _: None, budget=Budget(attempts=1))
         self.holding = Holding(Client(server.registry, lambda _registry, _fresh: None, http=http))
         found = settings.load({"scripts_dir": str(scripts)}, {}, scripts)
-        self.gatherer = Gatherer(found, {}, Digests(None, workers=1))
+        self.collector = Collector(found, {}, Digests(None, workers=1))
 
     def decisions(self, *, force: bool = False) -> Decisions:
-        made = Decisions(self.gatherer, self.holding, force=force)
+        made = Decisions(self.collector, self.holding, force=force)
         made.expect(IMAGES)
         return made
 
@@ -113,14 +113,14 @@ def world(scripts: Path) -> Iterator[World]:
 
 
 def test_the_login_is_fetched_while_inputs_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = world.gatherer.gather
+    original = world.collector.collect
     seen: list[bool] = []
 
-    def gather(images: Iterable[Image]) -> Mapping[str, Gathered | InputError]:
+    def collect(images: Iterable[Image]) -> Mapping[str, Collected | InputError]:
         seen.append(world.holding.logged_in.wait(30))
         return original(images)
 
-    monkeypatch.setattr(world.gatherer, "gather", gather)
+    monkeypatch.setattr(world.collector, "collect", collect)
     world.decisions().of(INGEST)
     assert seen == [True]
 
@@ -201,7 +201,7 @@ def test_many_threads_that_ask_at_once_get_one_answer(world: World) -> None:
 
 def test_an_image_that_was_not_expected_is_decided_too(world: World) -> None:
     world.hold_current(QUERY)
-    assert Decisions(world.gatherer, world.holding).of(QUERY) == Current(ONE)
+    assert Decisions(world.collector, world.holding).of(QUERY) == Current(ONE)
     assert world.server.count("HEAD") == 2
 
 

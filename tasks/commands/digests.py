@@ -33,8 +33,8 @@ from tasks.commands.table import aligned, short_platforms
 from tasks.decision import Current, reason, state
 from tasks.errors import RegistryError, SettingsError, SleeperImagesError
 from tasks.graph.composition import current
+from tasks.image.collect import platforms
 from tasks.image.fingerprint import inputs_tag
-from tasks.image.gather import platforms
 from tasks.model import Image
 from tasks.reference import Digest, Repository, check_tag
 from tasks.registry.model import Answer

@@ -33,10 +33,9 @@ from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
-from tasks.image.difference import Change
+from tasks.image.collect import LAMBDA_JAR, Collected
+from tasks.image.difference import Change, summary
 from tasks.image.fingerprint import inputs_tag
-from tasks.image.gather import LAMBDA_JAR, Gathered
-from tasks.image.told import summary
 from tasks.model import Image
 from tasks.reference import Digest
 from tasks.session import Session
@@ -246,12 +245,12 @@ def _version_digest(session: Session, image: Image) -> Digest | None:
 
 def _pushed(session: Session, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
     task, word = f"push:{image.name}", state(decision)
-    gathered = _gathered(session, image)
-    made = None if gathered is None else gathered.inputs
+    collected = _collected(session, image)
+    made = None if collected is None else collected.inputs
     known: dict[str, Any] = {
         "fingerprint": None if made is None else made.fingerprint(),
         "unpinned": () if made is None else made.unpinned,
-        "special": _special(image, gathered),
+        "special": _special(image, collected),
     }
     match decision:
         case Current(digest):
@@ -261,20 +260,20 @@ def _pushed(session: Session, image: Image, decision: Decision, comparison: Comp
         case Blocked(error) | Unknown(error):
             return Planned(task, image, word, error.message, error.next_step, **known)
     reason = _why_build(session, image, decision, comparison)
-    size = None if gathered is None else _size(gathered, comparison)
+    size = None if collected is None else _size(collected, comparison)
     return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
 
 
 def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
     task = f"build:{image.name}"
     try:
-        gathered = session.decisions.collected(image)
+        collected = session.decisions.collected(image)
     except SleeperImagesError as error:
         return Planned(task, image, "blocked", error.message, error.next_step)
     known: dict[str, Any] = {
-        "fingerprint": gathered.inputs.fingerprint(),
-        "unpinned": gathered.inputs.unpinned,
-        "special": _special(image, gathered),
+        "fingerprint": collected.inputs.fingerprint(),
+        "unpinned": collected.inputs.unpinned,
+        "special": _special(image, collected),
         "size": 0,
     }
     if current:
@@ -282,7 +281,7 @@ def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
     return Planned(task, image, "build", "for the local engine", **known)
 
 
-def _gathered(session: Session, image: Image) -> Gathered | None:
+def _collected(session: Session, image: Image) -> Collected | None:
     try:
         return session.decisions.collected(image)
     except SleeperImagesError:
@@ -385,19 +384,19 @@ def _few(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} images"  # noqa: PLR2004  # As many as fit a line.
 
 
-def _special(image: Image, gathered: Gathered | None) -> tuple[str, ...]:
-    entries = () if gathered is None else gathered.sources.entries
+def _special(image: Image, collected: Collected | None) -> tuple[str, ...]:
+    entries = () if collected is None else collected.sources.entries
     return tuple(f"docker/{image.directory}/{entry.path}" for entry in entries if entry.special)
 
 
-def _size(gathered: Gathered, comparison: Comparison | None) -> int:
+def _size(collected: Collected, comparison: Comparison | None) -> int:
     """Return the bytes of the context's files that the registry lacks, or of all files if that is unknown."""
     fresh = None
     if comparison is not None and comparison.changes:
         fresh = {change.name for change in comparison.changes if change.what == "context" and change.new is not None}
-    stamps = gathered.sources.stamps
+    stamps = collected.sources.states
     return sum(
         stamps[entry.source].size
-        for entry in gathered.sources.entries
+        for entry in collected.sources.entries
         if entry.source is not None and (fresh is None or entry.path in fresh)
     )

@@ -17,9 +17,8 @@ from tasks.commands.plan import Planned, file_of, plan, where
 from tasks.configuration.faults import did_you_mean
 from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
-from tasks.image.difference import Change
+from tasks.image.difference import Change, describe
 from tasks.image.fingerprint import Inputs, inputs_tag
-from tasks.image.told import tell
 from tasks.model import Image
 from tasks.registry.model import Answer
 from tasks.session import Session
@@ -182,7 +181,7 @@ def _differences(found: Explanation) -> Iterator[str]:
 
 
 def _change(change: Change, found: Explanation) -> Iterator[str]:
-    yield f"    {tell(change, found.file, entries=False)}"
+    yield f"    {describe(change, found.file, entries=False)}"
     if change.old != change.new and change.what in {"context", "dockerfile", "base", "build argument"}:
         yield f"      {_side(change.old)} → {_side(change.new)}"
     for entry in change.entries or ():

@@ -1,4 +1,4 @@
-"""What an image is made of, as one value with one hash. Pure: `tasks.image.gather` gathers it.
+"""What an image is made of, as one value with one hash. Pure: `tasks.image.collect` collects it.
 
 The hash names the tag `inputs-<fingerprint>`, so two machines must come to the same one for the same inputs. It is the
 sha256 of a canonical JSON text: keys sorted, no spaces, ASCII, everything in it a string, a boolean, a number or a
@@ -16,6 +16,9 @@ from dataclasses import asdict, dataclass
 
 SCHEME = 2
 """Counts up whenever the meaning of a fingerprint changes; every image is then rebuilt once."""
+
+JAR_SCHEME = 2
+"""Counts up whenever `tasks.image.jar.content` gives the same jar another digest; it is part of each of them."""
 
 INPUTS = "inputs-"
 """How the tags begin that say what an image is made of."""

@@ -27,7 +27,7 @@ from types import MappingProxyType
 
 from tasks.errors import ChangedWhileBuildingError, InputError, StagingError, UnreadableInputError
 from tasks.image.context import DOCKERFILE, Entry
-from tasks.image.jar.stamp import FileStamp
+from tasks.image.jar.file_state import FileState
 
 PARTIAL = ".partial"
 """What is added to a context's name while it is written."""
@@ -46,7 +46,7 @@ def stage(
     entries: Sequence[Entry],
     dockerfile: Path,
     destination: Path,
-    stamps: Mapping[Path, FileStamp] = MappingProxyType({}),
+    states: Mapping[Path, FileState] = MappingProxyType({}),
 ) -> None:
     """Write a context to a directory, so that `docker buildx build <destination>` builds what the entries say.
 
@@ -57,11 +57,11 @@ def stage(
         entries: a listing.
         dockerfile: staged as `Dockerfile`, or as `dockerfile` if that is its name, if no entry is it already.
         destination: the directory; it may exist.
-        stamps: what files were like when they were read; a file that has none is taken as it is.
+        states: what files were like when they were read; a file that has none is taken as it is.
 
     Raises:
         UnreadableInputError: a file cannot be read, or the Dockerfile cannot be part of the context.
-        ChangedWhileBuildingError: a file is not what its stamp says, is gone, or changed while it was copied.
+        ChangedWhileBuildingError: a file is not what its state says, is gone, or changed while it was copied.
         StagingError: the directory cannot be written.
     """
     partial = _partial(destination)
@@ -71,8 +71,8 @@ def stage(
             partial.mkdir(parents=True)
             partial.chmod(_DIRECTORY)
         for entry in sorted(entries, key=lambda entry: entry.path):
-            _write(entry, partial / _local(entry.path), stamps)
-        _complete({entry.path for entry in entries}, dockerfile, partial, stamps)
+            _write(entry, partial / _local(entry.path), states)
+        _complete({entry.path for entry in entries}, dockerfile, partial, states)
         with _writing(destination):
             partial.rename(destination)
     except BaseException:
@@ -101,9 +101,9 @@ def _partial(destination: Path) -> Path:
     return destination.with_name(destination.name + PARTIAL)
 
 
-def _write(entry: Entry, path: Path, stamps: Mapping[Path, FileStamp]) -> None:
+def _write(entry: Entry, path: Path, states: Mapping[Path, FileState]) -> None:
     if entry.source is not None:
-        _copy(entry.source, path, stamps.get(entry.source), _EXECUTABLE if entry.executable else _FILE)
+        _copy(entry.source, path, states.get(entry.source), _EXECUTABLE if entry.executable else _FILE)
         return
     with _writing(path):
         if entry.target is not None:
@@ -118,12 +118,12 @@ def _local(text: str) -> str:
     return os.fsdecode(text.encode())
 
 
-def _complete(paths: set[str], dockerfile: Path, partial: Path, stamps: Mapping[Path, FileStamp]) -> None:
+def _complete(paths: set[str], dockerfile: Path, partial: Path, states: Mapping[Path, FileState]) -> None:
     """Add the Dockerfile and the ignore file that BuildKit needs and `COPY . /` does not see."""
     name = dockerfile.name if dockerfile.name == DOCKERFILE.lower() else DOCKERFILE
     ignore = f"{name}.dockerignore"
     if name not in paths:
-        _copy(dockerfile, partial / name, stamps.get(dockerfile), _FILE)
+        _copy(dockerfile, partial / name, states.get(dockerfile), _FILE)
     elif not _leads_to_file(partial, partial / name):
         raise UnreadableInputError(
             f"{dockerfile} is a link to a file that the ignore file leaves out",
@@ -140,12 +140,12 @@ def _leads_to_file(root: Path, path: Path) -> bool:
     return resolved.is_relative_to(root.resolve()) and resolved.is_file()
 
 
-def _copy(source: Path, path: Path, expected: FileStamp | None, mode: int) -> None:
+def _copy(source: Path, path: Path, expected: FileState | None, mode: int) -> None:
     """Copy a file's content and times, and see to it that the file stays what it is meanwhile."""
     with _reading(source):
         reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        before = FileStamp.of(os.fstat(reader))
+        before = FileState.of(os.fstat(reader))
         with _writing(path):
             writer = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             try:
@@ -154,7 +154,7 @@ def _copy(source: Path, path: Path, expected: FileStamp | None, mode: int) -> No
                 os.utime(writer, ns=(before.mtime_ns, before.mtime_ns))
             finally:
                 os.close(writer)
-        if (expected or before) != before or FileStamp.of(os.fstat(reader)) != before:
+        if (expected or before) != before or FileState.of(os.fstat(reader)) != before:
             raise ChangedWhileBuildingError(f"{source} changed while it was staged", "run again")
     finally:
         os.close(reader)

@@ -66,10 +66,10 @@ class Checkout:
     def push(self, manifest: Manifest = PUSHED) -> str:
         """Leave the registry as a push does; return the inputs tag."""
         with self.session() as session:
-            gathered = session.decisions.collected(INGEST)
-            tag = inputs_tag(gathered.inputs.fingerprint())
+            collected = session.decisions.collected(INGEST)
+            tag = inputs_tag(collected.inputs.fingerprint())
             held = self.registry.put(manifest, tag, VERSION)
-            assert session.records.keep(session.repository(INGEST), held, session.records.begin(gathered)) == ""
+            assert session.records.keep(session.repository(INGEST), held, session.records.begin(collected)) == ""
             return tag
 
 

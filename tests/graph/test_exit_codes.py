@@ -66,9 +66,9 @@ def test_the_preflight_alone_tells_every_fault_with_its_remedy(graph: Graph) -> 
     with holding_everything() as registry:
         done = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry)).doit("preflight")
     assert done.code == 1
-    assert "docker/ingest is not there" in done.out
+    assert "docker/ingest does not exist" in done.out
     lambdas = [image for image in IMAGES if image.jar]
-    assert done.out.count(".jar is not there") == len(lambdas)
+    assert done.out.count(".jar does not exist") == len(lambdas)
     assert "next: " in done.out
 
 

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from tasks.configuration import settings
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.image import staging
-from tasks.image.gather import Gathered, Gatherer
-from tasks.image.jar.digests import Digests
+from tasks.image.collect import Collected, Collector
+from tasks.image.jar.cache import Digests
 from tasks.model import Image, Kind
 from tasks.system import processes
 from tests.zips import MANIFEST, Member, archive
@@ -69,22 +69,22 @@ class Tree:
         return scripts
 
 
-def gather(
+def collect(
     scripts: Path,
     image: Image = IMAGE,
     bases: Mapping[str, str] | None = None,
     pushed: Collection[str] = (),
     **given: str,
-) -> Gathered:
+) -> Collected:
     found = settings.load({"scripts_dir": str(scripts), **given}, {}, scripts)
-    result = Gatherer(found, bases or {}, Digests(None, workers=1), pushed).gather([image])[image.name]
+    result = Collector(found, bases or {}, Digests(None, workers=1), pushed).collect([image])[image.name]
     if isinstance(result, InputError):
         raise result
     return result
 
 
 def fingerprint(scripts: Path, image: Image = IMAGE, bases: Mapping[str, str] | None = None, **given: str) -> str:
-    return gather(scripts, image, bases, (), **given).inputs.fingerprint()
+    return collect(scripts, image, bases, (), **given).inputs.fingerprint()
 
 
 FILES = st.fixed_dictionaries(
@@ -215,8 +215,8 @@ def test_where_an_image_goes_and_what_builds_it_does_not_move_it(given: dict[str
 SCRIPT = """\
 import sys
 from pathlib import Path
-from tests.image import test_gather
-print(test_gather.fingerprint(Path(sys.argv[1])))
+from tests.image import test_collect
+print(test_collect.fingerprint(Path(sys.argv[1])))
 """
 
 
@@ -288,27 +288,27 @@ def test_a_locked_base_that_would_take_the_place_of_a_stage_is_refused() -> None
     scripts = replace(TREE, dockerfile="FROM debian AS debian\nCOPY . /\n").write()
     with pytest.raises(UnreadableInputError, match=r"query-lambda: .*Dockerfile: the base image debian is locked"):
         fingerprint(scripts, bases={"debian": f"sha256:{'0' * 64}"})
-    assert gather(scripts).inputs.unpinned == ("debian",)
+    assert collect(scripts).inputs.unpinned == ("debian",)
 
 
 @pytest.mark.parametrize("base", ["ingest", "registry.example:5000/mine/ingest:1.2"])
 def test_a_base_that_we_would_move_ourselves_is_refused_unless_it_is_locked(base: str) -> None:
     scripts = replace(TREE, dockerfile=f"FROM {base}\n").write()
-    with pytest.raises(UnreadableInputError, match=rf"query-lambda: .*Dockerfile: {base} is called like an image"):
-        gather(scripts, pushed=["ingest"])
-    locked = gather(scripts, bases={base: f"sha256:{'0' * 64}"}, pushed=["ingest"])
+    with pytest.raises(UnreadableInputError, match=rf"query-lambda: .*Dockerfile: FROM {base}: .* also built by"):
+        collect(scripts, pushed=["ingest"])
+    locked = collect(scripts, bases={base: f"sha256:{'0' * 64}"}, pushed=["ingest"])
     assert locked.inputs.bases == ((base, f"sha256:{'0' * 64}"),)
 
 
 @pytest.mark.parametrize("base", [f"example/ingest@sha256:{'0' * 64}", "ingest/java:21", "my-ingest"])
 def test_a_base_that_no_push_of_ours_moves_is_none_of_the_catalogue(base: str) -> None:
     scripts = replace(TREE, dockerfile=f"FROM {base}\n").write()
-    assert gather(scripts, pushed=["ingest"]).inputs.bases == ((base, ""),)
+    assert collect(scripts, pushed=["ingest"]).inputs.bases == ((base, ""),)
 
 
 def test_a_jar_that_is_not_there_is_told_with_the_image() -> None:
-    with pytest.raises(MissingInputError, match=r"query-lambda: the jar .*query-2\.jar is not there"):
-        gather(TREE.write(), version="2")
+    with pytest.raises(MissingInputError, match=r"query-lambda: the jar .*query-2\.jar does not exist"):
+        collect(TREE.write(), version="2")
 
 
 def test_what_is_staged_is_what_was_read_though_the_path_led_elsewhere_before_and_after(
@@ -318,7 +318,7 @@ def test_what_is_staged_is_what_was_read_though_the_path_led_elsewhere_before_an
     one, other = TREE.write(), replace(TREE, files={**TREE.files, "run.sh": (b"other", True)}).write()
     scripts = tmp_path / "scripts"
     scripts.symlink_to(one)
-    original = Digests.stamped
+    original = Digests.of
 
     def elsewhere(digests: Digests, paths: Sequence[Path]) -> object:
         lead(scripts, other)
@@ -326,24 +326,24 @@ def test_what_is_staged_is_what_was_read_though_the_path_led_elsewhere_before_an
         lead(scripts, one)
         return found
 
-    monkeypatch.setattr(Digests, "stamped", elsewhere)
-    sources = gather(scripts).sources
+    monkeypatch.setattr(Digests, "of", elsewhere)
+    sources = collect(scripts).sources
     with pytest.raises(ChangedWhileBuildingError, match="changed while it was staged"):
-        staging.stage(sources.entries, sources.dockerfile, tmp_path / "staged", sources.stamps)
+        staging.stage(sources.entries, sources.dockerfile, tmp_path / "staged", sources.states)
 
 
 def test_a_dockerfile_that_changes_while_it_is_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     scripts = TREE.write()
-    original = Digests.stamped
+    original = Digests.of
 
     def overtaken(digests: Digests, paths: Sequence[Path]) -> object:
         found = original(digests, paths)
         (scripts / "docker" / "lambda" / "Dockerfile").write_text("FROM other\n")
         return found
 
-    monkeypatch.setattr(Digests, "stamped", overtaken)
+    monkeypatch.setattr(Digests, "of", overtaken)
     with pytest.raises(ChangedWhileBuildingError, match=r"query-lambda: .*Dockerfile changed"):
-        gather(scripts)
+        collect(scripts)
 
 
 def lead(link: Path, target: Path) -> None:
@@ -361,22 +361,22 @@ def with_dockerfile(content: bytes) -> Path:
 def test_a_dockerfile_in_another_unicode_encoding_is_to_be_saved_as_utf_8(encoding: str) -> None:
     scripts = with_dockerfile("FROM scratch\nCOPY . /\n".encode(encoding))
     with pytest.raises(UnreadableInputError, match=r"query-lambda: .*/Dockerfile is in UTF-.*\n  next: save"):
-        gather(scripts)
+        collect(scripts)
 
 
 @pytest.mark.parametrize("line", ["LABEL a=caf\xe9", "RUN a \\\n caf\xe9", "RUN <<E\n# caf\xe9\nE"])
 def test_an_instruction_in_latin_1_is_told_with_its_line(line: str) -> None:
     scripts = with_dockerfile(f"FROM scratch\n{line}\n".encode("latin-1"))
-    with pytest.raises(UnreadableInputError, match=r"/Dockerfile: line 2: this is not UTF-8 .*\n  next: save"):
-        gather(scripts)
+    with pytest.raises(UnreadableInputError, match=r"/Dockerfile: line 2: the text is not UTF-8.*\n  next: save"):
+        collect(scripts)
 
 
 def test_a_comment_of_a_dockerfile_may_be_in_any_encoding() -> None:
-    assert gather(with_dockerfile("# caf\xe9\nFROM debian\n".encode("latin-1"))).inputs.unpinned == ("debian",)
+    assert collect(with_dockerfile("# caf\xe9\nFROM debian\n".encode("latin-1"))).inputs.unpinned == ("debian",)
 
 
 def test_a_dockerfile_may_begin_with_a_byte_order_mark() -> None:
-    assert gather(with_dockerfile("\ufeffFROM debian\n".encode())).inputs.unpinned == ("debian",)
+    assert collect(with_dockerfile("\ufeffFROM debian\n".encode())).inputs.unpinned == ("debian",)
 
 
 def tarred() -> bytes:
@@ -404,7 +404,7 @@ def test_a_lambdas_jar_that_is_not_a_jar_is_refused_as_what_it_is(kind: str) -> 
     scripts = TREE.write()
     (scripts / "jars" / "query-1.jar").write_bytes(content)
     with pytest.raises(UnreadableInputError, match=rf"query-lambda: .*query-1\.jar is not a jar: it is {what}"):
-        gather(scripts)
+        collect(scripts)
 
 
 def test_a_jar_in_a_context_that_is_not_a_jar_is_refused_unless_it_is_ignored() -> None:
@@ -412,6 +412,6 @@ def test_a_jar_in_a_context_that_is_not_a_jar_is_refused_unless_it_is_ignored() 
     folder = scripts / "docker" / "lambda"
     (folder / "lib.jar").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(UnreadableInputError, match=r"Git LFS pointer.*\n  next: git -C .* lfs pull; .*\.dockerignore"):
-        gather(scripts)
+        collect(scripts)
     (folder / ".dockerignore").write_text("lib.jar")
-    assert gather(scripts)
+    assert collect(scripts)

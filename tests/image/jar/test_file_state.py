@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.image.jar import mounts
-from tasks.image.jar.digests import Digests
-from tasks.image.jar.stamp import stamp
+from tasks.image.jar import file_state
+from tasks.image.jar.cache import Digested, Digests
 from tasks.system import processes
 
 TABLE = """\
@@ -25,32 +24,34 @@ TABLE = """\
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "mountinfo"
-    monkeypatch.setattr(mounts, "TABLE", path)
+    monkeypatch.setattr(file_state, "MOUNTS", path)
     return path
 
 
 def test_devices_without_a_time_of_change_are_told_by_their_type(table: Path) -> None:
     table.write_text(TABLE)
-    assert mounts.without_change_time() == {os.makedev(0, 20), os.makedev(7, 0), os.makedev(0, 52)}
+    assert file_state.devices_without_change_time() == {os.makedev(0, 20), os.makedev(7, 0), os.makedev(0, 52)}
 
 
 def test_without_a_table_every_file_system_has_one(table: Path) -> None:
     assert not table.exists()
-    assert mounts.without_change_time() == frozenset()
+    assert file_state.devices_without_change_time() == frozenset()
 
 
 def test_what_the_tests_run_on_has_one(tmp_path: Path) -> None:
-    assert tmp_path.stat().st_dev not in mounts.without_change_time()
+    assert tmp_path.stat().st_dev not in file_state.devices_without_change_time()
 
 
 def test_an_image_that_differs_from_the_one_mounted_before_in_content_alone_is_read_again(tmp_path: Path) -> None:
     found = []
     for content in (b"one", b"two"):
         with mounted(content, tmp_path) as path:
-            found.append((stamp(path), Digests(tmp_path / "digests").of([path])[path]))
-    (first, one), (second, two) = found
-    assert first == second
-    assert one != two
+            found.append(Digests(tmp_path / "digests").of([path])[path])
+    first, second = found
+    assert isinstance(first, Digested)
+    assert isinstance(second, Digested)
+    assert first.state == second.state
+    assert first.digest != second.digest
 
 
 @contextmanager

@@ -7,16 +7,17 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
-from tasks.image import source
-from tasks.image.jar import digests, hashing, jar, mounts, sealed
-from tasks.image.jar.digests import Digests
-from tasks.image.jar.stamp import FileStamp, stamp
+from tasks.image.jar import cache as digest_cache
+from tasks.image.jar import cache_file, content, file_state
+from tasks.image.jar import workers as digest_workers
+from tasks.image.jar.cache import Digests
+from tasks.image.jar.file_state import FileState
 from tasks.system import processes
 from tests.zips import Member, archive
 
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose files are old enough to be remembered at once."""
-    monkeypatch.setattr(digests, "YOUNG_SECONDS", 0.0)
+    monkeypatch.setattr(digest_cache, "YOUNG_SECONDS", 0.0)
     folder = tmp_path / "files"
     folder.mkdir()
     return folder
@@ -41,7 +42,7 @@ def cache(tmp_path: Path) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Which files are read from here on."""
     seen: list[Path] = []
-    for module, name in ((jar, "read"), (source, "file_digest")):
+    for module, name in ((content, "read"), (file_state, "file_digest")):
         original: Callable[..., object] = getattr(module, name)
 
         def recorded(path: Path, *rest: object, original: Callable[..., object] = original) -> object:
@@ -63,52 +64,61 @@ def large_jar(path: Path, seed: int = 1) -> Path:
     return write(path, archive(entries))
 
 
+def digests_of(digests: Digests, paths: Sequence[Path]) -> dict[Path, str | InputError]:
+    found = digests.of(paths)
+    return {path: one if isinstance(one, InputError) else one.digest for path, one in found.items()}
+
+
+def state_of(path: Path) -> FileState:
+    return FileState.of(path.stat())
+
+
 def sha256(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
-def test_a_jar_has_its_meaning_and_anything_else_its_bytes(files: Path) -> None:
-    content = archive([Member("a", b"x")])
-    jar_file, other = write(files / "a.jar", content), write(files / "a.zip", content)
-    assert Digests(None).of([jar_file, other]) == {jar_file: jar.read(jar_file).digest, other: sha256(content)}
+def test_a_jar_counts_by_its_content_and_any_other_file_by_its_bytes(files: Path) -> None:
+    packed = archive([Member("a", b"x")])
+    jar, other = write(files / "a.jar", packed), write(files / "a.zip", packed)
+    assert digests_of(Digests(None), [jar, other]) == {jar: content.read(jar).digest, other: sha256(packed)}
 
 
 def test_what_has_not_changed_is_not_read_again(files: Path, cache: Path, reads: list[Path]) -> None:
     paths = [write(files / "a.jar", archive([Member("a")])), write(files / "b", b"b")]
-    first = Digests(cache).of(paths)
-    assert (first, paths) == (Digests(cache).of(paths), reads)
+    first = digests_of(Digests(cache), paths)
+    assert (first, paths) == (digests_of(Digests(cache), paths), reads)
 
 
 def test_one_file_with_two_names_is_read_as_each_of_them(files: Path, cache: Path) -> None:
     content = archive([Member("a", b"x")])
     one, other = write(files / "a.jar", content), files / "a.bin"
     other.hardlink_to(one)
-    assert Digests(cache).of([one]) != Digests(cache).of([other])
-    assert Digests(cache).of([other]) == {other: sha256(content)}
+    assert digests_of(Digests(cache), [one]) != digests_of(Digests(cache), [other])
+    assert digests_of(Digests(cache), [other]) == {other: sha256(content)}
 
 
 def test_a_change_of_the_same_size_with_its_old_times_is_seen(files: Path, cache: Path) -> None:
     path = write(files / "a", b"one")
     before = path.stat()
-    Digests(cache).of([path])
+    digests_of(Digests(cache), [path])
     write(path, b"two")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert Digests(cache).of([path]) == {path: sha256(b"two")}
+    assert digests_of(Digests(cache), [path]) == {path: sha256(b"two")}
 
 
 def test_another_file_of_the_same_size_under_the_name_is_seen(files: Path, cache: Path) -> None:
     path = write(files / "a", b"one")
     before = path.stat()
-    Digests(cache).of([path])
+    digests_of(Digests(cache), [path])
     os.utime(write(files / "b", b"two"), ns=(before.st_atime_ns, before.st_mtime_ns))
     (files / "b").rename(path)
-    assert Digests(cache).of([path]) == {path: sha256(b"two")}
+    assert digests_of(Digests(cache), [path]) == {path: sha256(b"two")}
 
 
 def test_a_young_file_is_digested_and_not_remembered(tmp_path: Path, cache: Path, reads: list[Path]) -> None:
     path = write(tmp_path / "a", b"a")
     for _ in range(2):
-        assert Digests(cache).of([path]) == {path: sha256(b"a")}
+        assert digests_of(Digests(cache), [path]) == {path: sha256(b"a")}
     assert ([path, path], False) == (reads, cache.exists())
 
 
@@ -116,7 +126,7 @@ def test_a_file_from_the_future_is_not_remembered(files: Path, cache: Path, read
     path = write(files / "a", b"a")
     os.utime(path, (time.time() + 3600,) * 2)
     for _ in range(2):
-        Digests(cache).of([path])
+        digests_of(Digests(cache), [path])
     assert [path, path] == reads
 
 
@@ -124,65 +134,67 @@ def test_a_file_of_a_file_system_without_a_time_of_change_is_not_remembered(
     files: Path, cache: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(files / "a", b"a")
-    monkeypatch.setattr(mounts, "without_change_time", lambda: frozenset({path.stat().st_dev}))
+    monkeypatch.setattr(file_state, "devices_without_change_time", lambda: frozenset({path.stat().st_dev}))
     for _ in range(2):
-        Digests(cache).of([path])
+        digests_of(Digests(cache), [path])
     assert [path, path] == reads
 
 
-def test_the_entries_of_a_jar_that_was_read_alone_need_not_be_read_again(files: Path, reads: list[Path]) -> None:
+def test_the_entries_of_a_jar_that_was_read_alone_are_not_read_again(files: Path, reads: list[Path]) -> None:
     path, small = large_jar(files / "a.jar"), write(files / "small.jar", archive([Member("a", b"x")]))
     found = Digests(None)
-    found.of([path, small])
-    expected = jar.read(path).entries()
+    digests_of(found, [path, small])
+    expected = {one: content.read(one).entries() for one in (path, small)}
     del reads[:]
-    assert found.entries(path, stamp(path)) == expected
-    assert found.entries(small, stamp(small)) is None
-    assert reads == []
+    assert {one: found.entries(one, state_of(one)) for one in (path, small)} == expected
+    assert reads == [small]
 
 
 def test_the_entries_of_another_state_of_a_jar_are_not_known(files: Path) -> None:
     path = large_jar(files / "a.jar")
-    found = Digests(None)
-    found.of([path])
+    found, before = Digests(None), state_of(path)
+    digests_of(found, [path])
     large_jar(path, seed=2)
-    assert found.entries(path, stamp(path)) is None
+    assert found.entries(path, before) is None
+    assert found.entries(path, state_of(path)) == content.read(path).entries()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_of_many_jars_no_entries_are_kept(files: Path, workers: int) -> None:
+def test_of_many_jars_no_entries_are_kept(files: Path, reads: list[Path], workers: int) -> None:
     paths = [large_jar(files / f"{number}.jar", seed=number) for number in range(2)]
     found = Digests(None, workers=workers)
-    found.of(paths)
-    assert [found.entries(path, stamp(path)) for path in paths] == [None, None]
+    digests_of(found, paths)
+    del reads[:]
+    assert all(found.entries(path, state_of(path)) for path in paths)
+    assert reads == paths
 
 
 def test_a_file_is_not_read_within_the_tick_of_its_last_change(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(files / "a", b"a")
     begun: list[int] = []
-    original = hashing.digest_all
+    original = digest_workers.digest_here
 
-    def recorded(paths: dict[Path, FileStamp], memory: Path | None) -> dict[Path, str | InputError]:
+    def recorded(paths: dict[Path, FileState], memory: Path | None) -> dict[Path, str | InputError]:
         begun.append(time.time_ns())
         return original(paths, memory)
 
-    monkeypatch.setattr(hashing, "digest_all", recorded)
-    Digests(None).of([path])
-    assert begun[-1] - path.stat().st_ctime_ns >= digests.TICK_SECONDS * 1e9
+    monkeypatch.setattr(digest_workers, "digest_here", recorded)
+    digests_of(Digests(None), [path])
+    assert begun[-1] - path.stat().st_ctime_ns >= digest_cache.TICK_SECONDS * 1e9
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(files / "a", b"one")
-    original = source.file_digest
+    original = file_state.file_digest
 
-    def overtaken(path: Path, expected: FileStamp) -> str:
+    def overtaken(path: Path, expected: FileState) -> str:
         digest = original(path, expected)
         if path.read_bytes() == b"one":
             write(path, b"two")
         return digest
 
-    monkeypatch.setattr(source, "file_digest", overtaken)
-    assert Digests(None).of([path]) == {path: sha256(b"two")}
+    monkeypatch.setattr(file_state, "file_digest", overtaken)
+    assert digests_of(Digests(None), [path]) == {path: sha256(b"two")}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -196,7 +208,7 @@ def test_a_path_that_leads_elsewhere_while_it_is_read_and_back_again_is_not_take
             large_jar(files / name / f"{number}.jar", seed=len(name))
     paths = [files / "current" / f"{number}.jar" for number in range(2)]
     (files / "current").symlink_to("one")
-    expected = Digests(None, workers=1).of(paths)
+    expected = digests_of(Digests(None, workers=1), paths)
     turns = iter(["other", "one"])
 
     def turned(function: Callable[..., object]) -> Callable[..., object]:
@@ -212,23 +224,24 @@ def test_a_path_that_leads_elsewhere_while_it_is_read_and_back_again_is_not_take
         (files / "next").symlink_to(name)
         (files / "next").rename(files / "current")
 
-    name = "digest_all" if workers == 1 else "digest_in_workers"
-    monkeypatch.setattr(hashing, name, turned(getattr(hashing, name)))
-    assert expected == Digests(cache, workers=workers).of(paths) == Digests(cache, workers=1).of(paths)
+    name = "digest_here" if workers == 1 else "digest_in_workers"
+    monkeypatch.setattr(digest_workers, name, turned(getattr(digest_workers, name)))
+    again = [digests_of(Digests(cache, workers=count), paths) for count in (workers, 1)]
+    assert again == [expected, expected]
 
 
 def test_a_file_that_changes_each_time_it_is_read_is_an_error(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, other = write(files / "a", b""), write(files / "b", b"b")
-    original = source.file_digest
+    original = file_state.file_digest
 
-    def overtaken(read: Path, expected: FileStamp) -> str:
+    def overtaken(read: Path, expected: FileState) -> str:
         digest = original(read, expected)
         if read == path:
             path.write_bytes(path.read_bytes() + b"x")
         return digest
 
-    monkeypatch.setattr(source, "file_digest", overtaken)
-    found = Digests(None).of([path, other])
+    monkeypatch.setattr(file_state, "file_digest", overtaken)
+    found = digests_of(Digests(None), [path, other])
     assert isinstance(found[path], ChangedWhileBuildingError)
     assert found[other] == sha256(b"b")
 
@@ -237,16 +250,16 @@ def test_a_fault_of_one_file_leaves_the_others_their_digests(files: Path) -> Non
     none, pipe, bad, good = files / "none", files / "pipe", files / "bad.jar", write(files / "good", b"x")
     os.mkfifo(pipe)
     write(bad, archive([Member("a", b"x")])[:20])
-    found = Digests(None).of([none, pipe, bad, good])
+    found = digests_of(Digests(None), [none, pipe, bad, good])
     kinds = [type(found[path]) for path in (none, pipe, bad, good)]
     assert [MissingInputError, UnreadableInputError, UnreadableInputError, str] == kinds
 
 
 def test_a_fault_is_not_remembered(files: Path, cache: Path) -> None:
     path = write(files / "a.jar", archive([Member("a", b"x")])[:20])
-    assert isinstance(Digests(cache).of([path])[path], UnreadableInputError)
+    assert isinstance(digests_of(Digests(cache), [path])[path], UnreadableInputError)
     write(path, archive([Member("a", b"x")]))
-    assert Digests(cache).of([path]) == {path: jar.read(path).digest}
+    assert digests_of(Digests(cache), [path]) == {path: content.read(path).digest}
 
 
 # The cache's file
@@ -255,28 +268,28 @@ def test_a_fault_is_not_remembered(files: Path, cache: Path) -> None:
 @pytest.mark.parametrize("damage", [lambda _: b"", lambda c: c[:-9], lambda c: c[:-3] + b"0" + c[-2:], lambda _: b"\0"])
 def test_a_damaged_cache_is_made_anew(files: Path, cache: Path, damage: Callable[[bytes], bytes]) -> None:
     path = write(files / "a", b"a")
-    Digests(cache).of([path])
+    digests_of(Digests(cache), [path])
     whole = cache.read_bytes()
     cache.write_bytes(damage(whole))
-    assert Digests(cache).of([path]) == {path: sha256(b"a")}
+    assert digests_of(Digests(cache), [path]) == {path: sha256(b"a")}
     assert whole == cache.read_bytes()
 
 
 def test_a_cache_that_cannot_be_read_or_written_is_gone_without(files: Path, cache: Path) -> None:
     cache.mkdir(parents=True)
     path = write(files / "a", b"a")
-    assert Digests(cache).of([path]) == {path: sha256(b"a")}
-    assert Digests(files / "a" / "below a file").of([path]) == {path: sha256(b"a")}
+    assert digests_of(Digests(cache), [path]) == {path: sha256(b"a")}
+    assert digests_of(Digests(files / "a" / "below a file"), [path]) == {path: sha256(b"a")}
     assert [cache] == list(cache.parent.iterdir())
 
 
 def test_two_runs_at_once_keep_what_both_have_found(files: Path, cache: Path, reads: list[Path]) -> None:
     one, other = write(files / "a", b"a"), write(files / "b", b"b")
     first, second = Digests(cache), Digests(cache)
-    first.of([one])
-    second.of([other])
+    digests_of(first, [one])
+    digests_of(second, [other])
     reads.clear()
-    Digests(cache).of([one, other])
+    digests_of(Digests(cache), [one, other])
     assert reads == []
 
 
@@ -287,7 +300,7 @@ def test_many_writers_and_readers_of_one_cache_get_right_answers(files: Path, ca
 
     def work(number: int) -> None:
         mine = paths[number:] + paths[:number]
-        found.append({path: digest for path in mine for digest in Digests(cache).of([path]).values()})
+        found.append({path: digest for path in mine for digest in digests_of(Digests(cache), [path]).values()})
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(0, 40, 10)]
     for thread in threads:
@@ -300,15 +313,15 @@ def test_many_writers_and_readers_of_one_cache_get_right_answers(files: Path, ca
 def test_the_cache_forgets_what_is_no_longer_asked_for(
     files: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(digests, "MAX_UNUSED", 5)
+    monkeypatch.setattr(digest_cache, "MAX_UNUSED", 5)
     for number in range(20):
-        Digests(cache).of([write(files / str(number), b"x")])
+        digests_of(Digests(cache), [write(files / str(number), b"x")])
     assert len(cache.read_bytes().splitlines()) == 1 + 5 + 1
 
 
 def test_a_stamp_is_what_the_cache_goes_by(files: Path) -> None:
     found = write(files / "a", b"abc").stat()
-    assert stamp(files / "a") == FileStamp(found.st_dev, found.st_ino, 3, found.st_mtime_ns, found.st_ctime_ns)
+    assert state_of(files / "a") == FileState(found.st_dev, found.st_ino, 3, found.st_mtime_ns, found.st_ctime_ns)
 
 
 # What was inflated before
@@ -317,43 +330,43 @@ def test_a_stamp_is_what_the_cache_goes_by(files: Path) -> None:
 def test_equal_deflated_bytes_are_inflated_once_in_all_runs(files: Path, cache: Path) -> None:
     entries = [Member(str(number), os.urandom(50_000)) for number in range(100)]
     path = write(files / "a.jar", archive(entries))
-    first = Digests(cache).of([path])
+    first = digests_of(Digests(cache), [path])
     memory = cache.with_name("digests.inflated")
     size = memory.stat().st_size
     write(path, archive([entry.packed(time=(2025, 1, 1, 0, 0, 0)) for entry in entries]))
-    assert (Digests(cache).of([path]), memory.stat().st_size) == (first, size)
+    assert (digests_of(Digests(cache), [path]), memory.stat().st_size) == (first, size)
 
 
 def test_a_few_entries_that_are_new_are_not_worth_writing_all_others_anew(files: Path, cache: Path) -> None:
     members = [Member(f"{number}.class", os.urandom(110_000), method=zipfile.ZIP_DEFLATED) for number in range(40)]
     path = write(files / "a.jar", archive(members))
-    Digests(cache).of([path])
+    digests_of(Digests(cache), [path])
     memory = cache.with_name("digests.inflated")
     before = memory.read_bytes()
     write(path, archive([Member("0.class", os.urandom(110_000), method=zipfile.ZIP_DEFLATED), *members[1:]]))
-    Digests(cache).of([path])
+    digests_of(Digests(cache), [path])
     assert memory.read_bytes() == before
     write(
         path,
         archive([Member(f"new/{member.name}", os.urandom(110_000), method=zipfile.ZIP_DEFLATED) for member in members]),
     )
-    Digests(cache).of([path])
+    digests_of(Digests(cache), [path])
     assert len(memory.read_bytes()) > len(before)
 
 
 def test_a_damaged_memory_of_what_was_inflated_is_not_believed(files: Path, cache: Path) -> None:
     path = write(files / "a.jar", archive([Member(str(number), os.urandom(50_000)) for number in range(100)]))
-    expected = Digests(cache).of([path])
+    expected = digests_of(Digests(cache), [path])
     memory = cache.with_name("digests.inflated")
     memory.write_bytes(memory.read_bytes().replace(memory.read_bytes()[-32:], bytes(32)))
     cache.unlink()
-    assert expected == Digests(cache).of([path])
+    assert expected == digests_of(Digests(cache), [path])
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "cache"
-    assert sealed.write(path, "make 1", b"body")
-    assert (sealed.read(path, "make 1"), sealed.read(path, "make 2")) == (b"body", b"")
+    assert cache_file.write(path, "make 1", b"body")
+    assert (cache_file.read(path, "make 1"), cache_file.read(path, "make 2")) == (b"body", b"")
 
 
 # Worker processes
@@ -363,13 +376,13 @@ def test_workers_come_to_the_same_digests(files: Path) -> None:
     paths = [large_jar(files / f"{number}.jar", number) for number in range(3)]
     paths.append(write(files / "big", os.urandom(5_000_000)))
     paths.append(write(files / "small.jar", archive([Member("a")])))
-    assert Digests(None, workers=2).of(paths) == Digests(None, workers=1).of(paths)
+    assert digests_of(Digests(None, workers=2), paths) == digests_of(Digests(None, workers=1), paths)
 
 
 def test_a_fault_in_a_worker_is_the_same_error(files: Path) -> None:
     good, bad = large_jar(files / "good.jar"), large_jar(files / "bad.jar")
     bad.write_bytes(bad.read_bytes()[:-1000])
-    found, alone = Digests(None, workers=2).of([good, bad]), Digests(None, workers=1).of([good, bad])
+    found, alone = digests_of(Digests(None, workers=2), [good, bad]), digests_of(Digests(None, workers=1), [good, bad])
     assert isinstance(found[bad], UnreadableInputError)
     assert str(alone[bad]) == str(found[bad])
     assert alone[good] == found[good]
@@ -378,14 +391,14 @@ def test_a_fault_in_a_worker_is_the_same_error(files: Path) -> None:
 def test_a_worker_that_dies_is_an_error_of_each_of_its_files(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(files / "a", b"a")
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    found = hashing.digest_in_workers({path: stamp(path)}, None, 1)[path]
+    found = digest_workers.digest_in_workers({path: state_of(path)}, None, 1)[path]
     assert isinstance(found, UnreadableInputError)
     assert "ended with code 1" in found.message
 
 
 def test_files_are_shared_out_evenly() -> None:
-    sizes = {Path(str(number)): FileStamp(0, 0, size, 0, 0) for number, size in enumerate((9, 8, 6, 5, 4, 4))}
-    assert [sum(found.size for found in share.values()) for share in hashing.shares(sizes, 2)] == [18, 18]
+    sizes = {Path(str(number)): FileState(0, 0, size, 0, 0) for number, size in enumerate((9, 8, 6, 5, 4, 4))}
+    assert [sum(found.size for found in share.values()) for share in digest_workers.shares(sizes, 2)] == [18, 18]
 
 
 @pytest.mark.parametrize(
@@ -401,7 +414,7 @@ def test_a_worker_ends_with_its_parent(files: Path, end: str, code: int) -> None
     script = f"""
 import json, os, signal, subprocess, sys
 quiet = {{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}}
-argv = [sys.executable, "-m", "tasks.image.jar.hashing"]
+argv = [sys.executable, "-m", "tasks.image.jar.workers"]
 worker = subprocess.Popen(argv, stdin=subprocess.PIPE, process_group=0, **quiet)
 request = {{"parent": os.getpid(), "memory": None, "paths": [[sys.argv[1], 0, 0, 1, 0, 0]]}}
 worker.stdin.write(json.dumps(request).encode())
@@ -420,15 +433,15 @@ def test_an_interrupt_ends_the_workers(files: Path) -> None:
 import os, signal, sys, threading
 from pathlib import Path
 from tasks.system import processes
-from tasks.image.jar import hashing
-from tasks.image.jar.stamp import FileStamp
+from tasks.image.jar import workers
+from tasks.image.jar.file_state import FileState
 def interrupt():
     while not processes._running:
         pass
     print(next(iter(processes._running)).pid, flush=True)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt).start()
-hashing.digest_in_workers({Path(sys.argv[1]): FileStamp(0, 0, 1, 0, 0)}, None, 1)
+workers.digest_in_workers({Path(sys.argv[1]): FileState(0, 0, 1, 0, 0)}, None, 1)
 """
     done = processes.run([sys.executable, "-c", script, str(files / "endless")], directory=ROOT)
     assert done.code != 0
@@ -452,16 +465,16 @@ def ended(pid: int) -> bool:
 
 def test_an_unchanged_run_imports_nothing_that_reads_jars(files: Path, cache: Path) -> None:
     path = write(files / "a.jar", archive([Member("a")]))
-    Digests(cache).of([path])
+    digests_of(Digests(cache), [path])
     code = (
-        "import sys; from pathlib import Path; from tasks.image.jar.digests import Digests;"
+        "import sys; from pathlib import Path; from tasks.image.jar.cache import Digests;"
         "Digests(Path(sys.argv[1])).of([Path(sys.argv[2])]);"
         "import json; print(json.dumps(sorted(sys.modules)))"
     )
     modules = json.loads(processes.run([sys.executable, "-c", code, str(cache), str(path)], directory=ROOT).output)
     assert not {
-        "tasks.image.jar.jar",
-        "tasks.image.jar.hashing",
+        "tasks.image.jar.content",
+        "tasks.image.jar.workers",
         "isal",
         "sqlite3",
         "subprocess",

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import MissingInputError, UnreadableInputError
-from tasks.image import source
-from tasks.image.jar import jar
+from tasks.image.jar import content as jar
+from tasks.image.jar import file_state
 from tests.zips import MANIFEST, Member, archive, directory_at, patched
 
 _folder = tempfile.TemporaryDirectory()
@@ -360,7 +360,7 @@ def test_other_comments_and_other_files_count(name: str, text: bytes) -> None:
 def test_no_content_takes_the_place_of_a_jars_meaning() -> None:
     path = write(b"no zip archive")
     assert jar.read(path).digest == "sha256:" + hashlib.sha256(b"no zip archive").hexdigest()
-    assert jar.read(path).digest == f"sha256:{source.file_digest(path)}"
+    assert jar.read(path).digest == f"sha256:{file_state.file_digest(path)}"
     assert jar.read(write(archive([]))).digest.startswith("jar-2:")
 
 
@@ -447,8 +447,15 @@ def test_an_entry_beyond_the_limit_is_an_error_before_it_is_inflated(monkeypatch
 def test_the_limit_of_a_jar_holds_for_the_jars_inside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jar, "MAX_TOTAL_BYTES", 10_000)
     path = write(archive([Member(f"{number}.jar", archive([Member("a", bytes(4000))])) for number in range(3)]))
-    with pytest.raises(UnreadableInputError, match=r"2\.jar: entry a: with it the jar would inflate to more"):
+    with pytest.raises(UnreadableInputError, match=r"2\.jar: entry a: the jar would inflate to more"):
         jar.read(path)
+
+
+@pytest.mark.parametrize("length", [28, 30, 32], ids=["name", "extra field", "comment"])
+def test_an_entry_that_reaches_beyond_the_directory_is_an_error(length: int) -> None:
+    """Java refuses it ("invalid CEN header"); Python's zipfile reads as much as there is."""
+    whole = archive([Member("a", b"x")])
+    assert_unreadable(write(patched(whole, directory_at(whole) + length, "<H", 200)), "", "truncated")
 
 
 def test_an_entry_within_another_is_an_error() -> None:

@@ -12,10 +12,9 @@ import pytest
 
 from sandbox import sample
 from tasks.configuration import settings
-from tasks.image.gather import Gathered, Gatherer
-from tasks.image.jar import jar
-from tasks.image.jar.digests import Digests
-from tasks.image.jar.listing import Listings
+from tasks.image.collect import Collected, Collector, list_jars
+from tasks.image.jar import content
+from tasks.image.jar.cache import Digests
 from tasks.model import Image, Kind
 from tests import trees
 
@@ -28,57 +27,59 @@ def scripts(tmp_path: Path) -> Path:
     return tmp_path / "scripts"
 
 
-def gathered(scripts: Path) -> Gathered:
+def collected(scripts: Path, digests: Digests | None = None) -> Collected:
     found = settings.load({"scripts_dir": str(scripts)}, {}, scripts)
-    result = Gatherer(found, {}, Digests(None)).gather([IMAGE])[IMAGE.name]
-    assert isinstance(result, Gathered)
+    result = Collector(found, {}, digests or Digests(None)).collect([IMAGE])[IMAGE.name]
+    assert isinstance(result, Collected)
     return result
 
 
 def test_a_jar_is_listed_by_its_path_in_the_context(scripts: Path) -> None:
-    listing = Listings(None).of(gathered(scripts))["lambda.jar"]
+    listing = list_jars(collected(scripts), Digests(None))["lambda.jar"]
     assert listing == {
-        name: digest[:12] for name, digest in jar.read(scripts / "jars" / "query-1.jar").entries().items()
+        name: digest[:12] for name, digest in content.read(scripts / "jars" / "query-1.jar").entries().items()
     }
 
 
-def test_a_jar_that_was_read_before_is_not_read_again(scripts: Path) -> None:
-    found = Listings(None, lambda path, _: {path.name: "0123456789abcdef"}).of(gathered(scripts))
-    assert found == {"lambda.jar": {"query-1.jar": "0123456789ab"}}
+def test_a_large_jar_that_was_read_alone_is_not_read_again(scripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = scripts / "jars" / "query-1.jar"
+    path.write_bytes(five_megabytes())
+    expected = {name: digest[:12] for name, digest in content.read(path).entries().items()}
+    digests = Digests(None)
+    before = collected(scripts, digests)
+    monkeypatch.setattr(content, "read", None)
+    assert list_jars(before, digests) == {"lambda.jar": expected}
 
 
 def test_what_is_no_jar_is_not_listed(scripts: Path) -> None:
     (scripts / "docker" / "lambda" / "notes.txt").write_text("no zip archive")
-    assert list(Listings(None).of(gathered(scripts))) == ["lambda.jar"]
+    assert list(list_jars(collected(scripts), Digests(None))) == ["lambda.jar"]
 
 
 def test_only_what_is_asked_for_is_read(scripts: Path) -> None:
-    assert Listings(None).of(gathered(scripts), ["another.jar"]) == {}
+    assert list_jars(collected(scripts), Digests(None), ["another.jar"]) == {}
 
 
 def test_a_jar_that_has_changed_since_is_missing(scripts: Path) -> None:
-    before = gathered(scripts)
+    before = collected(scripts)
     trees.rewrite(scripts / "jars" / "query-1.jar", edited=True)
-    assert Listings(None).of(before) == {}
+    assert list_jars(before, Digests(None)) == {}
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"PK\5\6")], ids=["removed", "damaged"])
 def test_a_jar_that_cannot_be_read_is_missing(scripts: Path, harm: Callable[[Path], object]) -> None:
-    before = gathered(scripts)
+    before = collected(scripts)
     harm(scripts / "jars" / "query-1.jar")
-    assert Listings(None).of(before) == {}
+    assert list_jars(before, Digests(None)) == {}
 
 
 def test_entries_are_the_same_with_a_memory_of_what_was_inflated(scripts: Path, tmp_path: Path) -> None:
     path = scripts / "jars" / "query-1.jar"
     path.write_bytes(five_megabytes())
     os.utime(path, ns=(0, time.time_ns() - 10**10))
-    found = settings.load({"scripts_dir": str(scripts)}, {}, scripts)
-    result = Gatherer(found, {}, Digests(tmp_path / "digests")).gather([IMAGE])[IMAGE.name]
-    assert isinstance(result, Gathered)
-    memory = tmp_path / "digests.inflated"
-    assert memory.stat().st_size > 1000
-    assert Listings(memory).of(result) == Listings(None).of(result)
+    before = collected(scripts, Digests(tmp_path / "digests"))
+    assert (tmp_path / "digests.inflated").stat().st_size > 1000
+    assert list_jars(before, Digests(tmp_path / "digests")) == list_jars(before, Digests(None))
 
 
 def five_megabytes() -> bytes:
