@@ -16,7 +16,7 @@ from doit.cmdparse import CmdParse
 from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
-from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.faults import did_you_mean
 from tasks.decision import FAULTS, TO_DO
 from tasks.graph.composition import close, initial_directory
 from tasks.run_context import RunContext
