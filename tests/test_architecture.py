@@ -122,7 +122,6 @@ VALUES = {
     "tasks.commands.plan.file_of",
     "tasks.engine.progress.human",
     "tasks.image.collect.LAMBDA_JAR",
-    "tasks.image.difference",
     "tasks.registry.proof.repair",
 }
 """What is pure in modules that also ask, or that use a library."""

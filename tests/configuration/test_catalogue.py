@@ -15,40 +15,6 @@ from tasks.model import Builder, BuilderNode, Catalogue, Image, Kind
 
 SLEEPER = Path(__file__).parents[2] / "catalogue" / "sleeper.yaml"
 
-# The document's tables: deployment, optional stack, multi-platform; jar, image, always Docker.
-DEPLOYMENTS = """
-ingest                     IngestStack        false
-bulk-import-runner         EksBulkImportStack false
-compaction-job-execution   CompactionStack    true
-bulk-export-task-execution BulkExportStack    false
-statestore-committer       -                  true
-"""
-LAMBDAS = """
-athena-<version>.jar                       athena-lambda                     true
-bulk-import-starter-<version>.jar          bulk-import-starter-lambda        false
-bulk-export-planner-<version>.jar          bulk-export-planner               false
-bulk-export-task-creator-<version>.jar     bulk-export-task-creator          false
-ingest-taskrunner-<version>.jar            ingest-task-creator-lambda        false
-ingest-batcher-submitter-<version>.jar     ingest-batcher-submitter-lambda   false
-ingest-batcher-job-creator-<version>.jar   ingest-batcher-job-creator-lambda false
-lambda-garbagecollector-<version>.jar      garbage-collector-lambda          false
-lambda-jobSpecCreationLambda-<version>.jar compaction-job-creator-lambda     false
-runningjobs-<version>.jar                  compaction-task-creator-lambda    false
-lambda-splitter-<version>.jar              partition-splitter-lambda         false
-query-<version>.jar                        query-lambda                      true
-cdk-custom-resources-<version>.jar         custom-resources-lambda           false
-metrics-<version>.jar                      metrics-lambda                    false
-statestore-lambda-<version>.jar            statestore-lambda                 false
-"""
-
-
-def rows(table: str) -> list[tuple[str, ...]]:
-    return [tuple(line.split()) for line in table.strip().splitlines()]
-
-
-def truth(value: bool) -> str:  # A cell of a table.
-    return str(value).lower()
-
 
 def loaded(tmp_path: Path, content: str | bytes) -> Catalogue:
     path = tmp_path / "images.yaml"
@@ -75,17 +41,13 @@ def entry_faults(
     )
 
 
-def test_sleepers_deployments_are_the_documents() -> None:
+def test_sleepers_deployments_are_built_from_the_directories_of_their_names() -> None:
     found = [image for image in catalogue.load(SLEEPER).images if image.kind is Kind.DEPLOYMENT]
-    assert rows(DEPLOYMENTS) == [
-        (image.name, ",".join(image.stacks) or "-", truth(image.multiplatform)) for image in found
-    ]
     assert [image.name for image in found] == [image.directory for image in found]
 
 
-def test_sleepers_lambdas_are_the_documents() -> None:
+def test_sleepers_lambdas_share_a_directory_and_are_for_one_platform() -> None:
     found = [image for image in catalogue.load(SLEEPER).images if image.kind is Kind.LAMBDA]
-    assert rows(LAMBDAS) == [(image.jar, image.name, truth(image.always_docker)) for image in found]
     assert {("lambda", ())} == {(image.directory, image.platforms) for image in found}
 
 
@@ -98,10 +60,7 @@ def test_sleepers_lambdas_need_these_stacks() -> None:
         "PersistentEmrBulkImportStack",
         "EksBulkImportStack",
     )
-    assert [image.name for image in found.images if image.kind is Kind.LAMBDA and not image.stacks] == [
-        "custom-resources-lambda",
-        "statestore-lambda",
-    ]
+    assert found.image("custom-resources-lambda").stacks == found.image("statestore-lambda").stacks == ()
 
 
 def test_sleepers_builder_is_named_sleeper_and_builds_for_both_platforms() -> None:

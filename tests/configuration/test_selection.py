@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,15 @@ from tasks.errors import SelectionError
 from tasks.model import Kind
 
 PROJECT = Path(__file__).parents[2]
-SLEEPER = catalogue.load(PROJECT / "catalogue" / "sleeper.yaml")
+WHOLE = catalogue.load(PROJECT / "catalogue" / "sleeper.yaml")
+NAMES = {
+    *("ingest", "compaction-job-execution", "bulk-export-task-execution", "statestore-committer"),
+    *("athena-lambda", "bulk-export-planner", "bulk-export-task-creator", "ingest-task-creator-lambda"),
+    *("compaction-job-creator-lambda", "compaction-task-creator-lambda", "query-lambda"),
+    *("custom-resources-lambda", "metrics-lambda", "statestore-lambda"),
+}
+SLEEPER = replace(WHOLE, images=tuple(image for image in WHOLE.images if image.name in NAMES))
+"""Some of Sleeper's images: those that are added to its catalogue change nothing here."""
 
 ALWAYS = ("statestore-committer", "custom-resources-lambda", "statestore-lambda")
 """What every instance has whose lambdas are deployed from images."""
@@ -30,7 +39,6 @@ def refusal(**variables: str) -> str:
 
 def test_without_variables_every_image_is_selected_in_the_catalogues_order() -> None:
     assert select() == tuple(image.name for image in SLEEPER.images)
-    assert len(select()) == 20
 
 
 def test_without_optional_stacks_what_is_always_deployed_is_left() -> None:

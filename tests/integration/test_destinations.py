@@ -15,18 +15,17 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, PASSWORD, REGION, USER, Sandbox
-from tasks.configuration import catalogue, platforms
+from tasks.configuration import platforms
 from tasks.reference import Registry, Repository
 from tasks.system import processes
 from tests.integration import images
 from tests.integration.drivers import Drivers
 from tests.integration.plain import registry_of_its_own
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import IMAGES, Project
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0"
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
 SOME = "images=ingest,compaction-job-execution,query-lambda"
 NAMES = {"ingest", "compaction-job-execution", "query-lambda"}
 

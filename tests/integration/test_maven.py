@@ -18,19 +18,18 @@ from pathlib import Path
 import pytest
 
 from sandbox import sample
-from tasks.configuration import catalogue, settings
+from tasks.configuration import settings
 from tasks.image.collect import Collected, Collector
 from tasks.image.jar import content as jar
 from tasks.image.jar.cache import Digests
 from tasks.system import processes
-from tests.integration.project import CHECKOUT
+from tests.integration.project import CHECKOUT, IMAGES
 
 REPOSITORY = Path("/usr/share/maven-repo")
 PLUGINS = ("resources", "compiler", "surefire", "jar", "shade")
 LIBRARIES = ("com.google.guava:guava", "org.apache.commons:commons-lang3")
 CLASSES = 150
 VERSION = "0.36.0"
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
 LAMBDA = next(image for image in IMAGES if image.name == "query-lambda")
 
 pytestmark = pytest.mark.integration

@@ -13,19 +13,14 @@ from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks import preflight
-from tasks.configuration import catalogue
 from tasks.system import processes
 from tests.faults.proxy import FOR_EVER, FORBIDDEN, Fault, Proxy
-from tests.integration.project import CHECKOUT, Project, Run
+from tests.integration.project import Project, Run, some
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0-SNAPSHOT"
-IMAGES = {
-    image.name: image
-    for image in catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
-    if image.name in {"ingest", "query-lambda", "statestore-committer"}
-}
+IMAGES = {image.name: image for image in some("ingest", "query-lambda", "statestore-committer")}
 
 _instances = itertools.count()
 

@@ -109,7 +109,7 @@ def test_a_row_of_sixty_columns_says_image_step_and_time() -> None:
 
 @pytest.mark.parametrize("count", [6, 40])
 def test_no_line_of_an_image_that_is_done_is_lost_while_the_board_is_drawn(screen: Screen, count: int) -> None:
-    names = tuple(f"image-{number:03}" for number in range(360))
+    names = tuple(f"image-{number:03}" for number in range(120))
     board, run, lock = play(screen, [runs.started(*names), runs.began(1, names[0])]), Run(), threading.Lock()
     run.add(runs.started(*names))
     over = threading.Event()
