@@ -37,7 +37,7 @@ def task_build_all() -> dict[str, Any]:
 
 
 def task_preflight() -> Iterator[dict[str, Any]]:
-    """Find all that stands in the way, before the first build."""
+    """Find every problem before the first build."""
     yield from preflight.tasks(SESSION)
 
 

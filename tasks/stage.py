@@ -17,19 +17,19 @@ from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
 from tasks.image.collect import Collected
 from tasks.model import Image
-from tasks.session import Session
+from tasks.run_context import RunContext
 
 _CONTEXT = re.compile("-[0-9a-f]{12}$")
 
 
-def tasks(session: Session) -> Iterator[dict[str, Any]]:
+def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task of each image."""
     for image in session.catalogue.images:
         yield {
             "name": image.name,
             "doc": f"Stage the build context of {image.name}.",
             "actions": [action(stage, session, image)],
-            "file_dep": session.files(image),
+            "file_dep": session.file_dependencies[image.name],
             "task_dep": session.before,
             "uptodate": [(is_not_needed, [session, image])],
             "clean": [(remove, [session, image])],
@@ -38,12 +38,12 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
         }
 
 
-def is_not_needed(session: Session, image: Image) -> bool:
+def is_not_needed(session: RunContext, image: Image) -> bool:
     """Whether the image need not be built."""
     return not isinstance(session.decisions.of(image), Build)
 
 
-def stage(session: Session, image: Image) -> None:
+def stage(session: RunContext, image: Image) -> None:
     """Stage the context, if the image has to be built."""
     if not is_not_needed(session, image):
         stage_in(session.state.contexts, image, session.decisions.collected(image))
@@ -68,7 +68,7 @@ def stage_in(parent: Path, image: Image, collected: Collected) -> Path:
     return destination
 
 
-def sweep(session: Session) -> None:
+def sweep(session: RunContext) -> None:
     """Remove what killed runs and failed builds left; no task removes the context of an image that is current.
 
     Raises:
@@ -81,7 +81,7 @@ def sweep(session: Session) -> None:
                 staging.remove(path.with_name(name))
 
 
-def remove(session: Session, image: Image, *, dryrun: bool) -> list[Path]:
+def remove(session: RunContext, image: Image, *, dryrun: bool) -> list[Path]:
     """Remove the image's contexts from this machine, unless `dryrun`; return what there was.
 
     Raises:

@@ -11,7 +11,9 @@ from tasks.image.jar.cache import Digests
 from tasks.model import Image, Kind
 from tasks.records import Records
 from tasks.registry import record
+from tasks.registry.client import Client
 from tasks.registry.referrers import attach
+from tasks.registry.target import Target
 from tests import trees
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, image
@@ -34,6 +36,11 @@ def collected(scripts: Path) -> Collected:
     return result
 
 
+def target(client: Client, root: Path) -> Target:
+    given = {"docker_registry": str(client.registry), "registry": "oci", "instance_id": "mine"}
+    return Target(settings.load(given, {}, root), {}, lambda _registry, _fresh: None)
+
+
 class Refusing(Registry):
     """A registry that takes no blobs."""
 
@@ -47,7 +54,7 @@ class Refusing(Registry):
 def test_what_was_kept_is_compared_with(scripts: Path) -> None:
     registry = Registry()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Digests(None))
+        records = Records(target(client, scripts), Digests(None))
         assert records.keep(repository, registry.put(PUSHED), records.begin(collected(scripts))) == ""
         edited = trees.rewrite(scripts / "jars" / "query-1.jar", edited=True)
         (found,) = records.compare({"it": (repository, PUSHED.digest, collected(scripts))}).values()
@@ -59,7 +66,7 @@ def test_what_was_kept_is_compared_with(scripts: Path) -> None:
 def test_equal_inputs_differ_in_nothing(scripts: Path) -> None:
     registry = Registry()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Digests(None))
+        records = Records(target(client, scripts), Digests(None))
         records.keep(repository, registry.put(PUSHED), records.begin(collected(scripts)))
         trees.rebuild(scripts, shuffled=True)
         (found,) = records.compare({"it": (repository, PUSHED.digest, collected(scripts))}).values()
@@ -69,7 +76,7 @@ def test_equal_inputs_differ_in_nothing(scripts: Path) -> None:
 def test_what_was_tried_meanwhile_and_gave_the_same_image_differs_in_nothing(scripts: Path) -> None:
     notes, registry = scripts / "docker" / "lambda" / "notes.txt", Registry()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Digests(None))
+        records = Records(target(client, scripts), Digests(None))
         for text in ("first", "second"):
             notes.write_text(text)
             records.keep(repository, registry.put(PUSHED), records.begin(collected(scripts)))
@@ -81,7 +88,7 @@ def test_what_was_tried_meanwhile_and_gave_the_same_image_differs_in_nothing(scr
 def test_a_registry_that_refuses_is_told_once_and_not_asked_again(scripts: Path) -> None:
     registry = Refusing()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Digests(None))
+        records = Records(target(client, scripts), Digests(None))
         notes = [records.keep(repository, registry.put(PUSHED), records.begin(collected(scripts))) for _ in range(3)]
     assert "no uploads" in notes[0]
     assert "\n" not in notes[0]
@@ -92,7 +99,7 @@ def test_a_registry_that_refuses_is_told_once_and_not_asked_again(scripts: Path)
 def test_an_image_without_a_record_says_so(scripts: Path) -> None:
     with running(Registry()) as (client, repository):
         wanted = {"it": (repository, PUSHED.digest, collected(scripts))}
-        (found,) = Records(lambda: client, Digests(None)).compare(wanted).values()
+        (found,) = Records(target(client, scripts), Digests(None)).compare(wanted).values()
     assert found.changes is None
     assert found.untold == f"the registry has no record of what {PUSHED.digest.short} was made of"
 
@@ -102,6 +109,6 @@ def test_a_record_that_cannot_be_read_says_why(scripts: Path) -> None:
     with running(registry) as (client, repository):
         attach(client, repository, registry.put(PUSHED), record.ARTIFACT_TYPE, (record.LAYER_TYPE, b"not gzip"))
         wanted = {"it": (repository, PUSHED.digest, collected(scripts))}
-        (found,) = Records(lambda: client, Digests(None)).compare(wanted).values()
+        (found,) = Records(target(client, scripts), Digests(None)).compare(wanted).values()
     assert found.changes is None
     assert "cannot be unpacked" in found.untold

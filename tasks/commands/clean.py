@@ -22,7 +22,7 @@ from tasks.commands.run import checkout
 from tasks.errors import SleeperImagesError, StagingError
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import matching
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.terminal import Terminal
 
 NAMED_ONLY = frozenset({"builder", "sandbox"})
@@ -77,7 +77,7 @@ class Clean(Interruptible, DoitClean):
             self.outstream.writelines(f"{'would remove' if dryrun else 'removed'} {what}\n" for what in removed)
 
 
-def remove_all(session: Session, *, dryrun: bool) -> Iterator[Path]:
+def remove_all(session: RunContext, *, dryrun: bool) -> Iterator[Path]:
     """Remove all build contexts and logs; yield their directories.
 
     Raises:

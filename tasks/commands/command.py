@@ -20,7 +20,7 @@ from tasks.configuration.suggest import did_you_mean
 from tasks.decision import FAULTS, TO_DO
 from tasks.errors import SleeperImagesError
 from tasks.graph.composition import close, initial_directory
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system import files
 from tasks.system.signals import code, ending, interrupts
 from tasks.system.terminal import Terminal, discard
@@ -171,7 +171,7 @@ def no_arguments(words: list[str], command: str) -> None:
 # The target
 
 
-def check_destination(session: Session) -> None:
+def check_destination(session: RunContext) -> None:
     """Refuse to begin without a destination: every image would be blocked by the same missing setting.
 
     Raises:
@@ -183,7 +183,7 @@ def check_destination(session: Session) -> None:
         raise InvalidCommand(str(error)) from None
 
 
-def check_sandbox(session: Session) -> None:
+def check_sandbox(session: RunContext) -> None:
     """Refuse to ask a sandbox that is not started; a run would start it, a command that reads does not.
 
     Raises:

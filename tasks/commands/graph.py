@@ -28,7 +28,7 @@ from tasks.decision import state
 from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import matching, with_prerequisites
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system import processes
 from tasks.system.text import wrapped
 
@@ -120,7 +120,7 @@ class Graph(Reading):
         return without_declarations(done.output)
 
 
-def _states(session: Session, drawn: Picture) -> dict[str, str]:
+def _states(session: RunContext, drawn: Picture) -> dict[str, str]:
     """Return the state of each image in the picture.
 
     Raises:

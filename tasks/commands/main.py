@@ -29,7 +29,7 @@ _HIDDEN = ("strace", "tabcompletion")
 """doit's commands that do not work here: our tasks declare no files to trace, and completion is for `doit` alone."""
 
 _WITHOUT_STATE = ("dumpdb", "forget", "ignore", "reset-dep")
-"""doit's commands that show or change the state that doit keeps between runs; decision 0028 says why there is none."""
+"""doit's commands about the state that it keeps between runs; decision 0028 explains why it keeps none here."""
 
 
 def _enter_checkout() -> None:

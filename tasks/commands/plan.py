@@ -38,7 +38,7 @@ from tasks.image.difference import Change, summary
 from tasks.image.fingerprint import inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.parallel import Pool
 from tasks.system.terminal import colours, columns
 from tasks.system.text import TOGETHER, WIDTH, folded, printable
@@ -82,7 +82,7 @@ class PlanCommand(Reading):
             self.say(as_text(found, target, version, colour=colours(stream), width=columns(stream)))
         return state_code(found.counts) if exit_code else faults_code(found.counts)
 
-    def _plan(self, session: Session, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
+    def _plan(self, session: RunContext, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
         needed = with_prerequisites(tasks, names)
         pushes = images_of(session.catalogue, tasks, needed, "push")
         loads = images_of(session.catalogue, tasks, needed, "build")
@@ -191,7 +191,7 @@ class Plan:
 # What it asks
 
 
-def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
+def plan(session: RunContext, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
     """Return what a run would do.
 
     Args:
@@ -200,7 +200,6 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
         loads: by name, the images that it would build into the engine, and whether the engine has them already.
         whole: also compare an image that needs only a tag with what its version tag is on.
     """
-    session.decisions.expect(pushes)
     decided = {image: session.decisions.of(image) for image in pushes}
     differing = Build | Retag if whole else Build
     compared = _compare(session, [image for image, decision in decided.items() if isinstance(decision, differing)])
@@ -209,33 +208,33 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
     return Plan(tuple(planned))
 
 
-def build_reasons(session: Session) -> Iterator[tuple[str, str]]:
+def build_reasons(session: RunContext) -> Iterator[tuple[str, str]]:
     """Yield the name of each image that a run builds, and why, in the order in which they are built."""
-    building = [image for image in session.pushes if isinstance(session.decisions.of(image), Build)]
+    building = [image for image in session.asked.pushes if isinstance(session.decisions.of(image), Build)]
     with Pool(_EXPLAINED_AT_ONCE) as pool:
         for found in pool.map(lambda image: plan(session, [image], {}), building):
             yield from ((one.image.name, one.reason) for one in found.images)
 
 
-def where(session: Session) -> str | None:
+def where(session: RunContext) -> str | None:
     """Return where images go; None if unknown, which is then the reason of each image."""
     try:
-        return session.target.prefix if session.pushes else None
+        return session.target.prefix if session.asked.pushes else None
     except SleeperImagesError:
         return None
 
 
-def _compare(session: Session, images: Iterable[Image]) -> Mapping[str, Comparison]:
+def _compare(session: RunContext, images: Iterable[Image]) -> Mapping[str, Comparison]:
     """Compare images' inputs with what their version tags are on; by name, for the images that have one."""
     wanted = {}
     for image in images:
         held = _version_digest(session, image)
         if held is not None:
-            wanted[image.name] = (session.repository(image), held, session.decisions.collected(image))
+            wanted[image.name] = (session.target.repository(image), held, session.decisions.collected(image))
     return session.records.compare(wanted) if wanted else {}
 
 
-def _version_digest(session: Session, image: Image) -> Digest | None:
+def _version_digest(session: RunContext, image: Image) -> Digest | None:
     """Return what the image's version tag is on; None if the tag does not exist or was not answered."""
     answers = session.decisions.held(image)
     found = answers.get(session.version) if answers else None
@@ -243,7 +242,7 @@ def _version_digest(session: Session, image: Image) -> Digest | None:
     return None if found is None or isinstance(found, SleeperImagesError) else found.digest
 
 
-def _pushed(session: Session, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
+def _pushed(session: RunContext, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
     task, word = f"push:{image.name}", state(decision)
     collected = _collected(session, image)
     made = None if collected is None else collected.inputs
@@ -264,7 +263,7 @@ def _pushed(session: Session, image: Image, decision: Decision, comparison: Comp
     return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
 
 
-def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
+def _loaded(session: RunContext, image: Image, *, current: bool) -> Planned:
     task = f"build:{image.name}"
     try:
         collected = session.decisions.collected(image)
@@ -281,14 +280,14 @@ def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
     return Planned(task, image, "build", "for the local engine", **known)
 
 
-def _collected(session: Session, image: Image) -> Collected | None:
+def _collected(session: RunContext, image: Image) -> Collected | None:
     try:
         return session.decisions.collected(image)
     except SleeperImagesError:
         return None
 
 
-def _why_build(session: Session, image: Image, decision: Build, comparison: Comparison | None) -> str:
+def _why_build(session: RunContext, image: Image, decision: Build, comparison: Comparison | None) -> str:
     if session.settings.force:
         return FORCED
     held = session.decisions.held(image)

@@ -22,7 +22,8 @@ from tasks.graph import file_dependencies
 from tasks.graph.composition import close, current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
 from tasks.model import Image
-from tasks.session import Session
+from tasks.refresh import refresh
+from tasks.run_context import RunContext
 from tasks.stage import sweep
 from tasks.system import lock, processes
 from tasks.system.signals import code, ending, interrupts
@@ -116,20 +117,20 @@ class Run(DoitRun):
                 outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
                 auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
             )  # fmt: skip
-            return session.exit_code if ended in {1, 2} else int(ended)
+            return session.channel.exit_code if ended in {1, 2} else int(ended)
 
-    def _record_digests(self, session: Session) -> None:
+    def _record_digests(self, session: RunContext) -> None:
         """Update this checkout's digests.json, also after a run that failed."""
         fault = digests.record(session)
         if fault:
             Terminal(self.outstream, os.environ).write(f"  note      digests: {fault}\n")
 
-    def _refresh(self, session: Session) -> bool:
+    def _refresh(self, session: RunContext) -> bool:
         """Lock base images to today's digests with base=refresh; return whether it was given."""
         if session.settings.base != "refresh":
             return False
         try:
-            found = session.refresh_bases()
+            found = refresh(session.bases, session.catalogue, session.selected, session.settings)
         except SleeperImagesError as error:
             raise InvalidCommand(str(error)) from None
         self.outstream.writelines(f"locked {reference} {digest}\n" for reference, digest in found.locked.items())
@@ -158,7 +159,7 @@ class Run(DoitRun):
             if word in tasks and tasks[word].pos_arg is not None:
                 return  # It takes the rest of the line.
 
-    def _prepare(self, session: Session) -> set[str]:
+    def _prepare(self, session: RunContext) -> set[str]:
         """Set which images the named tasks are about; return the verbs of all tasks that will run."""
         tasks = {task.name: task for task in self.task_list}
         names = with_prerequisites(tasks, self.sel_tasks)
@@ -171,10 +172,10 @@ class Run(DoitRun):
         session.ask(
             pushes=() if engine_only else pushes,
             loads=loads,
-            boots="builder" in self.sel_tasks,
-            examines="preflight" in self.sel_tasks and not {"push", "build"} & verbs,
+            builder="builder" in self.sel_tasks,
+            preflight="preflight" in self.sel_tasks and not {"push", "build"} & verbs,
         )
-        if session.pushes and not session.settings.sandbox:
+        if session.asked.pushes and not session.settings.sandbox:
             check_destination(session)
         return verbs
 
@@ -187,7 +188,7 @@ def _unlocked(reference: str) -> list[str]:
     return folded(text, "  ", WIDTH)
 
 
-def _sweep(session: Session) -> None:
+def _sweep(session: RunContext) -> None:
     try:
         sweep(session)
     except SleeperImagesError as error:
@@ -195,7 +196,7 @@ def _sweep(session: Session) -> None:
 
 
 @contextlib.contextmanager
-def checkout(session: Session) -> Iterator[None]:
+def checkout(session: RunContext) -> Iterator[None]:
     """Hold the checkout's lock while the block runs.
 
     Raises:

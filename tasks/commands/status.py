@@ -25,7 +25,7 @@ from tasks.graph.composition import current
 from tasks.model import Image
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Answer
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.parallel import Pool
 from tasks.system.terminal import colours
 from tasks.system.text import wrapped
@@ -132,7 +132,7 @@ class Status:
 # What it asks
 
 
-def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
+def look(session: RunContext, now: datetime, *, deep: bool = False) -> Status:
     """Return the status of all selected images.
 
     Args:
@@ -151,11 +151,11 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
     decided = {image.name: session.decisions.of(image) for image in images}
     tags = _version_tags(session, decided)
     wanted = {
-        image.name: (session.repository(image), tag.digest)
+        image.name: (session.target.repository(image), tag.digest)
         for image in images
         if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
     }
-    answers = read(session.client, wanted, target.backend.pushed_at) if wanted else None
+    answers = read(session.target.client, wanted, target.backend.pushed_at) if wanted else None
     expiries, expiry_fault = _expiries(session, wanted, now)
     lost = _lost(session, wanted) if deep else {}
     rows = []
@@ -172,7 +172,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
         rows.append(
             ImageStatus(
                 image=image,
-                repository=session.repository(image),
+                repository=session.target.repository(image),
                 state=state(decision),
                 reason=reason(decision),
                 digest=wanted[image.name][1] if image.name in wanted else None,
@@ -186,7 +186,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
 
 
 def _expiries(
-    session: Session, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
+    session: RunContext, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
 ) -> tuple[dict[str, str], str]:
     """Return by image what a lifecycle rule does to it soon, and why that is unknown for some."""
     from tasks.registry.presence import WORKERS  # noqa: PLC0415  # As above.
@@ -202,19 +202,19 @@ def _expiries(
     return found, fault
 
 
-def _lost(session: Session, wanted: Mapping[str, tuple[Repository, Digest]]) -> dict[str, str]:
+def _lost(session: RunContext, wanted: Mapping[str, tuple[Repository, Digest]]) -> dict[str, str]:
     """Return by image what the registry has lost of it, or why that is unknown; complete images are absent."""
     from tasks.registry.completeness import check  # noqa: PLC0415  # As above.
 
     by_name = {image.name: image for image in session.selected}
-    found = check(session.client, wanted)
+    found = check(session.target.client, wanted)
     return {
         name: str(lost.fault) if lost.fault is not None else _incomplete(by_name[name], lost.digests)
         for name, lost in found.items()
     }
 
 
-def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str, Answer]:
+def _version_tags(session: RunContext, decided: Mapping[str, Decision]) -> dict[str, Answer]:
     """Return what each version tag is on: from the look that the decisions used, or from a second look.
 
     An image whose files are missing is blocked before the first look, and may still be deployed.
@@ -228,8 +228,8 @@ def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str
         if isinstance(decided[image.name], Blocked) and session.version not in session.decisions.held(image)
     ]
     if unasked:
-        wanted = {image.name: (session.repository(image), (session.version,)) for image in unasked}
-        answers = look_at(session.client, wanted)
+        wanted = {image.name: (session.target.repository(image), (session.version,)) for image in unasked}
+        answers = look_at(session.target.client, wanted)
         found |= {name: tags[session.version] for name, tags in answers.items()}
     return found
 

@@ -21,7 +21,7 @@ from tasks.image.difference import Change, describe
 from tasks.image.fingerprint import Inputs, inputs_tag
 from tasks.model import Image
 from tasks.registry.model import Answer
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.terminal import columns
 from tasks.system.text import WIDTH, folded, printable, quoted
 
@@ -74,7 +74,7 @@ class Explanation:
 # What it asks
 
 
-def explain(session: Session, image: Image) -> Explanation:
+def explain(session: RunContext, image: Image) -> Explanation:
     """Return all about one image."""
     (planned,) = plan(session, [image], {}, whole=True).images
     try:
@@ -84,7 +84,7 @@ def explain(session: Session, image: Image) -> Explanation:
     return Explanation(planned, inputs, session.decisions.held(image), where(session), session.settings.version)
 
 
-def _image(session: Session, names: list[str]) -> Image:
+def _image(session: RunContext, names: list[str]) -> Image:
     images = {image.name: image for image in session.catalogue.images}
     listed = "\n  next: `doit list --all push` lists them"
     if len(names) != 1:

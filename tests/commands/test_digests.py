@@ -18,7 +18,7 @@ from tasks.image.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
 from tasks.registry.target import Target
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tests.integration.project import CHECKOUT
 from tests.registry.server import Answer, Asked, Server, serving
 
@@ -40,12 +40,12 @@ _ENTRIES = st.builds(
 )
 
 
-def session(root: Path, registry: Registry, images: str = "ingest,query-lambda", **more: str) -> Session:
+def session(root: Path, registry: Registry, images: str = "ingest,query-lambda", **more: str) -> RunContext:
     """Return a run that pushes to a plain registry."""
     variables = {"docker_registry": str(registry), "registry": "oci", "instance_id": "mine", "images": images}
     variables |= {"state_dir": str(root / "state"), "scripts_dir": str(root / "scripts"), **more}
     found = settings.load(variables, {}, root)
-    return Session(found, CATALOGUE, layout.defaults(root / "sandbox", {}), {})
+    return RunContext.of(found, CATALOGUE, layout.defaults(root / "sandbox", {}), {})
 
 
 @contextmanager

@@ -226,7 +226,7 @@ def test_a_platform_that_only_the_builder_names_is_reported_where_a_build_runs(
         file.write("RUN true\n")
     done = using(project, BUILDER="corp").run("push_all")
     assert done.built == {"ingest"}
-    assert "cannot run those of linux/arm64" in " ".join(done.output.split())
+    assert "cannot run programs for linux/arm64" in " ".join(done.output.split())
 
 
 def test_a_tmpdir_that_docker_does_not_see_is_told_before_the_first_build(project: Project) -> None:
