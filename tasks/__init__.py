@@ -5,7 +5,7 @@
                                                                                                     ▼  subprocess
                                   session (what one run shares) ◀── dodo.py: task creators ──▶ task dicts ──▶ doit
                                                                                                     │ up to date?
-    inputs.gather ─▶ fingerprint   what each image is made of ──┐                                   │
+    inputs.collect ─▶ fingerprint   what each image is made of ──┐                                   │
     registry.presence              what the registry holds ─────┴▶ decisions: one an image ◀────────┤
                                                                                                     ▼ what is not
     stage ──────▶ ┐

@@ -15,19 +15,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from tasks.errors import CredentialsError
 from tasks.reference import Repository
 from tasks.registry import kinds
 from tasks.registry.challenge import Challenge, challenges, choose
-from tasks.registry.http import Http
 from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain, how_to_log_in
 from tasks.registry.message import Request, Response, clean, refused, shown
 from tasks.registry.origin import trusted
 from tasks.registry.single_flight import SingleFlight
 from tasks.registry.token import TOKEN_LIMIT, Token, parse_token
 from tasks.system.secrets import keep
+
+if TYPE_CHECKING:  # urllib3 is slow to import.
+    from tasks.registry.http import Http
 
 _UNAUTHORIZED, _FORBIDDEN, _OK, _FIRST_FAULT = 401, 403, 200, 400
 _CLIENT = "sleeper-images"

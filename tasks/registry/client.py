@@ -7,17 +7,20 @@ compared with the bytes, a size is never trusted, and everything that is read ha
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest, Registry, Repository, check_tag
 from tasks.registry.auth import Authenticator, pull_scope, push_scope
 from tasks.registry.blobs import Blobs
-from tasks.registry.http import Http
 from tasks.registry.keychain import Keychain
 from tasks.registry.message import Request, Response, other_bytes, refused
 from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, media_type
 from tasks.registry.single_flight import SingleFlight
+
+if TYPE_CHECKING:
+    from tasks.registry.http import Http
 
 IMMUTABLE = "ImageTagAlreadyExistsException"
 """The code of an error about a tag that cannot be moved, in ECR's words (ECR API reference, PutImage)."""
@@ -54,7 +57,11 @@ class Client:
     ) -> None:
         self.registry = registry
         self._conceals = conceals
-        self._authenticator = Authenticator(http or Http(registry), keychain)
+        if http is None:
+            from tasks.registry.http import Http  # noqa: PLC0415  # urllib3 is slow to import.
+
+            http = Http(registry)
+        self._authenticator = Authenticator(http, keychain)
         self.blobs = Blobs(registry, self._authenticator)
         """What manifests refer to."""
         self._flight = SingleFlight()

@@ -21,8 +21,8 @@ from tasks import decision
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
 from tasks.errors import EngineGoneError, SleeperImagesError
-from tasks.graph.closure import closure
 from tasks.graph.composition import current
+from tasks.graph.selected_tasks import with_prerequisites
 from tasks.model import CURRENT
 from tasks.report.events import (
     DONE,
@@ -44,7 +44,7 @@ from tasks.report.events import (
 from tasks.report.jsonl import JsonLines
 from tasks.report.outcome import UNMET, exit_code
 from tasks.report.plain import Plain
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.secrets import safe
 from tasks.system.terminal import Terminal
 
@@ -70,7 +70,7 @@ class Reporter:
     desc = "a live board on a terminal, else plain lines"
 
     def __init__(self, outstream: IO[str], options: dict[str, Any]) -> None:  # noqa: ARG002  # doit's signature.
-        self._session: Session = current()
+        self._session: RunContext = current()
         self._display = self.display(Terminal(outstream, os.environ))
         self._run = Run()
         self._lock = threading.RLock()
@@ -94,18 +94,18 @@ class Reporter:
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         """Name the target and the version, if anything is to be pushed."""
-        self._session.watcher = self._moved
-        images = [(f"push:{image.name}", image.name) for image in self._session.pushes]
-        images += [(f"build:{image.name}", image.name) for image in self._session.loads]
+        self._session.channel.listen(self._moved)
+        images = [(f"push:{image.name}", image.name) for image in self._session.asked.pushes]
+        images += [(f"build:{image.name}", image.name) for image in self._session.asked.loads]
         target = version = instance = ""
-        if self._session.pushes:
+        if self._session.asked.pushes:
             settings = self._session.settings
             version, instance = settings.version or "", settings.instance_id or ""
             with contextlib.suppress(
                 SleeperImagesError
             ):  # Each task that needs the target fails with it, and shows it.
                 target = str(self._session.target.prefix)
-        names = closure(tasks, selected_tasks)
+        names = with_prerequisites(tasks, selected_tasks)
         asked = tuple((task, image) for task, image in images if task in names)
         self._happened(Started(self._now(), time.time(), target, version, asked, instance))
 
@@ -188,11 +188,11 @@ class Reporter:
             report = self._write_report() if worked else ""
             logs = shown(self._session.state.logs) if any(work.log for work in self._run.works.values()) else ""
             self._happened(Finished(self._now(), logs, report))
-            self._session.exit_code = exit_code(self._failures)
+            self._session.channel.end(exit_code(self._failures))
             self._over = True
             self._display.close()
             # Builds that an interrupt has not reached yet go on talking.
-            self._session.watcher = None
+            self._session.channel.listen(None)
 
     # Events
 
@@ -203,7 +203,7 @@ class Reporter:
             self._explaining.start()
 
     def _tell_reasons(self) -> None:
-        from tasks.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
+        from tasks.commands.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
 
         for image, reason in build_reasons(self._session):
             with self._lock:
@@ -213,7 +213,7 @@ class Reporter:
 
     def _known_reason(self, work: Work) -> str:
         """Return why something would have been done about an image, if that was decided."""
-        known = self._session.decisions.known() if self._session.pushes else {}
+        known = self._session.decisions.known() if self._session.asked.pushes else {}
         return work.reason or (decision.reason(known[work.image]) if work.image in known else "")
 
     def _ended(self, task: Any, outcome: str, values: dict[str, Any], fail: Any = None) -> None:

@@ -49,6 +49,7 @@ def write(path: Path, run: Run, seconds: float) -> None:
     Raises:
         OSError: it could not be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(spelled(page(run, seconds)), encoding="utf-8", errors="replace")
     new.replace(path)

@@ -19,11 +19,6 @@ class State:
     directory: Path
 
     @property
-    def doit(self) -> Path:
-        """The state of doit."""
-        return self.directory / "doit.db"
-
-    @property
     def lock(self) -> Path:
         """The lock file of a run."""
         return self.directory / "lock"

@@ -99,7 +99,7 @@ def test_a_malformed_version_file_fails_only_what_needs_a_version(tmp_path: Path
 
 def test_neither_the_version_file_nor_version_gives_a_tag_that_means_something_else(tmp_path: Path) -> None:
     build(tmp_path, "building\n")
-    with pytest.raises(SettingsError, match=r"version\.txt:1: 'building' cannot be the version's tag"):
+    with pytest.raises(SettingsError, match=r"version\.txt:1: 'building' cannot be the version tag"):
         load(tmp_path).require_version()
     assert "VERSION='inputs-1' (command line)" in refusal(tmp_path, {"version": "inputs-1"}).message
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.engine import docker_login, nodes
-from tasks.engine.credential_helper import CredentialHelper
+from tasks.engine import credentials, nodes
+from tasks.engine.credentials import CredentialHelper
 from tasks.engine.progress import Reader
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository
@@ -101,7 +101,7 @@ DOCKER_CONFIG = {
 )
 def test_dockers_own_credentials(docker_config: Path, content: bytes) -> None:
     docker_config.write_bytes(content)
-    survives(lambda: docker_login.docker_credential(Registry("127.0.0.1:5000")))
+    survives(lambda: credentials.docker_credential(Registry("127.0.0.1:5000")))
     survives(lambda: CredentialHelper("127.0.0.1:5000", lambda _: None, os.environ).close())
 
 

@@ -107,7 +107,7 @@ def test_a_directory_that_all_lambdas_share_fails_the_lambdas_alone(graph: Graph
         done = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry)).doit("push_all")
     lambdas = sum(image.jar is not None for image in IMAGES)
     assert f"{len(IMAGES) - lambdas} current, {lambdas} failed" in done.out
-    assert done.out.count("docker/lambda is not there") == 1
+    assert done.out.count("docker/lambda does not exist") == 1
 
 
 def test_without_a_region_a_run_begins_with_what_is_known(graph: Graph) -> None:

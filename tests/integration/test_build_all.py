@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import platform
+import shutil
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -156,7 +157,7 @@ def test_another_platform_is_another_image(project: Project) -> None:
 
 
 def test_without_state_what_the_engine_holds_decides(project: Project) -> None:
-    (project.state / "doit.db").unlink()
+    shutil.rmtree(project.state)
     assert build(project) == set()
 
 

@@ -16,7 +16,7 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.engine import builders, made, reach
+from tasks.engine import builder_checks, builder_records, builders
 from tasks.engine.buildx import Engine as Ready
 from tasks.errors import EngineError
 from tasks.model import Builder
@@ -76,12 +76,12 @@ def removals(done: Run) -> list[list[str]]:
 
 def test_somebody_elses_builder_that_is_only_named_builds_and_stays(project: Project, drivers: Drivers) -> None:
     corp(project, drivers)
-    before = made.instance_path("corp", project.engine.environment).read_bytes()
+    before = builder_records.instance_path("corp", project.engine.environment).read_bytes()
     done = using(project, BUILDER="corp").push_all()
     assert done.built == ALL
     assert all("--builder=corp" in argv for argv in builds(done))
     assert removals(done) == []
-    assert made.instance_path("corp", project.engine.environment).read_bytes() == before
+    assert builder_records.instance_path("corp", project.engine.environment).read_bytes() == before
 
 
 def test_somebody_elses_builder_that_is_not_as_described_stops_the_run_and_stays(
@@ -133,7 +133,7 @@ def test_our_builder_is_kept_until_its_description_changes_and_then_made_again(
     project: Project, drivers: Drivers
 ) -> None:
     first = container(drivers)
-    path = made.instance_path("ours", project.engine.environment)
+    path = builder_records.instance_path("ours", project.engine.environment)
     assert ready(project, first) == Ready("ours", "docker-container", ours=True)
     before = path.stat().st_mtime_ns
     docker(project, "buildx", "inspect", "ours")
@@ -177,7 +177,7 @@ def test_a_builder_without_the_host_network_gives_one_line_before_the_first_buil
     project: Project, drivers: Drivers
 ) -> None:
     ready(project, container(drivers))
-    path = made.instance_path("ours", project.engine.environment)
+    path = builder_records.instance_path("ours", project.engine.environment)
     described = json.loads(path.read_text())
     # It runs on the host's network, or the bridge would not be reached; buildx says that it does not.
     del described["Nodes"][0]["DriverOpts"]["network"]
@@ -192,11 +192,15 @@ def test_a_builder_without_the_host_network_gives_one_line_before_the_first_buil
 
 def test_a_registry_that_answers_is_reached(project: Project, sandbox: Sandbox, driver: Driver) -> None:
     registry = Registry(sandbox.docker_registry)
-    assert reach.fault(Ready(*_made(project, driver)), None, registry, project.engine.environment) is None
+    assert (
+        builder_checks.unreachable(Ready(*_made(project, driver)), None, registry, project.engine.environment) is None
+    )
 
 
 def test_a_registry_that_nobody_runs_is_not_reached(project: Project, driver: Driver) -> None:
-    error = reach.fault(Ready(*_made(project, driver)), None, Registry("127.0.0.1:1"), project.engine.environment)
+    error = builder_checks.unreachable(
+        Ready(*_made(project, driver)), None, Registry("127.0.0.1:1"), project.engine.environment
+    )
     assert error is not None
     assert "connection refused" in error.message
 
@@ -222,7 +226,7 @@ def test_a_platform_that_only_the_builder_names_is_reported_where_a_build_runs(
         file.write("RUN true\n")
     done = using(project, BUILDER="corp").run("push_all")
     assert done.built == {"ingest"}
-    assert "cannot run those of linux/arm64" in " ".join(done.output.split())
+    assert "cannot run programs for linux/arm64" in " ".join(done.output.split())
 
 
 def test_a_tmpdir_that_docker_does_not_see_is_told_before_the_first_build(project: Project) -> None:

@@ -134,7 +134,7 @@ def test_status_tells_what_a_push_would_do(project: Project) -> None:
     assert found["query-lambda"]["digest"] is None
     assert found["ingest"]["digest"] is not None
     assert found["athena-lambda"]["digest"] is not None
-    assert f"athena-{VERSION}.jar is not there" in found["athena-lambda"]["reason"]
+    assert f"athena-{VERSION}.jar does not exist" in found["athena-lambda"]["reason"]
 
 
 def test_status_tells_what_is_deployed_without_a_scripts_directory(pushed: Project) -> None:

@@ -1,4 +1,4 @@
-"""What stands in the way is found before the first build, all at once, and keeps nothing else from being pushed."""
+"""Problems are found before the first build, all at once, and block nothing else from being pushed."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_all_that_is_wrong_is_told_at_once_with_each_fix(project: Project, proxy
         ('[ "$1 $2" = "buildx version" ] && exit 1', "docker has no buildx", "install docker-buildx-plugin"),
         (
             '[ "$1 $2" = "buildx version" ] && { echo github.com/docker/buildx v0.9.1 ed00243; exit 0; }',
-            "buildx is 0.9, and must be 0.10 or newer",
+            "buildx must be 0.13 or newer; 0.9 is installed",
             "install docker-buildx-plugin",
         ),
     ],
@@ -125,7 +125,7 @@ def test_what_needs_no_build_is_done_though_no_engine_answers(project: Project) 
     assert done.code != 0
     assert done.pushed == {"ingest"}
     assert "1 retagged, 1 current, 1 failed" in done.output
-    assert "it was not built: no Docker engine answers" in done.output
+    assert "not built: no Docker engine answers" in done.output
 
 
 INSPECTED = "Name: default\\nDriver: docker\\n\\nNodes:\\nName: default\\nStatus: running\\nPlatforms: linux/amd64\\n"
@@ -140,7 +140,7 @@ def test_a_platform_that_cannot_be_run_is_told_where_the_build_runs_something(pr
         file.write("RUN true\n")
     done = project.run("push_all")
     assert done.built == {"ingest", "query-lambda"}
-    assert "cannot run those of linux/arm64" in done.output
+    assert "cannot run programs for linux/arm64" in done.output
     assert "binfmt" in done.output
 
 
