@@ -20,8 +20,9 @@ from tasks.image.fingerprint import Inputs, inputs_tag
 from tasks.image.gather import Gathered, Gatherer
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_version
-from tasks.registry import presence, proof
+from tasks.registry import proof
 from tasks.registry.client import IMMUTABLE, Client
+from tasks.registry.images import look
 from tasks.registry.model import Answer, Descriptor
 from tasks.system.parallel import Pool
 
@@ -163,7 +164,7 @@ class Decisions:
         version = check_version(self._holdings.version)
         tags = {image.name: inputs_tag(inputs.fingerprint()) for image, inputs in known}
         wanted = {image.name: (self._holdings.repository(image), (tags[image.name], version)) for image, _ in known}
-        answers = presence.look(self._holdings.client, wanted)
+        answers = look(self._holdings.client, wanted)
         self._held |= answers
         decisions: dict[str, Decision] = {}
         moving: dict[Tag, tuple[str, Digest]] = {}

@@ -179,7 +179,7 @@ def differences(session: Session, written: DigestsFile) -> tuple[dict[str, str],
     Raises:
         SleeperImagesError: nothing says where images go.
     """
-    from tasks.registry.presence import look  # noqa: PLC0415  # Only what asks the registry pays for it.
+    from tasks.registry.images import look  # noqa: PLC0415  # Only what asks the registry pays for it.
 
     differing = {image.name: "it is selected, and not in the file" for image in session.selected}
     prefix, asked = session.target.prefix, {}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tasks.errors import RegistryError, SleeperImagesError
 from tasks.image.fingerprint import Inputs
 from tasks.reference import DOCKER_HUB, Registry, Repository, split_host
-from tasks.registry.keychain import Credential, Keychain
+from tasks.registry.credentials import Credential, Keychain
 from tasks.system.parallel import each
 
 if TYPE_CHECKING:  # The client is imported where something is asked; a session imports this module where it needs it.

@@ -73,7 +73,7 @@ def _check_push(session: Session, image: Image, refusal: RegistryError | None) -
     """Begin an upload and give it up; RegistryError where that is refused, with why the repository was not created."""
     repository = session.repository(image)
     try:
-        session.client.blobs.check_push(repository)
+        session.client.check_push(repository)
     except RegistryError as fault:
         if fault.status not in _REFUSED:
             raise

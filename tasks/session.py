@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.records import Records
     from tasks.refresh import Bases, Refreshed
     from tasks.registry.client import Client
-    from tasks.registry.keychain import Credential
+    from tasks.registry.credentials import Credential
 
 
 class Session:

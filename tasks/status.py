@@ -1,6 +1,6 @@
 """How the selected images stand: what each version tag is on in the registry, and whether that is what is here.
 
-    decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.deployed ──▶ Status
+    decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.images ────▶ Status
                                                                      └▶ lifecycle rules ────┘
 
 Nothing is remembered: every answer is the registry's, of this moment.
@@ -22,7 +22,7 @@ from tasks.session import Session
 from tasks.system.parallel import Pool
 
 if TYPE_CHECKING:  # Slow to import; only what asks the registry pays for it.
-    from tasks.registry.deployed import Deployed
+    from tasks.registry.images import Deployed
 
 
 _MOST_NAMED = 3
@@ -91,7 +91,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
     Raises:
         SleeperImagesError: nothing says where images go, or under which version.
     """
-    from tasks.registry.deployed import read  # noqa: PLC0415  # Only what asks the registry pays for it.
+    from tasks.registry.images import inspect  # noqa: PLC0415  # Only a command that asks the registry pays for it.
 
     session.settings.require_destination(inputs=False)
     images, version, target = session.selected, session.version, session.target
@@ -103,19 +103,18 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
         for image in images
         if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
     }
-    answers = read(session.client, wanted, target.backend.pushed_at) if wanted else None
+    answers = inspect(session.client, wanted, target.backend.pushed_at, deep=deep)
     expiries, expiry_fault = _expiries(session, wanted, now)
-    lost = _lost(session, wanted) if deep else {}
     rows = []
     for image in images:
         tag = tags[image.name]
         fault = str(tag) if isinstance(tag, RegistryError) else ""
-        held = answers.images[image.name] if answers is not None and image.name in wanted else None
+        held = answers.images.get(image.name)
         if image.name in wanted and held is None:
             fault = "it was deleted while it was looked at\n  next: run again"
         if isinstance(held, RegistryError):
             held, fault = None, str(held)
-        fault = fault or lost.get(image.name, "") or (_incomplete(image, held.missing) if held is not None else "")
+        fault = fault or (_incomplete(image, held.missing) if held is not None else "")
         decision = decided[image.name]
         rows.append(
             ImageStatus(
@@ -129,7 +128,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
                 expiry=expiries.get(image.name, ""),
             )
         )
-    fault = str(answers.fault) if answers is not None and answers.fault is not None else ""
+    fault = str(answers.fault) if answers.fault is not None else ""
     return Status(target.prefix, version, tuple(rows), target.backend.no_push_time, fault, expiry_fault)
 
 
@@ -137,7 +136,7 @@ def _expiries(
     session: Session, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
 ) -> tuple[dict[str, str], str]:
     """Return by image what a lifecycle rule does to it soon, and why that is not known of some."""
-    from tasks.registry.presence import WORKERS  # noqa: PLC0415  # As above.
+    from tasks.registry.images import WORKERS  # noqa: PLC0415  # As above.
 
     found, fault = {}, ""
     with Pool(WORKERS) as pool:
@@ -148,18 +147,6 @@ def _expiries(
             except RegistryError as error:
                 fault = fault or str(error)
     return found, fault
-
-
-def _lost(session: Session, wanted: Mapping[str, tuple[Repository, Digest]]) -> dict[str, str]:
-    """Return by image what the registry has lost of it, or why that is not known; nothing where all is there."""
-    from tasks.registry.completeness import check  # noqa: PLC0415  # As above.
-
-    by_name = {image.name: image for image in session.selected}
-    found = check(session.client, wanted)
-    return {
-        name: str(lost.fault) if lost.fault is not None else _incomplete(by_name[name], lost.digests)
-        for name, lost in found.items()
-    }
 
 
 def _incomplete(image: Image, digests: Sequence[Digest]) -> str:
@@ -177,7 +164,7 @@ def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str
 
     An image that could not be decided on for want of its files is deployed all the same.
     """
-    from tasks.registry.presence import look as look_at  # noqa: PLC0415  # As above.
+    from tasks.registry.images import look as look_at  # noqa: PLC0415  # As above.
 
     found = {image.name: session.decisions.held(image).get(session.version) for image in session.selected}
     unasked = [

@@ -12,7 +12,7 @@ from tasks.image.jar.listing import Listings
 from tasks.model import Image, Kind
 from tasks.records import Records
 from tasks.registry import record
-from tasks.registry.referrers import attach
+from tasks.registry.record import attach
 from tests import trees
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, image

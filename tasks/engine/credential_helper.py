@@ -25,7 +25,7 @@ from tasks.engine.docker_config import known, read_config, user_config_directory
 from tasks.engine.docker_login import NOT_FOUND
 from tasks.errors import SleeperImagesError
 from tasks.reference import Registry
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 
 HELPER = "sleeper-images"
 """The helper's name in config.json; its program is `docker-credential-sleeper-images`."""

@@ -12,7 +12,7 @@ import os
 from tasks.engine.docker_config import checked_config, helper_of, login_of, names_of, server_name, user_config_directory
 from tasks.errors import CommandError, CredentialsError, EngineError
 from tasks.reference import Registry
-from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, how_to_log_in
+from tasks.registry.credentials import IDENTITY_TOKEN_USER, Credential, how_to_log_in
 from tasks.registry.message import clean
 from tasks.system import run
 

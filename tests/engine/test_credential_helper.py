@@ -12,7 +12,7 @@ import pytest
 from tasks.engine.credential_helper import HELPER, CredentialHelper, remove_abandoned
 from tasks.engine.docker_login import NOT_FOUND
 from tasks.errors import CredentialsError
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 
 SECRET = "correct-horse-battery-staple"
 HOST = "123456789012.dkr.ecr.eu-west-2.amazonaws.com"

@@ -28,7 +28,7 @@ from sandbox.layout import PASSWORD, USER, Sandbox
 from sandbox.loopback import status
 from tasks.configuration import catalogue
 from tasks.reference import Registry, Repository
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 from tests.faults.proxy import FOR_EVER, Answer, Fault, Forward, Handler, Proxy
 from tests.integration import images
 from tests.integration.project import CHECKOUT, Project

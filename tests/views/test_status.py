@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.model import Image, Kind
 from tasks.reference import Repository
-from tasks.registry.deployed import Deployed, Moment
+from tasks.registry.images import Deployed, Moment
 from tasks.registry.model import sha256
 from tasks.status import ImageStatus, Status
 from tasks.views.status import as_object, as_text
