@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks import build, builder, checks, login, preflight, push, repository, sandbox, stage
-from tasks.graph.checker import Informative
 from tasks.graph.composition import load
+from tasks.graph.file_dependencies import NeverChanged
 from tasks.report import Reporter
 
 SESSION = load()
 
 DOIT_CONFIG = {
     "action_string_formatting": "new",
-    "backend": "ledger",
-    "check_file_uptodate": Informative,
+    "backend": "sqlite3",
+    "check_file_uptodate": NeverChanged,
     "continue": True,
     "default_tasks": [],
-    "dep_file": str(SESSION.state.doit),
+    "dep_file": ":memory:",
     "minversion": "0.37.0",
     "num_process": SESSION.settings.parallel,
     "par_type": "thread",

@@ -21,7 +21,7 @@ from sandbox.layout import BUILDER_DRIVER, BUILDER_OPTIONS, Sandbox
 from sandbox.packages import Tell
 from sandbox.private import answers
 from tasks.errors import CommandError, EngineError
-from tasks.system import files, run
+from tasks.system import files, processes
 
 ASK_SECONDS = 20.0
 """How long a docker command that only asks may take; an engine behind ssh needs some."""
@@ -137,7 +137,7 @@ def _host() -> str:
 def _asked(variables: Mapping[str, str], *words: str) -> str | None:
     """Return what a docker command says, or None where it fails."""
     try:
-        done = run.run(["docker", *words], environment={**os.environ, **variables}, timeout=ASK_SECONDS)
+        done = processes.run(["docker", *words], environment={**os.environ, **variables}, timeout=ASK_SECONDS)
     except CommandError:
         # No docker command, or an engine that never answers.
         return None
@@ -151,11 +151,11 @@ def _boots(sandbox: Sandbox, host: str) -> bool:
         create += ["--driver-opt", f"{name}={value}"]
     surroundings = {**os.environ, **_environment(sandbox, host)}
     try:
-        booted = run.run(create, environment=surroundings, timeout=BOOT_SECONDS).code == 0
+        booted = processes.run(create, environment=surroundings, timeout=BOOT_SECONDS).code == 0
     except CommandError:
         booted = False
     # A run creates its own: only of that it knows how it was created.
-    run.run(["docker", "buildx", "rm", "--force", sandbox.builder], environment=surroundings)
+    processes.run(["docker", "buildx", "rm", "--force", sandbox.builder], environment=surroundings)
     return booted
 
 
@@ -164,7 +164,7 @@ def _remove_builder(sandbox: Sandbox) -> None:
     # Where buildx keeps what it knows of a builder. On an engine that is gone, the builder is gone, too.
     if found is None or not (sandbox.directory / "buildx" / "instances" / sandbox.builder).exists():
         return
-    run.check(
+    processes.check(
         ["docker", "buildx", "rm", "--force", sandbox.builder],
         environment={**os.environ, **found.environment},
         timeout=ASK_SECONDS,

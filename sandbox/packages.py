@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import CommandError, EngineError
-from tasks.system import run
+from tasks.system import processes
 
 LOCK_SECONDS = 120
 """How long apt waits for another package manager that holds the machine's lock."""
@@ -148,7 +148,7 @@ def _options(directory: Path, here: Distribution) -> list[str]:
 def _mirror(codename: str) -> str:
     """Return where the machine's own sources get `codename` from, so that a mirror or a proxy of theirs is kept."""
     command = ["apt-get", "indextargets", "--format", "$(CREATED_BY) $(RELEASE) $(COMPONENT) $(REPO_URI)"]
-    for line in run.check(command, next_step="see whether /etc/apt names its sources").output.splitlines():
+    for line in processes.check(command, next_step="see whether /etc/apt names its sources").output.splitlines():
         match line.split():
             case ["Packages", release, "main", uri] if release == codename:
                 return uri
@@ -160,7 +160,7 @@ def _mirror(codename: str) -> str:
 
 def _apt(argv: list[str], environment: Mapping[str, str], log: Path) -> None:
     try:
-        run.check(argv, environment=environment, log=log, timeout=INSTALL_SECONDS, next_step=f"see {log}")
+        processes.check(argv, environment=environment, log=log, timeout=INSTALL_SECONDS, next_step=f"see {log}")
     except CommandError as fault:
         raise EngineError(
             fault.message, f"see {log}, or install Docker Engine 24 or newer with its buildx plugin"
@@ -174,8 +174,8 @@ def _services_held_back() -> Iterator[None]:
         yield
         return
     # In /run only, so that even a machine that loses power now has none of it after its next start.
-    run.check(["systemctl", "mask", "--runtime", *_SERVICES], next_step="see systemctl status")
+    processes.check(["systemctl", "mask", "--runtime", *_SERVICES], next_step="see systemctl status")
     try:
         yield
     finally:
-        run.check(["systemctl", "unmask", "--runtime", *_SERVICES], next_step="see systemctl status")
+        processes.check(["systemctl", "unmask", "--runtime", *_SERVICES], next_step="see systemctl status")

@@ -21,7 +21,7 @@ from sandbox.layout import Sandbox
 from sandbox.packages import Tell
 from sandbox.process import Server
 from tasks.errors import CommandError, EngineError
-from tasks.system import run
+from tasks.system import processes
 
 ANSWER_SECONDS = 60.0
 """How long the engine may take to start; it takes a quarter of a second to two seconds."""
@@ -132,7 +132,7 @@ def answers(path: Path) -> bool:
 def has_buildx() -> bool:
     """Return whether the docker on PATH finds its buildx plugin."""
     try:
-        return run.run(["docker", "buildx", "version"]).code == 0
+        return processes.run(["docker", "buildx", "version"]).code == 0
     except CommandError:
         return False
 
@@ -203,4 +203,4 @@ def _unmount(sandbox: Sandbox) -> None:
     ours = (sandbox.directory / "engine", sandbox.runtime)
     for point in reversed(points):
         if any(Path(point).is_relative_to(directory) for directory in ours):
-            run.check(["umount", point], next_step=f"see what uses {point}")
+            processes.check(["umount", point], next_step=f"see what uses {point}")

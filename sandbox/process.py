@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import CommandError, EngineError
-from tasks.system import files, run
+from tasks.system import files, processes
 
 POLL_SECONDS = 0.02
 """How often a server that starts or stops is looked at."""
@@ -69,7 +69,7 @@ class Server:
         self.state.mkdir(parents=True, exist_ok=True)
         self.log.unlink(missing_ok=True)
         try:
-            pid = run.spawn(argv, environment=environment, log=self.log)
+            pid = processes.spawn(argv, environment=environment, log=self.log)
         except CommandError as fault:
             raise EngineError(fault.message, fault.next_step) from fault
         files.replace(self.record, json.dumps({"pid": pid, "identity": identity(pid), "argv": list(argv)}))
@@ -110,7 +110,7 @@ class Server:
 
     def _tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return "\n".join("    " + line for line in lines[-run.TAIL_LINES :])
+        return "\n".join("    " + line for line in lines[-processes.TAIL_LINES :])
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -138,6 +138,6 @@ def identity(pid: int) -> str | None:
 
 
 def _identity_by_ps(pid: int) -> str | None:
-    done = run.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], environment={**os.environ, "LC_ALL": "C"})
+    done = processes.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], environment={**os.environ, "LC_ALL": "C"})
     state, _, started = done.output.strip().partition(" ")
     return None if not state or state.startswith("Z") else started.strip()

@@ -29,7 +29,7 @@ from sandbox.packages import Tell
 from sandbox.private import make_private
 from sandbox.process import Server, wait_until
 from tasks.errors import CommandError, EngineError
-from tasks.system import files, run
+from tasks.system import files, processes
 
 IMAGE = "registry:2.8.3"
 """The registry as a container; its entry point takes a configuration file."""
@@ -108,7 +108,7 @@ def stop(sandbox: Sandbox, engine: Engine | None) -> None:
     _socket(sandbox).unlink(missing_ok=True)
     if _container_record(sandbox).exists():
         if engine is not None:
-            run.check(
+            processes.check(
                 ["docker", "rm", "--force", "--volumes", sandbox.registry_container],
                 environment={**os.environ, **engine.environment},
                 next_step="see docker ps",
@@ -207,8 +207,8 @@ def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
     # Before it starts, so that a stop after a kill finds it.
     _container_record(sandbox).touch()
     # One of this name may have been left on an engine that did not answer when the sandbox was stopped.
-    run.run(["docker", "rm", "--force", sandbox.registry_container], environment=environment)
-    run.check(
+    processes.run(["docker", "rm", "--force", sandbox.registry_container], environment=environment)
+    processes.check(
         [
             *("docker", "run", "--detach", "--name", sandbox.registry_container),
             # As we are, so that what it writes is ours to remove.
@@ -224,9 +224,9 @@ def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
     found = Behind(_published(sandbox, environment), f"Basic {login}", direct)
     files.replace(_container_record(sandbox), json.dumps(asdict(found)))
     if not wait_until(lambda: _answers(found), ANSWER_SECONDS):
-        said = run.run(["docker", "logs", sandbox.registry_container], environment=environment)
+        said = processes.run(["docker", "logs", sandbox.registry_container], environment=environment)
         raise EngineError(
-            f"the registry's container does not answer at {found.address}\n{run.tail(said)}",
+            f"the registry's container does not answer at {found.address}\n{processes.tail(said)}",
             f"see docker logs {sandbox.registry_container}",
         )
     return True
@@ -235,21 +235,21 @@ def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
 def _published(sandbox: Sandbox, environment: Mapping[str, str]) -> str:
     """Return where the container's port is on this machine."""
     command = ["docker", "port", sandbox.registry_container, str(_INSIDE_PORT)]
-    done = run.check(command, environment=environment, next_step="see docker ps --all")
+    done = processes.check(command, environment=environment, next_step="see docker ps --all")
     return done.output.split()[0]
 
 
 def _is_here(environment: Mapping[str, str]) -> bool:
     """Return whether the engine runs on this machine and not in another one, whose loopback is its own."""
-    done = run.run(["docker", "info", "--format", "{{.Name}} {{.KernelVersion}}"], environment=environment)
+    done = processes.run(["docker", "info", "--format", "{{.Name}} {{.KernelVersion}}"], environment=environment)
     return done.output.split() == [socket.gethostname(), os.uname().release]
 
 
 def _has_image(environment: Mapping[str, str]) -> bool:
-    if run.run(["docker", "image", "inspect", IMAGE], environment=environment).code == 0:
+    if processes.run(["docker", "image", "inspect", IMAGE], environment=environment).code == 0:
         return True
     try:
-        return run.run(["docker", "pull", IMAGE], environment=environment, timeout=PULL_SECONDS).code == 0
+        return processes.run(["docker", "pull", IMAGE], environment=environment, timeout=PULL_SECONDS).code == 0
     except CommandError:
         # The pull hangs, behind a firewall for example.
         return False

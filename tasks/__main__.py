@@ -22,7 +22,7 @@ def main() -> int:
             signal.signal(number, _end)
     # doitw starts Python with SIGINT held back, as Python itself shows a traceback while it starts.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)
-    from tasks.graph.main import Main  # noqa: PLC0415  # Importing doit takes a while.
+    from tasks.commands.main import Main  # noqa: PLC0415  # Importing doit takes a while.
 
     return Main().run(sys.argv[1:])
 

@@ -1,28 +1,40 @@
-"""build:<image>: the image in the local engine as `<image>:<version>`, for people who want to run it.
+"""build:<image>: the local engine has the image as `<image>:<version>`, for people who want to run it.
 
 It needs no registry and no account. A multi-platform image is loaded for the engine's own platform. The image also gets
-its inputs tag there: what the engine holds decides whether it is built, as the registry does for `push:<image>`.
+its inputs tag there: what the engine has decides whether it is built, as the registry decides for `push:<image>`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tasks.engine import buildx, images, retry
 from tasks.errors import EngineError, SleeperImagesError
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
-from tasks.image.fingerprint import INPUTS, inputs_tag
-from tasks.model import Image
-from tasks.push import CURRENT
+from tasks.image.fingerprint import INPUTS, Inputs, inputs_tag
+from tasks.model import CURRENT, LOADED, Image
+from tasks.reference import Digest
 from tasks.refresh import pulls
 from tasks.session import Session
-from tasks.stage import prepare
+from tasks.stage import stage_in
 
-LOADED = "loaded"
-"""What became of an image that was built into the engine."""
+
+@dataclass(frozen=True)
+class Built:
+    """What buildx built.
+
+    Attributes:
+        digest: of the result.
+        note: what people should know of the build, or empty.
+    """
+
+    digest: Digest
+    note: str
 
 
 def tasks(session: Session) -> Iterator[dict[str, Any]]:
@@ -42,41 +54,87 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def build(session: Session, image: Image) -> dict[str, Any]:
-    """Build the image and load it into the engine, unless it is there; return its outcome, names and a note."""
+    """Build the image and load it into the engine, unless it is there; return its outcome, name and a note."""
     if is_loaded(session, image):
         return {"outcome": CURRENT}
-    made_of = session.decisions.gathered(image).inputs
+    collected = session.decisions.collected(image)
     names = local_names(session, image)
-    # push:<image> removes its context when it is done, which may be in this same run.
-    context = prepare(session, image, session.state.loads)
-    pull, pulled = pulls(session, made_of)
+    # push:<image> removes its context when it is done, perhaps in this same run.
+    context = stage_in(session.state.loads, image, collected)
+    built = run_build(
+        session,
+        image,
+        collected.inputs,
+        context,
+        buildx.Output.load(names),
+        verb="build",
+        platforms=() if image.multiplatform else collected.inputs.platforms,
+        environment=session.docker_environment(logged_in=False),
+    )
+    session.decisions.check_unchanged(image, collected)
+    staging.remove(context)
+    _remove_replaced(session, image)
+    return {"outcome": LOADED, "name": names[0], "note": built.note}
+
+
+def run_build(
+    session: Session,
+    image: Image,
+    inputs: Inputs,
+    context: Path,
+    output: buildx.Output,
+    *,
+    verb: str,
+    platforms: Sequence[str],
+    environment: Mapping[str, str],
+    advise: Callable[[str], str] = lambda _: "",
+    renew: Callable[[], None] = lambda: None,
+) -> Built:
+    """Build a staged context, again while that is worth it.
+
+    Args:
+        session: the run's.
+        image: what is built.
+        inputs: what it is made of.
+        context: the staged build context.
+        output: where the result goes.
+        verb: the task's, for the log.
+        platforms: what to build for; the builder's own platform where empty.
+        environment: that of docker's commands.
+        advise: returns what to do about the line in which buildx says why it failed, or nothing.
+        renew: fetches another login.
+
+    Raises:
+        BuildError: the build failed.
+        EngineGoneError: the engine stopped answering.
+    """
+    pull, pulled = pulls(session, inputs)
+    metadata = session.state.metadata(verb, image)
     argv = buildx.command(
         session.engine,
         context,
-        made_of,
-        buildx.Output.load(names),
-        platforms=() if image.multiplatform else made_of.platforms,
-        metadata=session.state.metadata("build", image),
+        inputs,
+        output,
+        platforms=platforms,
+        metadata=metadata,
         force=session.settings.force,
         pull=pull,
     )
-    run_build = functools.partial(
+    run = functools.partial(
         buildx.build,
         image=image.name,
-        environment=session.docker_environment(logged_in=False),
-        metadata=session.state.metadata("build", image),
-        log=session.state.log("build", image),
-        listener=session.listener("build", image),
+        environment=environment,
+        metadata=metadata,
+        log=session.state.log(verb, image),
+        listener=session.listener(verb, image),
+        advise=advise,
     )
-    _, note = session.alive.build(lambda: retry.build(argv, run_build))
-    session.decisions.check_unchanged(image)
-    staging.remove(context)
-    _remove_replaced(session, image)
-    return {"outcome": LOADED, "name": names[0], "note": "; ".join(filter(None, (note, pulled)))}
+    digest, note = session.alive.build(lambda: retry.build(argv, run, renew=renew))
+    return Built(digest, "; ".join(filter(None, (note, pulled))))
 
 
 def is_loaded(session: Session, image: Image) -> bool:
-    """Whether the engine holds the image of these inputs, and its version is that image."""
+    """Whether the engine has the image of these inputs, and the version is that image."""
     try:
         version, inputs = local_names(session, image)
         held = _at_first(session)
@@ -87,12 +145,12 @@ def is_loaded(session: Session, image: Image) -> bool:
 
 def local_names(session: Session, image: Image) -> tuple[str, str]:
     """Return the image's names in the local engine: by its version, and by its inputs."""
-    fingerprint = session.decisions.gathered(image).inputs.fingerprint()
+    fingerprint = session.decisions.collected(image).inputs.fingerprint()
     return f"{image.name}:{session.version}", f"{image.name}:{inputs_tag(fingerprint)}"
 
 
 def replaced(held: Mapping[str, str], name: str) -> list[str]:
-    """Return those names by inputs that are the only name of an image which was replaced; nobody else asks for it.
+    """Return the image's names by inputs that are the only name of an image, which a newer build has replaced.
 
     Args:
         held: by name, the ID of each image in the engine.
@@ -104,19 +162,19 @@ def replaced(held: Mapping[str, str], name: str) -> list[str]:
 
 
 def _remove_replaced(session: Session, image: Image) -> None:
-    """Free what an earlier build of the image left: its name by inputs would keep it on the disk for ever."""
+    """Free what an earlier build of the image left: its name by inputs would keep it on the disk forever."""
     environment = session.docker_environment(logged_in=False)
     try:
         names = replaced(images.named(environment), image.name)
         if names:
             images.remove_names(names, environment)
     except EngineError:
-        return  # It is loaded all the same.
+        return  # The image is loaded all the same.
 
 
 @functools.cache
 def _at_first(session: Session) -> Mapping[str, str]:
-    """Return what the engine held when this run first asked; nothing without an answer, which the builder reports."""
+    """Return what the engine had when this run first asked; nothing without an answer, which the builder reports."""
     try:
         return images.named(session.docker_environment(logged_in=False))
     except SleeperImagesError:

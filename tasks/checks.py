@@ -10,8 +10,8 @@ from typing import Any
 
 from tasks.errors import CommandError
 from tasks.graph.actions import NO_CAPTURE, action
-from tasks.system import run
-from tasks.system.invocation import spelled
+from tasks.system import processes
+from tasks.system.terminal import spelled
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 """Where the tests and the configuration of the tools are."""
@@ -74,6 +74,6 @@ def _module(*words: str) -> list[str]:
 
 
 def _all(commands: list[list[str]]) -> None:
-    failed = [command for command in commands if run.foreground(command) != 0]
+    failed = [command for command in commands if processes.foreground(command) != 0]
     if failed:
         raise CommandError("; ".join(f"{shlex.join(command)} failed" for command in failed), "see its output above")

@@ -1,13 +1,13 @@
 """What has to be done about an image: one value, from its fingerprint and from what the registry holds. Pure.
 
-    fault while gathering the inputs ───────────────▶ Blocked
-    the registry gave no answer ────────────────────▶ Unknown
-    no image under inputs-<fingerprint>, or forced ─▶ Missing   build and push
-    one, but the version tag is elsewhere ──────────▶ Retag     PUT the same bytes under the version tag
+    the inputs cannot be read ──────────────────────▶ Blocked
+    the registry does not answer ───────────────────▶ Unknown
+    no image under inputs-<fingerprint>, or forced ─▶ Build     build and push
+    an image, but the version tag is elsewhere ─────▶ Retag     PUT the same bytes under the version tag
       … and that tag is immutable ──────────────────▶ Blocked
     both tags on one digest ────────────────────────▶ Current
 
-A tag whose manifest is of the wrong kind (an index where Lambda needs an image) counts as no tag.
+A tag whose manifest has the wrong kind (an index where Lambda needs an image) counts as no tag.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from tasks.registry.model import Answer, Descriptor
 
 @dataclass(frozen=True)
 class Current:
-    """Both tags are on one digest: nothing to do."""
+    """Both tags point to one digest: nothing to do."""
 
     digest: Digest
 
 
 @dataclass(frozen=True)
 class Retag:
-    """The image is there; only the version tag has to move to it."""
+    """The registry has the image; only the version tag has to move to it."""
 
     digest: Digest
     reason: str
 
 
 @dataclass(frozen=True)
-class Missing:
+class Build:
     """The image has to be built and pushed."""
 
     reason: str
@@ -44,25 +44,25 @@ class Missing:
 
 @dataclass(frozen=True)
 class Blocked:
-    """It must not or cannot be done, whatever the registry holds."""
+    """The image must not or cannot be pushed, whatever the registry holds."""
 
     error: SleeperImagesError
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """The registry could not be asked."""
+    """The registry did not answer."""
 
     error: SleeperImagesError
 
 
-Decision = Current | Retag | Missing | Blocked | Unknown
+Decision = Current | Retag | Build | Blocked | Unknown
 
 STATES = ("current", "retag", "build", "blocked", "unknown")
-"""What `state` may say."""
+"""What `state` returns."""
 
 TO_DO = frozenset({"retag", "build"})
-"""The states of images that a run does something about."""
+"""The states of images that a run works on."""
 
 FAULTS = frozenset({"blocked", "unknown"})
 """The states of images that a run fails on."""
@@ -76,21 +76,21 @@ def decide(
     fits: Callable[[Descriptor], bool],
     force: bool = False,
 ) -> Decision:
-    """Decide from the answers about an image's two tags.
+    """Decide from the registry's answers about an image's two tags.
 
     Args:
         inputs: the answer about `inputs-<fingerprint>`.
         version: the answer about the version tag.
         version_tag: its name, for the reason.
-        fits: whether a manifest is of the kind that this image must have.
-        force: rebuild even if everything is there.
+        fits: whether a manifest has the kind that this image must have.
+        force: build even if both tags are there.
     """
     if isinstance(inputs, RegistryError):
         return Unknown(inputs)
     if isinstance(version, RegistryError):
         return Unknown(version)
     if inputs is None or force or not fits(inputs):
-        return Missing(_why_build(inputs, force=force))
+        return Build(_why_build(inputs, force=force))
     return _compare(inputs, version, version_tag)
 
 
@@ -99,16 +99,15 @@ def _why_build(inputs: Descriptor | None, *, force: bool) -> str:
         return "forced"
     if inputs is None:
         return "these inputs are not in the registry"
-    return f"the registry's image of these inputs is of the wrong kind ({inputs.media_type})"
+    return f"the registry's image of these inputs has the wrong kind ({inputs.media_type})"
 
 
 def _compare(inputs: Descriptor, version: Descriptor | None, version_tag: str) -> Decision:
     if version is None:
         return Retag(inputs.digest, f"not yet tagged {version_tag}")
     if version.digest != inputs.digest:
-        return Retag(
-            inputs.digest, f"tag {version_tag} is on {version.digest.short}, these inputs are {inputs.digest.short}"
-        )
+        tags = f"tag {version_tag} points to {version.digest.short}, these inputs are {inputs.digest.short}"
+        return Retag(inputs.digest, tags)
     return Current(inputs.digest)
 
 
@@ -119,7 +118,7 @@ def state(decision: Decision) -> str:
             return "current"
         case Retag():
             return "retag"
-        case Missing():
+        case Build():
             return "build"
         case Blocked():
             return "blocked"
@@ -128,11 +127,11 @@ def state(decision: Decision) -> str:
 
 
 def reason(decision: Decision) -> str:
-    """Return why it was decided so, with what to do about it; empty where there is nothing to do."""
+    """Return why, with the next step where there is one; empty for Current. The caller names the image."""
     match decision:
         case Current():
             return ""
-        case Retag(_, why) | Missing(why):
+        case Retag(_, why) | Build(why):
             return why
         case Blocked(error) | Unknown(error):
-            return str(error)
+            return error.text

@@ -1,10 +1,10 @@
-"""All images' decisions, made together when the first is asked for, and remembered for the run.
+"""Every image's decision, made for all images of a run together, at the first question, and kept for the run.
 
-    gather every image's inputs ─▶ look at every image's two tags at once ─▶ decide ─▶ ask once which version tags
+    collect every image's inputs ─▶ ask for every image's two tags at once ─▶ decide ─▶ ask once which version tags
     that must move are immutable
 
-Asked from doit's main thread (uptodate) and from its workers (actions), so it is made under a lock. It never raises
-one of our errors: what went wrong is the decision (doit aborts the whole run when an uptodate raises).
+doit asks from its main thread (uptodate) and from its workers (actions), therefore a lock guards everything. `of` never
+raises one of our errors: a fault is the decision (doit aborts the whole run when an uptodate raises).
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tasks.decision import Blocked, Current, Decision, Missing, Retag, Unknown, decide
+from tasks.decision import Blocked, Build, Current, Decision, Retag, Unknown, decide
 from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
 from tasks.image.fingerprint import Inputs, inputs_tag
 from tasks.image.gather import Gathered, Gatherer
@@ -48,13 +49,41 @@ class Holdings(Protocol):
         """Return those of `tags` that cannot be moved."""
 
 
+@dataclass(frozen=True)
+class Decided:
+    """An image on its way to the registry: what it is made of, where it goes, what has to be done.
+
+    Attributes:
+        image: the image.
+        collected: what it is made of, and where that was read.
+        fingerprint: of its inputs.
+        repository: where it goes.
+        version: the version tag.
+        held: the registry's answers about its tags, by tag.
+        decision: what has to be done.
+    """
+
+    image: Image
+    collected: Gathered
+    fingerprint: str
+    repository: Repository
+    version: str
+    held: Mapping[str, Answer]
+    decision: Decision
+
+    @property
+    def inputs_tag(self) -> str:
+        """The tag that says what the image is made of."""
+        return inputs_tag(self.fingerprint)
+
+
 class Decisions:
-    """One decision an image.
+    """One decision an image. Threads may share it.
 
     Args:
         gatherer: reads what images are made of.
         holdings: what the registry is asked through.
-        force: rebuild whatever the registry holds.
+        force: build whatever the registry holds.
     """
 
     def __init__(self, gatherer: Gatherer, holdings: Holdings, *, force: bool = False) -> None:
@@ -62,142 +91,165 @@ class Decisions:
         self._holdings = holdings
         self._force = force
         self._lock = threading.RLock()
-        self._gathered: dict[str, Gathered | SleeperImagesError] = {}
-        self._decisions: dict[str, Decision] = {}
-        self._held: dict[str, Mapping[str, Answer]] = {}
+        self._collected: dict[str, Gathered | SleeperImagesError] = {}
+        self._decided: dict[str, Decided] = {}
+        self._faults: dict[str, Blocked | Unknown] = {}
         self._expected: dict[str, Image] = {}
 
     def expect(self, images: Iterable[Image]) -> None:
-        """Say which images will be asked about, so that the first question is answered for all of them."""
+        """Say which images the run is about: the first question is answered for all of them."""
         with self._lock:
             self._expected |= {image.name: image for image in images}
 
     def of(self, image: Image) -> Decision:
-        """Return the image's decision."""
+        """Return what has to be done about the image."""
         with self._lock:
-            if image.name not in self._decisions:
-                self.expect([image])
-                self._decide([one for name, one in self._expected.items() if name not in self._decisions])
-            return self._decisions[image.name]
+            if image.name not in self._decided and image.name not in self._faults:
+                self._decide(image)
+            return self._faults.get(image.name) or self._decided[image.name].decision
 
-    def gathered(self, image: Image) -> Gathered:
-        """Return what the image is made of, as it was when it was decided on.
+    def decided(self, image: Image) -> Decided:
+        """Return the image on its way to the registry.
 
         Raises:
-            SleeperImagesError: it could not be read.
+            SleeperImagesError: it is Blocked or Unknown.
         """
         with self._lock:
-            if image.name not in self._gathered:
+            decision = self.of(image)
+            if isinstance(decision, Blocked | Unknown):
+                raise decision.error
+            return self._decided[image.name]
+
+    def collected(self, image: Image) -> Gathered:
+        """Return what the image is made of, as it was when it was decided on; asks no registry.
+
+        Raises:
+            SleeperImagesError: it cannot be read.
+        """
+        with self._lock:
+            if image.name not in self._collected:
                 self.expect([image])
-                self._gather_expected()
-            found = self._gathered[image.name]
+                self._collect_expected()
+            found = self._collected[image.name]
         if isinstance(found, SleeperImagesError):
             raise found
         return found
 
     def held(self, image: Image) -> Mapping[str, Answer]:
-        """Return what the registry answered about the image's tags, by tag; nothing where it was not asked."""
+        """Return what the registry answered about the image's tags, by tag; empty where it was not asked."""
         with self._lock:
             self.of(image)
-            return self._held.get(image.name, {})
+            return self._decided[image.name].held if image.name in self._decided else {}
 
     def known(self) -> dict[str, Decision]:
-        """Return the decisions that have been made, by the images' names; asks nothing."""
+        """Return the decisions that were made, by the images' names; asks nothing."""
         with self._lock:
-            return dict(self._decisions)
+            return {name: one.decision for name, one in self._decided.items()} | dict(self._faults)
 
     def settle(self, image: Image, digest: Digest) -> None:
-        """Record that both tags are now on `digest`."""
+        """Record that both tags now point to `digest`."""
         with self._lock:
-            self._decisions[image.name] = Current(digest)
+            self._decided[image.name] = replace(self.decided(image), decision=Current(digest))
 
     def block(self, image: Image, error: SleeperImagesError) -> None:
         """Record that the image cannot be built or pushed."""
         with self._lock:
-            self._decisions[image.name] = Blocked(error)
+            self._faults[image.name] = Blocked(error)
 
-    def check_unchanged(self, image: Image) -> None:
+    def check_unchanged(self, image: Image, collected: Gathered) -> None:
         """Read the inputs again.
 
         Raises:
-            ChangedWhileBuildingError: they mean something else than when the image was decided on.
+            ChangedWhileBuildingError: they differ from what was collected.
         """
-        before = self.gathered(image).inputs
-        after = self._gather([image])[image.name]
-        if isinstance(after, InputError) or (isinstance(after, Gathered) and after.inputs != before):
-            what = after.message if isinstance(after, InputError) else _difference(before, after.inputs)
+        after = self._collect([image])[image.name]
+        if isinstance(after, InputError) or (isinstance(after, Gathered) and after.inputs != collected.inputs):
+            what = after.message if isinstance(after, InputError) else _difference(collected.inputs, after.inputs)
             raise ChangedWhileBuildingError(
-                f"{image.name}: its inputs changed while building ({what}); nothing was tagged", "run again"
+                f"the inputs changed during the build ({what}); no tag was written", "run again", image=image.name
             )
         if isinstance(after, SleeperImagesError):
             raise after
 
-    def _gather(self, images: list[Image]) -> Mapping[str, Gathered | SleeperImagesError]:
+    def _collect(self, images: Iterable[Image]) -> Mapping[str, Gathered | SleeperImagesError]:
         try:
             return self._gatherer.gather(images)
-        except SleeperImagesError as error:  # Of all of them alike: no SCRIPTS_DIR, say.
+        except SleeperImagesError as error:  # The same for every image: no SCRIPTS_DIR, for instance.
             return dict.fromkeys((image.name for image in images), error)
 
-    def _gather_expected(self) -> None:
-        self._gathered |= self._gather([image for name, image in self._expected.items() if name not in self._gathered])
+    def _collect_expected(self) -> None:
+        self._collected |= self._collect([one for name, one in self._expected.items() if name not in self._collected])
 
-    def _decide(self, images: list[Image]) -> None:
+    def _decide(self, image: Image) -> None:
+        """Decide on the image and on every expected image that has no decision yet."""
+        self.expect([image])
         with Pool(1) as pool:
-            # AWS takes as long to give a token as an edited jar to be read.
+            # AWS takes as long to give a token as it takes to read a changed jar.
             login = pool.submit(self._holdings.log_in)
-        self._gather_expected()
-        known: list[tuple[Image, Inputs]] = []
-        for image in images:
-            found = self._gathered[image.name]
+        self._collect_expected()
+        known: list[tuple[Image, Gathered]] = []
+        for name, one in self._expected.items():
+            found = self._collected[name]
+            if name in self._decided or name in self._faults:
+                continue
             if isinstance(found, Gathered):
-                known.append((image, found.inputs))
+                known.append((one, found))
             else:
-                self._decisions[image.name] = Blocked(found)
+                self._faults[name] = Blocked(found)
         try:
             if known:
                 login.result()
-                self._decisions |= self._look(known)
+                self._ask(known)
         except SleeperImagesError as error:  # No target, no credentials, no answer: the same for every image.
-            self._decisions |= {image.name: Unknown(error) for image, _ in known}
+            self._faults |= {one.name: Unknown(error) for one, _ in known}
 
-    def _look(self, known: list[tuple[Image, Inputs]]) -> dict[str, Decision]:
+    def _ask(self, known: Iterable[tuple[Image, Gathered]]) -> None:
+        """Ask the registry about all of these images, and decide."""
         version = check_version(self._holdings.version)
-        tags = {image.name: inputs_tag(inputs.fingerprint()) for image, inputs in known}
-        wanted = {image.name: (self._holdings.repository(image), (tags[image.name], version)) for image, _ in known}
+        places = {one.name: (self._holdings.repository(one), found.inputs.fingerprint()) for one, found in known}
+        wanted = {name: (repository, (inputs_tag(made), version)) for name, (repository, made) in places.items()}
         answers = look(self._holdings.client, wanted)
-        self._held |= answers
-        decisions: dict[str, Decision] = {}
-        moving: dict[Tag, tuple[str, Digest]] = {}
-        for image, _ in known:
-            inputs, held = answers[image.name][tags[image.name]], answers[image.name][version]
-            fits = functools.partial(proof.kind_fits, image=image)
-            decided = decide(inputs, held, version_tag=version, fits=fits, force=self._force)
-            decisions[image.name] = decided
-            repository = wanted[image.name][0]
-            if isinstance(decided, Missing) and isinstance(inputs, Descriptor):
-                moving[repository.tag(tags[image.name])] = image.name, inputs.digest
-            if isinstance(decided, Missing | Retag) and isinstance(held, Descriptor):
-                moving[repository.tag(version)] = image.name, held.digest
-        return decisions | self._immovable(moving, decisions)
+        decided: dict[str, Decided] = {}
+        for image, collected in known:
+            repository, fingerprint = places[image.name]
+            held = answers[image.name]
+            decision = decide(
+                held[inputs_tag(fingerprint)],
+                held[version],
+                version_tag=version,
+                fits=functools.partial(proof.kind_fits, image=image),
+                force=self._force,
+            )
+            decided[image.name] = Decided(image, collected, fingerprint, repository, version, held, decision)
+        self._decided |= self._without_immovable(decided)
 
-    def _immovable(
-        self, moving: Mapping[Tag, tuple[str, Digest]], decisions: Mapping[str, Decision]
-    ) -> dict[str, Decision]:
-        """Return Blocked for those images of which a tag would have to move and cannot."""
+    def _without_immovable(self, decided: Mapping[str, Decided]) -> dict[str, Decided]:
+        """Return them, those Blocked of which a tag has to move and cannot."""
+        moving = {tag: (one, held) for one in decided.values() for tag, held in _moving(one)}
         immutable = self._holdings.immutable(moving) if moving else set()
-        return {
-            name: Blocked(_immutable(name, tag, held, decisions[name], version=self._holdings.version))
-            for tag, (name, held) in moving.items()
+        blocked = {
+            one.image.name: replace(one, decision=Blocked(_immutable(one, tag, held)))
+            for tag, (one, held) in moving.items()
             if tag in immutable
         }
+        return {**decided, **blocked}
 
 
-def _immutable(name: str, tag: Tag, held: Digest, decided: Decision, *, version: str) -> RegistryError:
-    new = f"to these inputs' image {decided.digest}" if isinstance(decided, Retag) else "to an image yet to be built"
-    other = "push under another version (version=…)" if tag.name == version else "change the image's revision"
+def _moving(one: Decided) -> list[tuple[Tag, Digest]]:
+    """Return the tags that a push has to move, and what they point to now."""
+    names = {Build: (one.inputs_tag, one.version), Retag: (one.version,)}.get(type(one.decision), ())
+    answers = ((name, one.held[name]) for name in names)
+    return [(one.repository.tag(name), held.digest) for name, held in answers if isinstance(held, Descriptor)]
+
+
+def _immutable(one: Decided, tag: Tag, held: Digest) -> RegistryError:
+    decision = one.decision
+    new = f"to these inputs' image {decision.digest}" if isinstance(decision, Retag) else "to an image yet to be built"
+    other = "push under another version (version=…)" if tag.name == one.version else "change the image's revision"
     return RegistryError(
-        f"{name}: the tag {tag} is immutable and on {held}; it cannot move {new}",
+        f"the tag {tag} is immutable and points to {held}; it cannot move {new}",
         f"{other}, or delete that tag, or make the repository's tags mutable",
+        image=one.image.name,
         code=IMMUTABLE,
     )
 

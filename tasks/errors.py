@@ -1,5 +1,8 @@
 """Every fault that a person can do something about, as one tree.
 
+An error is data: the image that it is about, the message, the next step. `str()` puts them together for the places that
+show nothing else; a reporter that shows the image itself takes the fields.
+
     SleeperImagesError
     ├── ConfigurationError        before anything runs: exit code 3
     │   ├── CatalogueError            catalogue/*.yaml, with file and line
@@ -20,49 +23,52 @@
     ├── PreflightError            what stands in the way of building anything at all
     └── ProofError                what the registry holds is not what was pushed
 
-No text of an error holds a secret, whatever it quotes: see `tasks/system/secrets.py`.
-An error's text is the thing and the reason; `next_step` is what to do about it. What is not in this tree is a bug,
-and keeps its traceback.
+No text of an error holds a secret, whatever it quotes: see `tasks/system/secrets.py`. An exception that is not in this
+tree is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 from tasks.system.secrets import without_secrets
-
-_SHOWN_LENGTH = 60
-"""How much of a person's text a message repeats."""
+from tasks.system.text import printable
 
 
-def quoted(text: str) -> str:
-    """Return a person's text for a message: on one line, of a bounded length."""
-    text = without_secrets(text)
-    return repr(text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…")
-
-
-def printable(text: str) -> str:
-    """Return a text without what would move a terminal's cursor or cannot be written: names of files are anybody's."""
-    if text.replace("\n", "").isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1] for character in text
-    )
+def with_next_step(message: str, next_step: str) -> str:
+    """Return a message and what to do about it, for a place that shows both as one text."""
+    return f"{message}\n  next: {next_step}" if next_step else message
 
 
 class SleeperImagesError(Exception):
-    """A fault with a message for people and a next step.
+    """A fault: what happened, what to do about it, and which image it is about.
 
     Args:
-        message: the thing and the reason, without a full stop at the end.
-        next_step: what to do about it; empty only where the message says so already.
+        message: the thing and the reason, without the image's name in front and without a full stop at the end.
+        next_step: what to do; empty only where the message says it.
+        image: the name of the image, or empty where the fault is not about one image.
     """
 
-    def __init__(self, message: str, next_step: str = "") -> None:
-        self.message = printable(without_secrets(message))
-        self.next_step = printable(without_secrets(next_step))
+    def __init__(self, message: str, next_step: str = "", *, image: str = "") -> None:
+        self.message = printable(without_secrets(message), keep="\n\t")
+        self.next_step = printable(without_secrets(next_step), keep="\n\t")
+        self.image = image
         super().__init__(self.message)
 
+    def about(self, image: str) -> Self:
+        """Return the same fault, about this image; several images may share one fault."""
+        error = copy.copy(self)
+        error.image = image
+        return error
+
+    @property
+    def text(self) -> str:
+        """The message and the next step, for a place that names the image itself."""
+        return with_next_step(self.message, self.next_step)
+
     def __str__(self) -> str:
-        return f"{self.message}\n  next: {self.next_step}" if self.next_step else self.message
+        return f"{self.image}: {self.text}" if self.image else self.text
 
 
 class ConfigurationError(SleeperImagesError):
@@ -119,11 +125,12 @@ class BuildError(EngineError):
     Args:
         message: as for every error.
         next_step: as for every error.
+        image: as for every error.
         said: the command's last line that begins with ERROR, or empty.
     """
 
-    def __init__(self, message: str, next_step: str = "", *, said: str = "") -> None:
-        super().__init__(message, next_step)
+    def __init__(self, message: str, next_step: str = "", *, image: str = "", said: str = "") -> None:
+        super().__init__(message, next_step, image=image)
         self.said = said
 
 
@@ -137,15 +144,23 @@ class RegistryError(SleeperImagesError):
     Args:
         message: as for every error.
         next_step: as for every error.
+        image: as for every error.
         status: the HTTP status, or 0 where there was no answer.
         code: the distribution specification's error code (`MANIFEST_UNKNOWN` …), or AWS's, or empty.
         temporary: whether the same request may well succeed later.
     """
 
     def __init__(
-        self, message: str, next_step: str = "", *, status: int = 0, code: str = "", temporary: bool = False
+        self,
+        message: str,
+        next_step: str = "",
+        *,
+        image: str = "",
+        status: int = 0,
+        code: str = "",
+        temporary: bool = False,
     ) -> None:
-        super().__init__(message, next_step)
+        super().__init__(message, next_step, image=image)
         self.status = status
         self.code = code
         self.temporary = temporary

@@ -1,6 +1,6 @@
 """login: docker and buildx can push to the registry, for as long as this run lasts.
 
-Credentials are fetched once and given out by a credential helper (`tasks.engine.credential_helper`), so that they are
+Credentials are fetched once and given out by a credential helper (`tasks.engine.credentials`), so that they are
 in no argument, environment or file.
 """
 

@@ -10,6 +10,9 @@ from pathlib import Path
 VERSION_PLACEHOLDER = "<version>"
 """Where a jar's file name in the catalogue holds the version of Sleeper."""
 
+BUILT, RETAGGED, LOADED, CURRENT = "built", "retagged", "loaded", "current"
+"""What can become of an image: pushed, tagged, built into the local engine, up to date."""
+
 
 class Kind(Enum):
     """Which of the document's two tables an image stands in."""

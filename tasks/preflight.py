@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from tasks import repository
-from tasks.decision import Blocked, Missing, Unknown
+from tasks.decision import Blocked, Build, Unknown
 from tasks.errors import EngineError, PreflightError, SleeperImagesError, StagingError
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.model import Builder, Image
 from tasks.session import Session
+from tasks.stage import context_directory
 from tasks.system.parallel import Pool
 
 AT_ONCE = 20
@@ -44,7 +45,7 @@ class Faults:
 
     def add(self, error: SleeperImagesError, image: str = "") -> None:
         """Add an error; one that says the same of several images is listed once."""
-        _, images = self.found.setdefault(str(error).removeprefix(f"{image}: "), (error, []))
+        _, images = self.found.setdefault(error.text, (error, []))
         if image:
             images.append(image)
 
@@ -94,7 +95,7 @@ def is_not_needed(session: Session) -> bool:
 
 def _may_build(session: Session) -> bool:
     decisions = (session.decisions.of(image) for image in session.pushes)
-    return bool(session.loads) or any(isinstance(decision, Missing | Unknown) for decision in decisions)
+    return bool(session.loads) or any(isinstance(decision, Build | Unknown) for decision in decisions)
 
 
 def preflight(session: Session) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def look(session: Session) -> Faults:
 
 
 def _missing(session: Session) -> list[Image]:
-    return [image for image in session.pushes if isinstance(session.decisions.of(image), Missing)]
+    return [image for image in session.pushes if isinstance(session.decisions.of(image), Build)]
 
 
 def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesError | None:
@@ -171,22 +172,22 @@ def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesErro
 
 def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperImagesError, str]]:
     """Return what is wrong with the engine, or with what its builder can do; each with the image that it is about."""
-    from tasks.engine import able, builders, docker_config, minimum, reach  # noqa: PLC0415  # Only a run that builds pays.
+    from tasks.engine import builder_checks, builders, daemon, docker_config  # noqa: PLC0415  # Only a run that builds pays.
 
     environment = session.docker_environment(logged_in=False)
     images = (*missing, *session.loads)
     try:
         docker_config.checked_config(docker_config.user_config_directory(environment) / "config.json")
         if session.builder.as_is:
-            minimum.check_engine(environment, engine=False)  # Before it is asked what the builder is.
+            daemon.check_engine(environment, engine=False)  # Before it is asked what the builder is.
         driver = builders.driver(session.builder, environment)
-        minimum.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.loads))
+        daemon.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.loads))
         engine = session.engine
         found = builders.inspect(engine.builder, environment)
         wanted = {image: _run_for(session, image) for image in images}
         platforms = {name for names in wanted.values() for name in names}
-        lacking = able.lacking(engine.builder, found, platforms, environment) if found is not None else set()
-        apart = reach.fault(engine, found, session.target.registry, environment) if missing else None
+        lacking = builder_checks.lacking(engine.builder, found, platforms, environment) if found is not None else set()
+        apart = builder_checks.unreachable(engine, found, session.target.registry, environment) if missing else None
     except SleeperImagesError as error:
         return [(error, "")]
     unable: list[tuple[SleeperImagesError, str]] = [
@@ -199,11 +200,11 @@ def _engine(session: Session, missing: Sequence[Image]) -> list[tuple[SleeperIma
 
 def _sees(session: Session) -> None:
     """See that docker sees what we hand it: the login's files below TMPDIR, contexts below STATE_DIR."""
-    from tasks.engine import minimum  # noqa: PLC0415  # As above.
+    from tasks.engine import daemon  # noqa: PLC0415  # As above.
 
     environment = session.docker_environment(logged_in=False)
-    minimum.check_sees(Path(tempfile.gettempdir()), environment, setting="TMPDIR")
-    minimum.check_sees(_existing(session.state.directory), environment, setting="STATE_DIR")
+    daemon.check_sees(Path(tempfile.gettempdir()), environment, setting="TMPDIR")
+    daemon.check_sees(_existing(session.state.directory), environment, setting="STATE_DIR")
 
 
 def _run_for(session: Session, image: Image) -> tuple[str, ...]:
@@ -211,7 +212,7 @@ def _run_for(session: Session, image: Image) -> tuple[str, ...]:
     from tasks.image import dockerfile, gather  # noqa: PLC0415  # As above.
 
     try:
-        text = session.decisions.gathered(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")
+        text = session.decisions.collected(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")
     except (SleeperImagesError, OSError):
         return ()  # Its decision says so, or its build will.
     return gather.platforms(image, session.settings) if dockerfile.runs(text) else ()
@@ -229,9 +230,9 @@ def _space(session: Session, missing: Iterable[Image]) -> None:
     """Refuse to begin what the disk cannot hold: doit may stage every context before the first is pushed."""
     needed = 0
     for image in missing:
-        if not session.context(image).exists():
-            files = session.decisions.gathered(image).sources.stamps.values()
-            needed += sum(file.size + _BLOCK for file in files)
+        decided = session.decisions.decided(image)
+        if not context_directory(session.state.contexts, image, decided.fingerprint).exists():
+            needed += sum(file.size + _BLOCK for file in decided.collected.sources.stamps.values())
     if not needed:
         return
     place = _existing(session.state.contexts)
@@ -253,13 +254,12 @@ def _in_the_way(image: Image, general: list[SleeperImagesError]) -> PreflightErr
     if not general:
         return None
     first = general[0]
-    return PreflightError(f"{image.name} was not built: {first.message.splitlines()[0]}", first.next_step)
+    return PreflightError(f"it was not built: {first.message.splitlines()[0]}", first.next_step, image=image.name)
 
 
 def _text(error: SleeperImagesError, images: list[str]) -> str:
     about = ", ".join(images) if len(images) <= 3 else f"{len(images)} images"  # noqa: PLR2004  # More would fill a line.
-    own = error.message.removeprefix(f"{images[0]}: ") if images else error.message
-    return f"{about}: {own}" if images else own
+    return f"{about}: {error.message}" if images else error.message
 
 
 def _megabytes(size: int) -> str:

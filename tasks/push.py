@@ -1,12 +1,14 @@
-"""push:<image>: the registry holds the image under both its tags.
+"""push:<image>: the registry has the image under both its tags.
 
     Current ─▶ nothing
-    Retag ───▶ PUT the same bytes under the version tag
-    Missing ─▶ build and push by digest ─▶ inputs unchanged? ─▶ read back and proved
+    Retag ───▶ proved ─▶ PUT the same bytes under the version tag
+    Build ───▶ built and pushed by digest ─▶ inputs unchanged? ─▶ read back and proved
                ─▶ record of the inputs ─▶ inputs-<fingerprint> ─▶ version tag
 
-The tags are written last, by us, each by a PUT of the manifest's bytes. A run that is killed between any two steps
-leaves nothing that is untrue, and the next run goes on from what the registry holds.
+Each step takes what the step before it returned: Decided ─▶ Built ─▶ Proved ─▶ Pushed.
+
+We write both tags, last, each by a PUT of the manifest's bytes. A run that is killed between any two steps leaves only
+true statements in the registry, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -14,23 +16,43 @@ from __future__ import annotations
 import functools
 import secrets
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tasks.decision import Blocked, Current, Missing, Retag, Unknown
-from tasks.engine import buildx, retry
+from tasks.build import Built, run_build
+from tasks.decision import Build, Current, Retag
+from tasks.decisions import Decided
+from tasks.engine import buildx, failure
 from tasks.errors import BuildError, RegistryError
 from tasks.graph.actions import NO_CAPTURE, action
-from tasks.image import gather, staging
-from tasks.image.fingerprint import inputs_tag
-from tasks.model import Image
+from tasks.image import staging
+from tasks.model import BUILT, CURRENT, RETAGGED, Image
 from tasks.reference import Digest
-from tasks.refresh import pulls
-from tasks.registry.model import Manifest
+from tasks.registry.model import Descriptor
 from tasks.repository import if_denied
 from tasks.session import Session
+from tasks.stage import context_directory
 
-BUILT, RETAGGED, CURRENT = "built", "retagged", "current"
-"""What became of an image, in a task's values and in the summary."""
+if TYPE_CHECKING:  # Only what asks the registry loads what talks to it.
+    from tasks.registry.proof import Proved
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What became of an image.
+
+    Attributes:
+        outcome: BUILT, RETAGGED or CURRENT.
+        digest: what both tags point to.
+        size: how many bytes the registry holds for it; None where it was not read back.
+        note: what people should know, or empty.
+    """
+
+    outcome: str
+    digest: Digest
+    size: int | None = None
+    note: str = ""
 
 
 def tasks(session: Session) -> Iterator[dict[str, Any]]:
@@ -50,136 +72,134 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def is_current(session: Session, image: Image) -> bool:
-    """Whether the registry holds the image under both tags."""
+    """Whether the registry has the image under both tags."""
     return isinstance(session.decisions.of(image), Current)
 
 
 def push(session: Session, image: Image) -> dict[str, Any]:
-    """Do what the image's decision says; return its outcome, digest, size and fingerprint."""
-    note = ""
-    match session.decisions.of(image):
-        case Current(digest):
-            outcome = CURRENT
+    """Do what the image's decision says; return its outcome, digest, size, fingerprint and a note.
+
+    Raises:
+        SleeperImagesError: the image is Blocked or Unknown, or a step failed.
+    """
+    decided = session.decisions.decided(image)
+    match decided.decision:
+        case Build():
+            pushed = _build(session, decided)
         case Retag(digest):
-            _retag(session, image, digest)
-            outcome = RETAGGED
-        case Missing():
-            digest, note = _build(session, image)
-            outcome = BUILT
-        case Blocked(error) | Unknown(error):
-            raise error
-    session.decisions.settle(image, digest)
-    fingerprint = session.decisions.gathered(image).inputs.fingerprint()
-    size = session.sizes.get(image.name)
-    return {"outcome": outcome, "digest": str(digest), "size": size, "fingerprint": fingerprint, "note": note}
+            pushed = _retag(session, decided, digest)
+        case _:
+            assert isinstance(decided.decision, Current)  # noqa: S101  # `decided` raises for the others.
+            pushed = Pushed(CURRENT, decided.decision.digest)
+    session.decisions.settle(image, pushed.digest)
+    return {
+        "outcome": pushed.outcome,
+        "digest": str(pushed.digest),
+        "size": pushed.size,
+        "fingerprint": decided.fingerprint,
+        "note": pushed.note,
+    }
 
 
-def _build(session: Session, image: Image) -> tuple[Digest, str]:
-    repository, context = session.repository(image), session.context(image)
-    listed = session.records.begin(session.decisions.gathered(image))
-    built, note = _push(session, image)
-    session.decisions.check_unchanged(image)
-    manifest = _prove(session, image, built, fresh=True)
+def _retag(session: Session, decided: Decided, digest: Digest) -> Pushed:
+    proved = _prove(session, decided, digest)
+    session.client.put(decided.repository, decided.version, proved.manifest)
+    return Pushed(RETAGGED, digest, proved.size)
+
+
+def _build(session: Session, decided: Decided) -> Pushed:
+    context = context_directory(session.state.contexts, decided.image, decided.fingerprint)
+    listed = session.records.begin(decided.collected)
+    built = _push(session, decided, context)
+    session.decisions.check_unchanged(decided.image, decided.collected)
+    proved = _prove(session, decided, built.digest, fresh=True)
     if session.target.pace is not None:
-        session.target.pace.spent(1 + (len(manifest.children) if manifest.is_index else 0))
-    # Before the tags: who finds the image finds its record.
-    unrecorded = session.records.keep(repository, manifest.descriptor, listed)
-    manifest = _tag(session, image, manifest)
+        session.target.pace.spent(1 + (len(proved.manifest.children) if proved.manifest.is_index else 0))
+    # Before the tags: a reader who finds the image finds its record.
+    unrecorded = session.records.keep(decided.repository, proved.manifest.descriptor, listed)
+    proved = _tag(session, decided, proved)
     staging.remove(context)
-    return manifest.digest, "; ".join(filter(None, (note, unrecorded)))
+    return Pushed(BUILT, proved.manifest.digest, proved.size, "; ".join(filter(None, (built.note, unrecorded))))
 
 
-def _push(session: Session, image: Image) -> tuple[Digest, str]:
-    """Build the image and push it under no tag of ours; return its digest and a note for people, or nothing."""
-    tag = _building(session, image)
+def _push(session: Session, decided: Decided, context: Path) -> Built:
+    """Build the image and push it under none of its own tags."""
+    tag = _building_tag(session, decided)
     try:
-        return _run(session, image, tag)
+        return _run(session, decided, context, tag)
     except BuildError as error:
-        if tag != buildx.BUILDING or not retry.refuses_tag(error.said):
+        if tag != buildx.BUILDING or not failure.refuses_tag(error.said):
             raise
-    # Only ECR says beforehand that tags cannot move. All of this run's images are in one registry.
+    # Only ECR says beforehand that tags cannot move. All images of a run go to one registry.
     session.keeps_building.update(session.repository(one) for one in session.pushes)
-    return _run(session, image, _building(session, image))
+    return _run(session, decided, context, _building_tag(session, decided))
 
 
-def _run(session: Session, image: Image, building: str) -> tuple[Digest, str]:
-    made_of, repository = session.decisions.gathered(image).inputs, session.repository(image)
-    pull, pulled = pulls(session, made_of)
-    argv = buildx.command(
-        session.engine,
-        session.context(image),
-        made_of,
-        buildx.Output.push(repository, made_of, session.engine, building),
-        platforms=made_of.platforms,
-        metadata=session.state.metadata("push", image),
-        force=session.settings.force,
-        pull=pull,
-    )
-    given = session.target.credential(repository.registry)
-    run_build = functools.partial(
-        buildx.build,
-        image=image.name,
+def _run(session: Session, decided: Decided, context: Path, tag: str) -> Built:
+    inputs, repository = decided.collected.inputs, decided.repository
+    login = session.target.credential(repository.registry)
+    return run_build(
+        session,
+        decided.image,
+        inputs,
+        context,
+        buildx.Output.push(repository, inputs, session.engine, tag),
+        verb="push",
+        platforms=inputs.platforms,
         environment=session.docker_environment(logged_in=True),
-        metadata=session.state.metadata("push", image),
-        log=session.state.log("push", image),
-        listener=session.listener("push", image),
-        advise=functools.partial(if_denied, session, image),
+        advise=functools.partial(if_denied, session, decided.image),
+        renew=functools.partial(session.target.renew_login, login),
     )
-    renew = functools.partial(session.target.renew_login, given)
-    built, note = session.alive.build(lambda: retry.build(argv, run_build, renew=renew))
-    return built, "; ".join(filter(None, (note, pulled)))
 
 
-def _tag(session: Session, image: Image, manifest: Manifest) -> Manifest:
-    """Put both tags on one image of these inputs: ours, or one that somebody else put there meanwhile. Return it."""
-    from tasks.registry.proof import kind_fits  # noqa: PLC0415  # What talks to the registry is loaded by what needs it.
-
-    repository, tag = session.repository(image), inputs_tag(session.decisions.gathered(image).inputs.fingerprint())
-    theirs = None if session.settings.force else session.client.head(repository, tag)
-    if theirs is None or not kind_fits(theirs, image):
-        manifest = _claim(session, image, tag, manifest)
-    elif theirs.digest != manifest.digest:
-        manifest = _prove(session, image, theirs.digest, fresh=True)
-    session.client.put(repository, session.version, manifest)
-    # Two who look at the same moment both put their own. Whoever is last to look finds what the inputs tag stays on.
-    theirs = session.client.head(repository, tag)
-    if theirs is not None and theirs.digest != manifest.digest and kind_fits(theirs, image):
-        manifest = _prove(session, image, theirs.digest, fresh=True)
-        session.client.put(repository, session.version, manifest)
-    return manifest
-
-
-def _claim(session: Session, image: Image, tag: str, manifest: Manifest) -> Manifest:
-    """Put the inputs tag on `manifest`; return that, or what somebody else put there first if it cannot be moved."""
-    from tasks.registry.client import IMMUTABLE  # noqa: PLC0415  # As above.
-
-    repository = session.repository(image)
-    try:
-        session.client.put(repository, tag, manifest)
-    except RegistryError as error:
-        theirs = session.client.head(repository, tag) if error.code == IMMUTABLE else None
-        if theirs is None:
-            raise
-        return _prove(session, image, theirs.digest, fresh=True)
-    return manifest
-
-
-def _building(session: Session, image: Image) -> str:
-    """Return a tag that this build can be pushed to, whatever was before: one for itself where tags cannot move."""
-    if session.engine.pushes_by_digest or session.repository(image) not in session.keeps_building:
+def _building_tag(session: Session, decided: Decided) -> str:
+    """Return a tag that the build can push to: a new one for each build where tags cannot move."""
+    if session.engine.pushes_by_digest or decided.repository not in session.keeps_building:
         return buildx.BUILDING
     return f"{buildx.BUILDING}-{secrets.token_hex(8)}"
 
 
-def _retag(session: Session, image: Image, digest: Digest) -> None:
-    session.client.put(session.repository(image), session.version, _prove(session, image, digest))
-
-
-def _prove(session: Session, image: Image, digest: Digest, *, fresh: bool = False) -> Manifest:
-    """Read back what the registry holds and return it, if it is what this image must be; `fresh` was just pushed."""
+def _prove(session: Session, decided: Decided, digest: Digest, *, fresh: bool = False) -> Proved:
+    """Read back what the registry holds and prove that it is the image; `fresh` was pushed just now."""
     from tasks.registry.proof import prove  # noqa: PLC0415  # As above.
 
-    platforms = gather.platforms(image, session.settings)
-    proved = prove(session.client, session.repository(image), digest, image, platforms, fresh=fresh)
-    session.sizes[image.name] = proved.size
-    return proved.manifest
+    platforms = decided.collected.inputs.platforms
+    return prove(session.client, decided.repository, digest, decided.image, platforms, fresh=fresh)
+
+
+def _tag(session: Session, decided: Decided, proved: Proved) -> Proved:
+    """Write both tags to one image of these inputs: ours, or the one that another run tagged meanwhile; return it."""
+    held = None if session.settings.force else _held(session, decided)
+    if held is None:
+        proved = _claim(session, decided, proved)
+    elif held.digest != proved.manifest.digest:
+        proved = _prove(session, decided, held.digest, fresh=True)
+    session.client.put(decided.repository, decided.version, proved.manifest)
+    # Two runs can write the inputs tag at once. Read it back and use the winner.
+    held = _held(session, decided)
+    if held is not None and held.digest != proved.manifest.digest:
+        proved = _prove(session, decided, held.digest, fresh=True)
+        session.client.put(decided.repository, decided.version, proved.manifest)
+    return proved
+
+
+def _held(session: Session, decided: Decided) -> Descriptor | None:
+    """Return what the inputs tag points to now, if that has the right kind."""
+    from tasks.registry.proof import kind_fits  # noqa: PLC0415  # As above.
+
+    held = session.client.head(decided.repository, decided.inputs_tag)
+    return held if held is not None and kind_fits(held, decided.image) else None
+
+
+def _claim(session: Session, decided: Decided, proved: Proved) -> Proved:
+    """Write the inputs tag; return what it points to then: another run's image where an immutable tag was first."""
+    from tasks.registry.client import IMMUTABLE  # noqa: PLC0415  # As above.
+
+    try:
+        session.client.put(decided.repository, decided.inputs_tag, proved.manifest)
+    except RegistryError as error:
+        held = session.client.head(decided.repository, decided.inputs_tag) if error.code == IMMUTABLE else None
+        if held is None:
+            raise
+        return _prove(session, decided, held.digest, fresh=True)
+    return proved

@@ -10,7 +10,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from tasks.errors import SettingsError, quoted
+from tasks.errors import SettingsError
+from tasks.system.text import quoted
 
 _HOST = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"

@@ -51,7 +51,7 @@ def or_users_own(credential: Keychain) -> Keychain:
     """Return a keychain that has the user's own logins where nothing says where images go: bases are read then, too."""
 
     def found(registry: Registry, fresh: bool) -> Credential | None:  # noqa: FBT001  # A Keychain.
-        from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # Slow to import.
+        from tasks.engine.credentials import docker_credential  # noqa: PLC0415  # Slow to import.
 
         try:
             return credential(registry, fresh)

@@ -16,7 +16,7 @@ from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.session import Session
-from tasks.system.invocation import spelled
+from tasks.system.terminal import spelled
 
 _TASK = "sandbox"
 

@@ -9,7 +9,6 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.layout import Sandbox
@@ -21,15 +20,15 @@ from tasks.image.jar.digests import Digests
 from tasks.model import Builder, Catalogue, Image
 from tasks.reference import Registry, Repository, Tag
 from tasks.registry.target import Target
-from tasks.system.once import once
+from tasks.system.parallel import locked_property
 from tasks.system.state import State
 
 if TYPE_CHECKING:  # Slow to import; each is imported where it is used.
     from tasks.configuration.settings import Settings
     from tasks.decisions import Decisions
-    from tasks.engine.alive import Alive
-    from tasks.engine.credential_helper import CredentialHelper
+    from tasks.engine.credentials import CredentialHelper
     from tasks.engine.progress import Listener, Progress
+    from tasks.engine.retry import Alive
     from tasks.records import Records
     from tasks.refresh import Bases, Refreshed
     from tasks.registry.client import Client
@@ -63,8 +62,6 @@ class Session:
         self.examines = False
         """Whether to find what stands in the way is all that this run is asked for."""
         self._closing = contextlib.ExitStack()
-        self.sizes: dict[str, int] = {}
-        """How many bytes the registry holds for the images that were read back, by name."""
         self.exit_code = 0
         """What the run ends with, once the reporter knows."""
         self.watcher: Callable[[str, Progress], None] | None = None
@@ -73,7 +70,7 @@ class Session:
 
     # What is chosen
 
-    @once
+    @locked_property
     def selected(self) -> tuple[Image, ...]:
         """The images that STACKS, LAMBDA_DEPLOY_TYPE and IMAGES choose."""
         return selection.select(self.catalogue, self.settings)
@@ -91,11 +88,6 @@ class Session:
             self._files[image.name] = files(image, self.settings)
         return self._files[image.name]
 
-    def context(self, image: Image) -> Path:
-        """Return the image's staged context; BuildKit tells contexts apart by the last part of their path."""
-        fingerprint = self.decisions.gathered(image).inputs.fingerprint()
-        return self.state.contexts / f"{image.name}-{fingerprint[:12]}"
-
     def listener(self, verb: str, image: Image) -> Listener:
         """Return what a build tells how far it is."""
 
@@ -108,7 +100,7 @@ class Session:
 
     # The registry
 
-    @once
+    @locked_property
     def target(self) -> Target:
         """The registry that images go to."""
         return Target(self.settings, self.environment, _docker_login)
@@ -137,13 +129,13 @@ class Session:
         """Return those of `tags` that are known to be immutable, once they exist."""
         return self.target.immutable(tags)
 
-    @once
+    @locked_property
     def keeps_building(self) -> set[Repository]:
         """The repositories in which the tag that builds are pushed to cannot be moved, or perhaps cannot."""
         tags = [self.repository(image).tag(buildx.BUILDING) for image in self.pushes]
         return {tag.repository for tag in self.target.perhaps_immutable(tags)}
 
-    @once
+    @locked_property
     def bases(self) -> Bases:
         """Where base images are."""
         from tasks.engine import images  # noqa: PLC0415  # Only what builds or locks needs it.
@@ -168,16 +160,16 @@ class Session:
 
     # What has to be done
 
-    @once
+    @locked_property
     def _gatherer(self) -> Gatherer:
         pushed = [image.name for image in self.catalogue.images]
         return Gatherer(self.settings, self.catalogue.bases, self._digests, pushed)
 
-    @once
+    @locked_property
     def _digests(self) -> Digests:
         return Digests(self.state.digests)
 
-    @once
+    @locked_property
     def decisions(self) -> Decisions:
         """One decision an image."""
         from tasks.decisions import Decisions  # noqa: PLC0415  # As above.
@@ -186,7 +178,7 @@ class Session:
         decisions.expect((*self.pushes, *self.loads))
         return decisions
 
-    @once
+    @locked_property
     def records(self) -> Records:
         """What images in the registry were made of."""
         from tasks.image.jar.listing import Listings  # noqa: PLC0415  # As above.
@@ -223,10 +215,10 @@ class Session:
 
     # The engine
 
-    @once
+    @locked_property
     def login(self) -> CredentialHelper:
         """The credential helper that docker's commands ask."""
-        from tasks.engine.credential_helper import CredentialHelper  # noqa: PLC0415  # As above.
+        from tasks.engine.credentials import CredentialHelper  # noqa: PLC0415  # As above.
 
         helper = CredentialHelper(str(self.target.registry), self._answer, self.docker_environment(logged_in=False))
         self._closing.callback(helper.close)
@@ -234,7 +226,7 @@ class Session:
 
     def _answer(self, server: str) -> Credential | None:
         """Return the credential for a server as docker's clients name it: a host, or Docker Hub's URL."""
-        from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # As above.
+        from tasks.engine.credentials import docker_credential  # noqa: PLC0415  # As above.
 
         host = server.partition("://")[2].partition("/")[0] or server
         # A helper that the user chose for the host knows best, as ecr-login does.
@@ -250,16 +242,16 @@ class Session:
             ours |= sandbox_engine.environment(self.sandbox)
         return buildx.environment(ours, self.login.environment if logged_in else {})
 
-    @once
+    @locked_property
     def engine(self) -> buildx.Engine:
         """The builder, ready; made so on first use, once."""
         environment = self.docker_environment(logged_in=False)
         return builders.ready(self.builder, environment, self.state.builder, self._closing)
 
-    @once
+    @locked_property
     def alive(self) -> Alive:
         """Runs builds for as long as the builder answers."""
-        from tasks.engine.alive import Alive, gone  # noqa: PLC0415  # As above.
+        from tasks.engine.retry import Alive, gone  # noqa: PLC0415  # As above.
 
         return Alive(lambda: gone(self.engine, self.docker_environment(logged_in=False)))
 
@@ -270,6 +262,6 @@ class Session:
 
 def _docker_login(registry: Registry, _fresh: bool) -> Credential | None:  # noqa: FBT001  # A Keychain.
     """Return the user's own Docker login, which is never from memory."""
-    from tasks.engine.docker_login import docker_credential  # noqa: PLC0415  # Only what asks the registry pays.
+    from tasks.engine.credentials import docker_credential  # noqa: PLC0415  # Only what asks the registry pays.
 
     return docker_credential(registry)

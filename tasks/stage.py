@@ -1,8 +1,8 @@
 """stage:<image>: give the image a build context of its own.
 
-    sources below SCRIPTS_DIR ─▶ copied to <state>/contexts/<image>-<fingerprint>, if the image has to be built
+    sources below SCRIPTS_DIR ─▶ copied to STATE_DIR/contexts/<image>-<fingerprint>, if the image has to be built
 
-All lambdas share `docker/lambda`, so each needs a copy with its own jar; SCRIPTS_DIR is only read.
+All lambdas share `docker/lambda`, therefore each needs a copy with its own jar; SCRIPTS_DIR is only read.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.decision import Missing
+from tasks.decision import Build
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
+from tasks.image.gather import Gathered
 from tasks.model import Image
 from tasks.session import Session
 
@@ -39,31 +40,36 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
 
 def is_not_needed(session: Session, image: Image) -> bool:
     """Whether the image need not be built."""
-    return not isinstance(session.decisions.of(image), Missing)
+    return not isinstance(session.decisions.of(image), Build)
 
 
 def stage(session: Session, image: Image) -> None:
     """Stage the context, if the image has to be built."""
     if not is_not_needed(session, image):
-        prepare(session, image, session.state.contexts)
+        stage_in(session.state.contexts, image, session.decisions.collected(image))
 
 
-def prepare(session: Session, image: Image, parent: Path) -> Path:
-    """Copy the image's context into a directory of its own below `parent` and return it.
+def context_directory(parent: Path, image: Image, fingerprint: str) -> Path:
+    """Return where the image's context is staged; BuildKit tells contexts apart by the last part of their path."""
+    return parent / f"{image.name}-{fingerprint[:12]}"
+
+
+def stage_in(parent: Path, image: Image, collected: Gathered) -> Path:
+    """Copy the image's context to a directory of its own below `parent` and return it; remove its older ones.
 
     Raises:
         InputError: a file cannot be read, or changed since the image was decided on.
     """
-    gathered = session.decisions.gathered(image)
-    destination = parent / session.context(image).name
+    sources = collected.sources
+    destination = context_directory(parent, image, collected.inputs.fingerprint())
     for older in _staged(parent, image) - {destination}:
         staging.remove(older)
-    staging.stage(gathered.sources.entries, gathered.sources.dockerfile, destination, gathered.sources.stamps)
+    staging.stage(sources.entries, sources.dockerfile, destination, sources.stamps)
     return destination
 
 
 def sweep(session: Session) -> None:
-    """Remove what runs left behind that were killed, or whose builds failed: nothing else would for a current image.
+    """Remove what killed runs and failed builds left; no task removes the context of an image that is current.
 
     Raises:
         StagingError: a context cannot be removed.
@@ -88,7 +94,7 @@ def remove(session: Session, image: Image, *, dryrun: bool) -> list[Path]:
 
 
 def _staged(parent: Path, image: Image) -> set[Path]:
-    """Return the image's contexts below `parent`, those included of which only a half was written."""
+    """Return the image's contexts below `parent`, including those that are only partly written."""
     pattern = f"{image.name}-{'[0-9a-f]' * 12}"
     return {
         path.with_name(path.name.removesuffix(staging.PARTIAL))

@@ -1,15 +1,22 @@
-"""Makes the virtual environment that `doitw` runs doit in: `python -m tasks.venv CHECKOUT`. Standard library only.
+"""Makes the virtual environment that `doitw` runs doit in: `python -m tasks.venv CHECKOUT [--dev]`.
 
-    lock ─▶ made by another run meanwhile? ─▶ old one removed ─▶ uv, or venv and pip ─▶ stamp
-                                              everything of requirements.lock, by hash ─▶ the project itself
+    lock ─▶ made by another run meanwhile? ─▶ remove the old one ─▶ uv, or venv and pip ─▶ stamp
+                                              requirements.lock, by hash ─▶ the project itself
+    --dev   also requirements-dev.lock ─▶ stamp-dev
 
-The lock is one of the kernel's on an open file, which pip and uv inherit: it ends with the last process that writes to
-the environment, however that ended. The stamp holds all that the environment depends on and is written last, so one
-that was killed halfway is made anew.
+A push needs the packages of requirements.lock. `test`, `lint` and `sandbox` need those of requirements-dev.lock, too;
+they are added when one of these is first asked for.
+
+The lock is a kernel lock on an open file, which pip and uv inherit: it is released when the last process that writes to
+the environment ends, however that happens. The stamps hold everything that the environment depends on and are written
+last, so an environment whose making was killed halfway is made again.
+
+Only the standard library: this runs before anything is installed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib.util
 import os
@@ -18,50 +25,67 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from tasks.errors import CommandError, SleeperImagesError
-from tasks.system import run
+from tasks.system import processes
 
 LOCK = "requirements.lock"
-"""The file that pins every package of pyproject.toml's dependencies and its extra `dev`, with the hashes of its files.
+"""The file that pins every package that a push needs (pyproject.toml's dependencies and its extra `install`).
 
-Its first lines say what makes it anew; docs/decisions/0011-locked-by-hash.md says why it is as it is."""
+Its second line is the command that makes it; docs/decisions/0011-locked-by-hash.md gives the reasons."""
 
-# Only wheels: building a source distribution would run what no hash covers.
+DEVELOPMENT_LOCK = "requirements-dev.lock"
+"""The file that pins those packages, at the same versions, and the ones of the extra `dev`."""
+
+TICK_SECONDS = 2.0
+"""How often a step that takes long says that it goes on."""
+
+# Only wheels: building a source distribution would run code that no hash covers.
 _LOCKED = ["--require-hashes", "--only-binary", ":all:", "--requirement"]
-# The build backend is in the lock file; nothing more is fetched.
+# The build backend is in the lock file; nothing more is downloaded.
 _ITSELF = ["--no-deps", "--no-build-isolation", "--no-index", "--editable"]
 
 _FAILED = 3
 _INTERRUPTED = 130
 
+Tell = Callable[[str], None]
+"""Takes a line for the user."""
+
 
 def stamp(checkout: Path) -> bytes:
-    """Return what an environment must have been made for: this path, which its scripts name, and these dependencies."""
+    """Return what an environment depends on: the checkout's path, which its scripts name, and the dependencies."""
     files = (checkout / "pyproject.toml", checkout / LOCK)
     return os.fsencode(checkout) + b"\n" + b"".join(file.read_bytes() for file in files)
 
 
-def current(checkout: Path) -> bool:
-    """Return whether the checkout has an environment that is complete and fits."""
+def current(checkout: Path, *, development: bool = False) -> bool:
+    """Return whether the checkout's environment is complete and up to date, with `development` for tests as well."""
     environment = checkout / ".venv"
     try:
-        return os.access(environment / "bin" / "python", os.X_OK) and (
-            (environment / "stamp").read_bytes() == stamp(checkout)
+        return (
+            os.access(environment / "bin" / "python", os.X_OK)
+            and (environment / "stamp").read_bytes() == stamp(checkout)
+            and (
+                not development
+                or (environment / "stamp-dev").read_bytes() == (checkout / DEVELOPMENT_LOCK).read_bytes()
+            )
         )
     except FileNotFoundError:
         return False
 
 
-def ensure(checkout: Path, tell: Callable[[str], None]) -> None:
-    """Make the checkout's environment unless it is current; a run that is making it is waited for.
+def ensure(checkout: Path, tell: Tell, *, development: bool = False) -> None:
+    """Make the checkout's environment unless it is up to date; wait for another run that is making it.
 
     Args:
         checkout: the directory of pyproject.toml.
-        tell: is given a line for people when something takes long.
+        tell: takes a line for each step.
+        development: whether `test`, `lint` and `sandbox` must work in it, too.
 
     Raises:
         CommandError: a part of Python is missing, or the installation failed.
@@ -72,18 +96,11 @@ def ensure(checkout: Path, tell: Callable[[str], None]) -> None:
         except BlockingIOError:
             tell("doitw: waiting for another run that is making .venv")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if current(checkout):
+        if current(checkout, development=development):
             return
-        # Before anything is installed: a change of these files in the meantime must be seen by the next run.
-        wanted = stamp(checkout)
-        tell("doitw: making .venv (once, and when its dependencies change)")
-        environment = checkout / ".venv"
-        (environment / "stamp").unlink(missing_ok=True)
-        _make(checkout, environment, lock.fileno(), tell)
-        _hold_signals_back(environment / "bin" / "doit")
-        partial = environment / "stamp.partial"
-        partial.write_bytes(wanted)
-        partial.replace(environment / "stamp")
+        begun = time.monotonic()
+        _Making(checkout, lock.fileno(), tell, development=development).make()
+        tell(f"doitw: .venv is ready ({time.monotonic() - begun:.0f} s)")
 
 
 def _lock_file(checkout: Path) -> IO[str]:
@@ -91,35 +108,121 @@ def _lock_file(checkout: Path) -> IO[str]:
         return (checkout / ".venv.lock").open("a")
     except OSError as fault:
         raise CommandError(
-            f"{checkout / '.venv.lock'} cannot be written: {fault.strerror}; .venv is made there on first use",
-            "run it once as a user who may write there, or copy the checkout",
+            f"cannot write {checkout / '.venv.lock'}: {fault.strerror}; .venv is made beside it on first use",
+            "run it once as a user who can write there, or copy the checkout",
         ) from fault
 
 
-def _make(checkout: Path, environment: Path, lock: int, tell: Callable[[str], None]) -> None:
-    installs = [[*_LOCKED, str(checkout / LOCK)], [*_ITSELF, str(checkout)]]
-    python = str(environment / "bin" / "python")
-    if shutil.which("uv"):
-        _remove(environment)
-        uv = ["uv", "pip", "install", "--quiet", "--python", python]
-        venv = ["uv", "venv", "--quiet", "--python", sys.executable, str(environment)]
-        if all(not _said(argv, lock) for argv in (venv, *([*uv, *install] for install in installs))):
-            return
-        tell("doitw: uv could not do it; trying pip, which has a configuration of its own")
-    _check_venv()
-    _remove(environment)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-    # The interpreter itself and not a shim or link to it, which may become another version's.
-    interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-    for argv in ([interpreter, "-m", "venv", str(environment)], *([*pip, *install] for install in installs)):
-        if (said := _said(argv, lock)) is not None:
-            raise _failure(argv, said)
+class _Making:
+    """One making of an environment, or of what `--dev` adds to it.
+
+    Args:
+        checkout: whose environment it is.
+        lock: an open file that pip and uv inherit.
+        tell: takes a line for each step, and one every TICK_SECONDS while a step goes on.
+        development: whether the packages of DEVELOPMENT_LOCK are wanted.
+    """
+
+    def __init__(self, checkout: Path, lock: int, tell: Tell, *, development: bool) -> None:
+        self._checkout, self._lock, self._tell = checkout, lock, tell
+        self._environment = checkout / ".venv"
+        # Read before the installation: the next run must see a change of these files that is made meanwhile.
+        self._stamps = {"stamp": stamp(checkout)}
+        if development:
+            self._stamps["stamp-dev"] = (checkout / DEVELOPMENT_LOCK).read_bytes()
+        self._adds = development and current(checkout)
+        self._packages = checkout / (DEVELOPMENT_LOCK if development else LOCK)
+
+    def make(self) -> None:
+        """Install everything, then write the stamps."""
+        if self._adds:
+            self._tell("doitw: adding to .venv what test, lint and sandbox need (once, and when their packages change)")
+            (self._environment / "stamp-dev").unlink(missing_ok=True)
+        else:
+            self._tell("doitw: making .venv (once, and when its dependencies change)")
+            (self._environment / "stamp").unlink(missing_ok=True)
+        self._install()
+        if not self._adds:
+            _hold_signals_back(self._environment / "bin" / "doit")
+        for name, content in self._stamps.items():
+            partial = self._environment / f"{name}.partial"
+            partial.write_bytes(content)
+            partial.replace(self._environment / name)
+
+    def _install(self) -> None:
+        python = str(self._environment / "bin" / "python")
+        if shutil.which("uv"):
+            install = ["uv", "pip", "install", "--python", python]
+            create = ["uv", "venv", "--quiet", "--python", sys.executable, str(self._environment)]
+            if self._run_steps(create, install) is None:
+                return
+            self._tell("doitw: uv failed; trying pip, which has its own configuration")
+        if not (self._environment / "bin" / "pip").exists():
+            self._adds = False  # uv made it, without pip.
+        if not self._adds:
+            _check_venv()
+        # The interpreter itself and not a shim or link to it, which may become another version's.
+        interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+        install = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
+        if (failed := self._run_steps([interpreter, "-m", "venv", str(self._environment)], install)) is not None:
+            raise _failure(*failed)
+
+    def _run_steps(self, create: list[str], install: list[str]) -> tuple[list[str], str] | None:
+        """Run each step; return the command that failed and its output, or None."""
+        what = f"installing the packages of {self._packages.name}"
+        steps = [(what, [*install, *_LOCKED, str(self._packages)])]
+        if not self._adds:
+            _remove(self._environment)
+            steps.insert(0, ("creating the virtual environment", create))
+            steps.append(("installing this project", [*install, *_ITSELF, str(self._checkout)]))
+        for what, argv in steps:
+            with told(what, self._tell) as progress:
+                # Nothing keeps the output: the log is the null device.
+                done = processes.run(argv, keep=[self._lock], log=Path(os.devnull), rewriter=progress)
+            if done.code:
+                return argv, done.output
+        return None
 
 
-def _said(argv: list[str], lock: int) -> str | None:
-    """Run a command; return what it said where it failed, else None."""
-    done = run.run(argv, keep=[lock])
-    return f"{done.output}\n{done.errors}" if done.code else None
+class Progress:
+    """Reads the output of pip for the package that it is at."""
+
+    def __init__(self) -> None:
+        self.package = ""
+
+    def line(self, line: str) -> Iterable[str]:
+        """Take a line of output; it stays as it is."""
+        if found := _PACKAGE.match(line):
+            self.package = f" ({found[1]})"
+        elif line.startswith("Installing"):
+            self.package = " (writing files)"
+        return (line,)
+
+    def end(self) -> Iterable[str]:
+        """Add nothing to the output."""
+        return ()
+
+
+_PACKAGE = re.compile(r"Collecting ([\w.-]+)")
+
+
+@contextlib.contextmanager
+def told(what: str, tell: Tell) -> Iterator[Progress]:
+    """Tell that a step begins, and again every TICK_SECONDS until the block ends."""
+    progress, ended, begun = Progress(), threading.Event(), time.monotonic()
+
+    def tick() -> None:
+        while not ended.wait(TICK_SECONDS):
+            tell(f"doitw: … {what}{progress.package}, {time.monotonic() - begun:.0f} s")
+
+    tell(f"doitw: {what}")
+    ticking = threading.Thread(target=tick, daemon=True)
+    ticking.start()
+    try:
+        yield progress
+    finally:
+        ended.set()
+        ticking.join()
 
 
 _NO_INDEX = (
@@ -127,52 +230,56 @@ _NO_INDEX = (
     "Network is unreachable", "Connection refused", "Max retries exceeded", "Read timed out", "ProxyError", "SSLError",
     "HTTP error 4", "HTTP error 5", "Client Error", "Server Error", "No matching distribution", "No route to host",
 )  # fmt: skip
-"""What pip says where its package index gives no answer or no package."""
+"""Output of pip that means: the package index did not answer, or does not have the package."""
 
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]*@")
 _SHOWN_LINES = 5
 
 
-def _failure(argv: list[str], said: str) -> CommandError:
-    """Return the error for a command that failed: what it said that tells, without pip's retries and tracebacks."""
-    lines = [line.strip() for line in _USER_INFO.sub("", said).splitlines() if line.strip()]
-    told = [line for line in lines if line.upper().startswith("ERROR")] or lines
-    shown = "".join(f"\n    {line[:300]}" for line in told[-_SHOWN_LINES:])
-    if "pip" in argv and any(sign in said for sign in _NO_INDEX):
+def _failure(argv: list[str], output: str) -> CommandError:
+    """Return the error for a command that failed: its error lines, without pip's retries and tracebacks."""
+    lines = [line.strip() for line in _USER_INFO.sub("", output).splitlines() if line.strip()]
+    errors = [line for line in lines if line.upper().startswith("ERROR")] or lines
+    shown = "".join(f"\n    {line[:300]}" for line in errors[-_SHOWN_LINES:])
+    if "pip" in argv and any(sign in output for sign in _NO_INDEX):
         return CommandError(
-            f"pip could not get the packages of {LOCK} from its package index:{shown}",
+            f"pip could not download the packages of {Path(argv[-1]).name} from its package index:{shown}",
             "connect to the network; behind a proxy set HTTPS_PROXY, for a mirror PIP_INDEX_URL (pip's own settings "
             "apply: `python3 -m pip config list`), then run again",
         )
-    return CommandError(f"{' '.join(argv)} failed:{shown}", "fix what it says, then run again")
+    return CommandError(f"{shlex.join(argv)} failed:{shown}", "fix what it reports, then run again")
 
 
 def _check_venv() -> None:
-    """Refuse a Python without venv or ensurepip; Debian has both in a package of their own."""
+    """Check that this Python has venv and ensurepip, which Debian has in a separate package.
+
+    Raises:
+        CommandError: one is missing.
+    """
     missing = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
     if missing:
         package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
         raise CommandError(
-            f"{sys.executable} has no {' and no '.join(missing)}",
+            f"{sys.executable} does not have {' and '.join(missing)}",
             f"install it (Debian, Ubuntu: apt-get install {package}), or install uv",
         )
 
 
 def _hold_signals_back(script: Path) -> None:
-    """Have doit's script started with SIGINT held back: Python shows a traceback at one that comes while it starts.
+    """Start doit's script with SIGINT blocked: Python prints a traceback when a signal arrives while it starts.
 
-    tasks/__main__.py takes it as soon as it can. Where `env` cannot hold a signal back (GNU's can, since 8.31), one
-    that comes in the first milliseconds is lost.
+    tasks/__main__.py unblocks it as soon as it can. Where `env` cannot block a signal (GNU's can, since 8.31), a signal
+    in the first milliseconds is lost.
     """
-    python = script.with_name("doit.script")  # No module: Python looks for some beside it.
+    python = script.with_name("doit.script")  # Not a module name: Python looks for modules beside it.
     script.replace(python)
     # By its path: the script then needs nothing of PATH.
     env = shutil.which("env") or "env"
     try:
-        holds = run.run([env, "--block-signal=INT", "true"]).code == 0
+        blocks = processes.run([env, "--block-signal=INT", "true"]).code == 0
     except CommandError:
-        holds = False
-    start = f"exec {shlex.quote(env)} --block-signal=INT" if holds else "trap '' INT; exec"
+        blocks = False
+    start = f"exec {shlex.quote(env)} --block-signal=INT" if blocks else "trap '' INT; exec"
     words = shlex.join([str(script.with_name("python")), str(python)])
     script.write_text(f'#!/bin/sh\n# Written by tasks/venv.py.\n{start} {words} "$@"\n')
     script.chmod(0o755)
@@ -187,21 +294,22 @@ def _remove(directory: Path) -> None:
 
 def _tell(line: str) -> None:
     sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def main(arguments: list[str]) -> int:
-    """Make the environment of the checkout that is named; return the exit code."""
-    (checkout,) = arguments
-    # An interrupt that was held back while Python started arrives here.
+    """Make the environment of the checkout that is named, with `--dev` for tests as well; return the exit code."""
+    checkout, *options = arguments
+    # An interrupt that was blocked while Python started arrives here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        ensure(Path(checkout), _tell)
+        ensure(Path(checkout), _tell, development="--dev" in options)
     except SleeperImagesError as error:
         sys.stderr.write(f"doitw: {error}\n")
         return _FAILED
     except KeyboardInterrupt:
-        sys.stderr.write("doitw: interrupted; the next run makes .venv anew\n")
+        sys.stderr.write("doitw: interrupted; the next run makes .venv again\n")
         return _INTERRUPTED
     return 0
 

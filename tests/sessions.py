@@ -13,6 +13,7 @@ from tasks.image.fingerprint import inputs_tag
 from tasks.model import Builder, Catalogue, Image, Kind
 from tasks.registry.model import OCI_MANIFEST, sha256
 from tasks.session import Session
+from tasks.stage import context_directory
 from tests.registry.server import Answer, Asked, Server, serving
 
 VERSION = "1.2.3"
@@ -32,10 +33,18 @@ class World:
     tags: set[str] = field(default_factory=set)
     uploads: Answer = field(default_factory=lambda: Answer(403))
 
+    def fingerprint(self, image: Image) -> str:
+        """Return the fingerprint of the image's inputs."""
+        return self.session.decisions.collected(image).inputs.fingerprint()
+
+    def context(self, image: Image) -> Path:
+        """Return where the image's context is staged to be pushed."""
+        return context_directory(self.session.state.contexts, image, self.fingerprint(image))
+
     def hold(self, *images: Image) -> None:
         """Have the registry hold these images under both their tags."""
         for image in images:
-            fingerprint = self.session.decisions.gathered(image).inputs.fingerprint()
+            fingerprint = self.fingerprint(image)
             self.tags |= {f"{image.name}:{inputs_tag(fingerprint)}", f"{image.name}:{VERSION}"}
 
 

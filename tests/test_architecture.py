@@ -23,8 +23,7 @@ DOORS = {
     "docker": {"tasks.engine.images"},
     "e2b_dockerfile_utils": {"tasks.image.dockerfile"},
     "isal": {"tasks.image.jar.jar"},
-    "sqlite3": {"tasks.graph.ledger"},
-    "subprocess": {"tasks.system.children"},
+    "subprocess": {"tasks.system.processes"},
     "urllib3": {"tasks.registry.http"},
     "yaml": {"tasks.configuration.yaml_nodes"},
 }
@@ -33,11 +32,19 @@ DOORS = {
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 """What os has to start a program, besides exec* and spawn*."""
 
-VOCABULARY = {"tasks.errors", "tasks.model", "tasks.reference", "tasks.registry.kinds", "tasks.system.secrets"}
+VOCABULARY = {
+    "tasks.errors",
+    "tasks.model",
+    "tasks.reference",
+    "tasks.registry.kinds",
+    "tasks.system.secrets",
+    "tasks.system.text",
+}
 
 PURE = {
     "sandbox.front.refusals",
     "tasks.decision",
+    "tasks.engine.failure",
     "tasks.engine.nodes",
     "tasks.errors",
     "tasks.image.difference",
@@ -58,17 +65,12 @@ PURE = {
     "tasks.configuration.rules",
     "tasks.configuration.selection",
     "tasks.configuration.suggest",
-    "tasks.graph.closure",
+    "tasks.commands.table",
+    "tasks.graph.selected_tasks",
     "tasks.report.events",
+    "tasks.system.text",
     "tasks.views",
-    "tasks.views.diagram",
-    "tasks.views.digests",
-    "tasks.views.plan",
     "tasks.views.settings",
-    "tasks.views.status",
-    "tasks.views.tables",
-    "tasks.views.why",
-    "tasks.views.words",
 }
 """Modules that neither ask nor change anything: the same arguments always give the same result."""
 
@@ -83,11 +85,10 @@ TOUCHING = {
 
 ABOVE = {
     "tasks.configuration": {"tasks.system.files"},
-    "tasks.image": {"tasks.configuration", "tasks.system.run"},
+    "tasks.image": {"tasks.configuration", "tasks.system.processes"},
     "tasks.registry": {
         "tasks.configuration",
         "tasks.image",
-        "tasks.system.once",
         "tasks.system.backoff",
         "tasks.system.parallel",
     },
@@ -98,25 +99,29 @@ ABOVE = {
         "tasks.system.lock",
         "tasks.system.parallel",
         "tasks.registry",
-        "tasks.system.run",
+        "tasks.system.processes",
     },
-    "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.run"},
-    "tasks.views": {
-        "tasks.configuration",
-        "tasks.decision",
-        "tasks.digests_file",
-        "tasks.engine.progress",
-        "tasks.explanation",
-        "tasks.image",
-        "tasks.plan",
-        "tasks.registry.model",
-        "tasks.status",
-    },
+    "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.processes"},
+    "tasks.views": {"tasks.configuration"},
 }
-"""By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session.
+"""By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
 
-Views know the answers that they draw, and neither the session nor a registry to ask.
-"""
+COMMANDS = {f"tasks.commands.{name}" for name in ("digests", "docs", "graph", "plan", "status", "why")}
+"""The commands that answer a question: one file each, with what it asks, its text and its JSON."""
+
+ASKING = {"session", "context"}
+"""The parameter by which a function of such a file asks; the others turn values into values."""
+
+VALUES = {
+    "tasks.commands.command.encoded",
+    "tasks.commands.plan.Planned",
+    "tasks.commands.plan.file_of",
+    "tasks.engine.progress.human",
+    "tasks.image.gather.LAMBDA_JAR",
+    "tasks.image.told",
+    "tasks.registry.proof.repair",
+}
+"""What is pure in modules that also ask, or that use a library."""
 
 
 def name(path: Path) -> str:
@@ -169,8 +174,8 @@ def test_a_door_leads_somewhere(library: str) -> None:
         assert library in {imported.partition(".")[0] for imported in imports(module)}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
-def test_only_run_starts_programs(module: str) -> None:
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.processes"])
+def test_only_processes_starts_programs(module: str) -> None:
     def starts(node: ast.AST) -> bool:
         return (
             isinstance(node, ast.Attribute)
@@ -180,11 +185,6 @@ def test_only_run_starts_programs(module: str) -> None:
         )
 
     assert not any(starts(node) for node in ast.walk(tree(module)))
-
-
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "tasks.system.run"])
-def test_the_one_door_to_subprocesses_is_run(module: str) -> None:
-    assert not any(imported.startswith("tasks.system.children") for imported in imports(module))
 
 
 @pytest.mark.parametrize("module", [one for one in MODULES if not one.startswith(("tasks.graph", "tasks.commands"))])
@@ -231,8 +231,44 @@ def test_only_the_row_of_a_registry_kind_names_its_backend() -> None:
     assert asking <= {"tasks.configuration.destination", "tasks.registry.ecr_answers", "tasks.registry.kinds"}
 
 
-def test_every_view_is_pure() -> None:
-    assert {module for module in MODULES if module.startswith("tasks.views")} <= PURE
+def values_of(module: str) -> tuple[list[ast.FunctionDef], set[str]]:
+    """Return the functions of a command's file that must be pure, and the names of those that ask."""
+    pure: list[ast.FunctionDef] = []
+    asking: set[str] = set()
+    for node in tree(module).body:
+        if isinstance(node, ast.ClassDef):
+            command = any(isinstance(base, ast.Name) and base.id == "Reading" for base in node.bases)
+            asking |= {node.name} if command else set()
+            pure += [] if command else [one for one in node.body if isinstance(one, ast.FunctionDef)]
+        elif isinstance(node, ast.FunctionDef):
+            asks = ASKING.intersection(one.arg for one in (*node.args.args, *node.args.kwonlyargs))
+            asking |= {node.name} if asks else set()
+            pure += [] if asks else [node]
+    return pure, asking
+
+
+@pytest.mark.parametrize("module", sorted(COMMANDS))
+def test_a_function_of_a_command_asks_by_its_session_or_is_pure(module: str) -> None:
+    pure, asking = values_of(module)
+    assert pure
+    assert asking
+    origins: dict[str, str] = {}
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            origins |= {(alias.asname or alias.name): alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origins |= {(alias.asname or alias.name): f"{node.module}.{alias.name}" for alias in node.names}
+    known = PURE | VOCABULARY | VALUES
+    for function in pure:
+        words = {one.id for statement in function.body for one in ast.walk(statement) if isinstance(one, ast.Name)}
+        assert words & asking == set(), function.name
+        used = {origins[word] for word in words & origins.keys()}
+        ours = {one for one in used if one.startswith(("tasks.", "sandbox."))}
+        strangers = {one for one in ours if not {one, one.rpartition(".")[0]} & known}
+        assert strangers == set(), function.name
+        assert {one.partition(".")[0] for one in used - ours} & WORLD == set(), function.name
+        touched = {one.attr for one in ast.walk(function) if isinstance(one, ast.Attribute)} & TOUCHING
+        assert touched == set(), function.name
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

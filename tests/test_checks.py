@@ -6,7 +6,7 @@ import pytest
 
 from tasks import checks
 from tasks.errors import CommandError
-from tasks.system import run
+from tasks.system import processes
 
 
 def test_arguments_reach_pytest(capfd: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +45,7 @@ def test_an_interrupted_command_winds_up(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            run.foreground([sys.executable, "-c", program])
+            processes.foreground([sys.executable, "-c", program])
     finally:
         signal.signal(signal.SIGINT, before)
 

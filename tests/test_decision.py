@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.decision import Current, Decision, Missing, Retag, Unknown, decide
+from tasks.decision import Build, Current, Decision, Retag, Unknown, decide
 from tasks.errors import RegistryError
 from tasks.reference import Digest
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, Answer, Descriptor
@@ -25,7 +25,7 @@ def test_both_tags_on_one_digest_is_current() -> None:
 
 
 def test_inputs_that_are_not_there_have_to_be_built() -> None:
-    assert decided(None, HERE) == Missing("these inputs are not in the registry")
+    assert decided(None, HERE) == Build("these inputs are not in the registry")
 
 
 def test_a_missing_version_tag_is_put_without_a_build() -> None:
@@ -33,12 +33,12 @@ def test_a_missing_version_tag_is_put_without_a_build() -> None:
 
 
 def test_a_version_tag_elsewhere_is_moved_without_a_build() -> None:
-    assert decided(HERE, ELSEWHERE) == Retag(ONE, f"tag 1.0 is on {'2' * 12}, these inputs are {'1' * 12}")
+    assert decided(HERE, ELSEWHERE) == Retag(ONE, f"tag 1.0 points to {'2' * 12}, these inputs are {'1' * 12}")
 
 
 def test_an_image_of_the_wrong_kind_is_built_again() -> None:
     decision = decided(WRONG_KIND, WRONG_KIND)
-    assert isinstance(decision, Missing)
+    assert isinstance(decision, Build)
     assert "wrong kind" in decision.reason
 
 
@@ -48,7 +48,7 @@ def test_without_an_answer_nothing_is_known(inputs: Answer, version: Answer) -> 
 
 
 def test_force_builds_what_is_current() -> None:
-    assert decided(HERE, HERE, force=True) == Missing("forced")
+    assert decided(HERE, HERE, force=True) == Build("forced")
 
 
 @given(ANSWERS, ANSWERS)

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox import sample
 from tasks.configuration import settings
-from tasks.decision import Blocked, Current, Missing, Retag, Unknown
+from tasks.decision import Blocked, Build, Current, Retag, Unknown
 from tasks.decisions import Decisions
 from tasks.errors import (
     ChangedWhileBuildingError,
@@ -84,7 +84,7 @@ class World:
         return made
 
     def tag(self, image: Image) -> str:
-        return inputs_tag(self.decisions().gathered(image).inputs.fingerprint())
+        return inputs_tag(self.decisions().collected(image).inputs.fingerprint())
 
     def hold(self, image: Image, tag: str, digest: Digest = ONE) -> None:
         self.held[f"{image.name}:{tag}"] = digest, OCI_INDEX if image.multiplatform else OCI_MANIFEST
@@ -136,8 +136,8 @@ def test_without_a_login_nothing_is_known_and_nobody_is_asked(world: World, monk
     assert world.server.asked == []
 
 
-def test_what_the_registry_does_not_hold_is_missing(world: World) -> None:
-    assert world.decisions().of(INGEST) == Missing("these inputs are not in the registry")
+def test_what_the_registry_does_not_hold_is_built(world: World) -> None:
+    assert world.decisions().of(INGEST) == Build("these inputs are not in the registry")
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
@@ -163,14 +163,14 @@ def test_an_index_under_a_lambdas_tag_is_no_image_of_it(world: World) -> None:
     world.hold_current(QUERY)
     world.held[f"{QUERY.name}:{world.tag(QUERY)}"] = ONE, OCI_INDEX
     decided = world.decisions().of(QUERY)
-    assert isinstance(decided, Missing)
+    assert isinstance(decided, Build)
     assert "wrong kind" in decided.reason
 
 
-def test_force_makes_everything_missing(world: World) -> None:
+def test_force_builds_everything(world: World) -> None:
     world.hold_current(*IMAGES)
     decisions = world.decisions(force=True)
-    assert [decisions.of(image) for image in IMAGES] == [Missing("forced")] * 3
+    assert [decisions.of(image) for image in IMAGES] == [Build("forced")] * 3
 
 
 def test_the_first_question_is_answered_for_all_that_is_expected_and_the_registry_asked_once(world: World) -> None:
@@ -214,7 +214,7 @@ def test_missing_inputs_block_their_own_image_alone(world: World, scripts: Path)
     assert isinstance(decided.error, MissingInputError)
     assert decisions.of(INGEST) == Current(ONE)
     with pytest.raises(MissingInputError, match="query-lambda"):
-        decisions.gathered(QUERY)
+        decisions.collected(QUERY)
 
 
 def test_a_registry_that_does_not_answer_leaves_everything_unknown(scripts: Path) -> None:
@@ -254,7 +254,7 @@ def test_an_immutable_tag_that_need_not_move_blocks_nothing(world: World) -> Non
     world.holding.immovable = {VERSION}
     decisions = world.decisions()
     assert decisions.of(INGEST) == Current(ONE)
-    assert isinstance(decisions.of(QUERY), Missing)
+    assert isinstance(decisions.of(QUERY), Build)
     assert world.holding.asked_about == []
 
 
@@ -276,9 +276,9 @@ def test_what_was_pushed_is_settled(world: World) -> None:
 
 def test_unchanged_inputs_are_unchanged(world: World, scripts: Path) -> None:
     decisions = world.decisions()
-    decisions.of(INGEST)
+    collected = decisions.collected(INGEST)
     (scripts / "docker" / "ingest" / "Dockerfile").touch()
-    decisions.check_unchanged(INGEST)
+    decisions.check_unchanged(INGEST, collected)
 
 
 @pytest.mark.parametrize(
@@ -288,20 +288,20 @@ def test_unchanged_inputs_are_unchanged(world: World, scripts: Path) -> None:
 )
 def test_inputs_that_changed_are_named(world: World, scripts: Path, name: str, content: bytes | None) -> None:
     decisions = world.decisions()
-    decisions.of(INGEST)
+    collected = decisions.collected(INGEST)
     path = scripts / "docker" / "ingest" / name
     path.unlink() if content is None else path.write_bytes(content)
-    with pytest.raises(ChangedWhileBuildingError, match=f"ingest: its inputs changed while building .*{name}") as fault:
-        decisions.check_unchanged(INGEST)
-    assert fault.value.next_step == "run again"
+    with pytest.raises(ChangedWhileBuildingError, match=f"the inputs changed during the build .*{name}") as fault:
+        decisions.check_unchanged(INGEST, collected)
+    assert (fault.value.image, fault.value.next_step) == ("ingest", "run again")
 
 
 def test_a_directory_that_vanishes_is_a_change(world: World, scripts: Path) -> None:
     decisions = world.decisions()
-    decisions.of(INGEST)
+    collected = decisions.collected(INGEST)
     (scripts / "docker" / "ingest").rename(scripts / "docker" / "elsewhere")
     with pytest.raises(ChangedWhileBuildingError):
-        decisions.check_unchanged(INGEST)
+        decisions.check_unchanged(INGEST, collected)
 
 
 def test_without_a_scripts_directory_every_image_is_blocked_and_nothing_is_raised(world: World, scripts: Path) -> None:

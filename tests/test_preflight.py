@@ -22,9 +22,9 @@ def test_more_images_than_fit_a_line_are_counted() -> None:
 
 def test_what_has_one_remedy_stands_together() -> None:
     faults = Faults()
-    faults.add(MissingInputError("a: the jar a.jar is not there", "run Maven"), "a")
+    faults.add(MissingInputError("the jar a.jar is not there", "run Maven"), "a")
     faults.add(EngineError("no engine answers\n    no such socket", "start Docker"))
-    faults.add(MissingInputError("b: the jar b.jar is not there", "run Maven"), "b")
+    faults.add(MissingInputError("the jar b.jar is not there", "run Maven"), "b")
     assert str(faults).splitlines() == [
         "1. a: the jar a.jar is not there",
         "   b: the jar b.jar is not there",
@@ -49,7 +49,7 @@ def test_only_what_is_about_no_image_is_about_every_build() -> None:
 def test_what_is_about_images_is_outlined_and_what_is_about_every_build_is_whole() -> None:
     faults = Faults()
     for name in ("a", "b"):
-        faults.add(MissingInputError(f"{name}: docker/lambda is not there\n    it was", "run Maven"), name)
+        faults.add(MissingInputError("docker/lambda is not there\n    it was", "run Maven"), name)
     faults.add(EngineError("no engine answers", "start Docker"))
     assert faults.outlined().splitlines() == [
         "a, b: docker/lambda is not there",

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tasks import push
-from tasks.decision import Blocked, Current, Missing, Unknown
+from tasks.decision import Blocked, Build, Current, Unknown
 from tasks.errors import MissingInputError, ProofError, RegistryError, SettingsError
+from tasks.model import CURRENT
 from tests.sessions import HELD, INGEST, QUERY, VERSION, world
 
 
@@ -14,7 +15,7 @@ def test_what_is_current_stays_as_it_is(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         here.hold(INGEST)
         done = push.push(here.session, INGEST)
-        assert (done["outcome"], done["digest"]) == (push.CURRENT, str(HELD))
+        assert (done["outcome"], done["digest"]) == (CURRENT, str(HELD))
         assert {asked.method for asked in here.server.asked} <= {"GET", "HEAD"}
         assert push.is_current(here.session, INGEST)
 
@@ -50,10 +51,10 @@ def test_each_push_comes_after_its_context_its_repository_the_builder_and_the_lo
     assert tasks["ingest"]["task_dep"] == ["stage:ingest", "repository:ingest", "builder", "login"]
 
 
-def test_force_makes_what_is_current_missing(tmp_path: Path) -> None:
+def test_force_builds_what_is_current(tmp_path: Path) -> None:
     with world(tmp_path, force="true") as here:
         here.hold(INGEST)
-        assert here.session.decisions.of(INGEST) == Missing("forced")
+        assert here.session.decisions.of(INGEST) == Build("forced")
         assert not push.is_current(here.session, INGEST)
 
 

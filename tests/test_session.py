@@ -124,4 +124,4 @@ def test_a_refreshed_base_leaves_the_locks_of_images_that_are_not_selected(tmp_p
         assert session.refresh_bases().locked == {name: str(digest)}
         assert session.catalogue.bases == {**OTHER, name: str(digest)}
         assert bases_lock.read(catalogue.lock_path(session.catalogue.path)) == session.catalogue.bases
-        assert session.decisions.gathered(INGEST).inputs.bases == ((name, str(digest)),)
+        assert session.decisions.collected(INGEST).inputs.bases == ((name, str(digest)),)

@@ -1,1 +1,7 @@
-"""doit commands of our own; each module but `names`, `options` and `target` is one: options, a question, a view."""
+"""The command line: a file for each command, with what it asks, its text and its JSON.
+
+A function with a `session` asks the registry, the engine or the files; the others turn values into text and JSON and
+are pure (tests/test_architecture.py checks it).
+
+Shared: `main` starts a command, `command` is its base, `table` formats.
+"""

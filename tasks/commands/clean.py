@@ -1,14 +1,15 @@
-"""`doit clean`: remove what was made on this machine; nothing remote, ever.
+"""`doit clean`: remove what was made on this machine, and nothing in a registry.
 
-doit clean              every context and log
-doit clean TASK…        what these tasks made: contexts, logs
-doit clean builder      the buildx builder, and only if it is named: people wait long for its cache
+doit clean              all build contexts and logs
+doit clean TASK…        the contexts and logs of these tasks
+doit clean builder      the buildx builder, only by its own name: its cache takes long to fill
 doit clean sandbox      the sandbox, likewise
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,54 +17,56 @@ from typing import Any
 
 from doit.cmd_clean import Clean as DoitClean
 
+from tasks.commands.command import Interruptible
+from tasks.commands.run import checkout
 from tasks.errors import SleeperImagesError, StagingError
 from tasks.graph.composition import current
-from tasks.graph.names import matching
-from tasks.graph.options import Changing
-from tasks.graph.run import checkout
+from tasks.graph.selected_tasks import matching
 from tasks.session import Session
+from tasks.system.terminal import Terminal
 
 NAMED_ONLY = frozenset({"builder", "sandbox"})
-"""Tasks that are cleaned by their own name and by no pattern, group or dependency."""
+"""Tasks that are cleaned only by their own name, not by a pattern, a group or as a prerequisite."""
 
 
-class Clean(Changing, DoitClean):
+class Clean(Interruptible, DoitClean):
     """Removes what tasks made on this machine."""
 
     name = "clean"
     doc_purpose = "remove contexts and logs from this machine"
     doc_description = "Without TASK, all of them. The builder and the sandbox are cleaned only by their names."
+    cmd_options = tuple(option for option in DoitClean.cmd_options if option["name"] != "cleanforget")
     _named: frozenset[str] = frozenset()
     _found = _failed = False
 
-    def _execute(self, dryrun: bool, cleandep: bool, cleanall: bool, cleanforget: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options.
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Run the command to its end, even if the reader of its output leaves; return its exit code."""
+        stream: Any = Terminal(self.outstream, os.environ)
+        self.outstream = stream
+        return super().execute(params, args)
+
+    def _execute(self, dryrun: bool, cleandep: bool, cleanall: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit passes its options.
         session = current()
         self._named = frozenset(pos_args)
         names = matching([task.name for task in self.task_list], pos_args)
         with contextlib.nullcontext() if dryrun else checkout(session):
             if names and not cleanall:
-                super()._execute(dryrun, cleandep, cleanall, cleanforget, names)
+                super()._execute(dryrun, cleandep, cleanall, False, names)  # noqa: FBT003  # doit's signature.
             else:
                 self._reported(lambda: remove_all(session, dryrun=dryrun), dryrun)
-                if cleanforget and not dryrun:
-                    self.dep_manager.remove_all()
-                self.dep_manager.close()
         if not (self._found or self._failed):
             self.outstream.write("nothing to remove\n")
         return int(self._failed)
 
-    def clean_tasks(self, tasks: Iterable[Any], dryrun: bool, cleanforget: bool) -> None:  # noqa: FBT001  # doit's signature.
-        """Clean these tasks and say what was removed; each clean action takes `dryrun` and returns that."""
+    def clean_tasks(self, tasks: Iterable[Any], dryrun: bool, cleanforget: bool) -> None:  # noqa: ARG002, FBT001  # doit's signature.
+        """Clean these tasks and print what was removed; each clean action takes `dryrun` and returns that."""
         for task in {task.name: task for task in tasks}.values():
             if task.name in NAMED_ONLY - self._named:
                 continue
             for act in task.clean_actions:
                 self._reported(lambda act=act: act.py_callable(*act.args, dryrun=dryrun), dryrun)
-            if cleanforget and not dryrun:
-                self.dep_manager.remove(task.name)
-        self.dep_manager.close()
 
-    def _reported(self, clean: Any, dryrun: bool) -> None:  # noqa: FBT001  # Handed on.
+    def _reported(self, clean: Any, dryrun: bool) -> None:  # noqa: FBT001  # Passed on.
         try:
             removed = list(clean())
         except SleeperImagesError as error:
@@ -75,7 +78,7 @@ class Clean(Changing, DoitClean):
 
 
 def remove_all(session: Session, *, dryrun: bool) -> Iterator[Path]:
-    """Remove every context and log; yield their directories.
+    """Remove all build contexts and logs; yield their directories.
 
     Raises:
         StagingError: one cannot be removed.
@@ -91,4 +94,5 @@ def _remove(directory: Path) -> None:
     try:
         shutil.rmtree(directory)
     except OSError as fault:
-        raise StagingError(f"{fault.filename} cannot be removed: {fault.strerror}", "see who owns it") from fault
+        path = fault.filename or directory
+        raise StagingError(f"{path} cannot be removed: {fault.strerror}", f"check its owner: ls -ld {path}") from fault

@@ -1,46 +1,80 @@
-"""`doit plan`: what a run would do and why, without doing it."""
+"""`doit plan`: what a run would do and why, without doing it. It uses the decisions of the run itself.
+
+    decisions ─▶ state and reason of each image ──┐
+    what the version tag is on ─▶ records.compare ┴▶ Plan ─▶ text or JSON, as docs/plan-and-why.md describes them
+
+It asks only what a run asks, and reads the record of an image only if the image would be built.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from doit.exceptions import InvalidCommand
 
 from tasks import build
-from tasks.graph.closure import closure, images_of
+from tasks.commands.command import (
+    EXIT_CODE,
+    JSON,
+    Reading,
+    arguments,
+    check_destination,
+    check_sandbox,
+    encoded,
+    faults_code,
+    state_code,
+)
+from tasks.commands.table import coloured
+from tasks.decision import FAULTS, STATES, Blocked, Build, Current, Decision, Retag, Unknown, state
+from tasks.engine.progress import human
+from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
-from tasks.graph.names import matching
-from tasks.graph.options import EXIT_CODE, JSON, Reading, arguments, encoded, faults_code, state_code
-from tasks.graph.target import check_destination, check_sandbox
-from tasks.plan import Plan, plan, where
+from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
+from tasks.image.difference import Change
+from tasks.image.fingerprint import inputs_tag
+from tasks.image.gather import LAMBDA_JAR, Gathered
+from tasks.image.told import summary
+from tasks.model import Image
+from tasks.reference import Digest
 from tasks.session import Session
+from tasks.system.parallel import Pool
 from tasks.system.terminal import colours, columns
-from tasks.views.plan import as_object, as_text
+from tasks.system.text import TOGETHER, WIDTH, folded, printable
 
-_PUSH_ALL = "push_all"
+if TYPE_CHECKING:  # Its imports are slow; session.records is what loads it.
+    from tasks.records import Comparison
+
+FORCED = "forced"
+PUSH_ALL = "push_all"
+"""The task that is planned where none is named."""
+
+_EXPLAINED_AT_ONCE = 2
+"""How many images a run explains at once: listing their jars takes processors from the builds."""
+
+_WIDEST = len("unpinned")
+_WORDS = {"build": "to build", "retag": "to retag"}
 
 
 class PlanCommand(Reading):
-    """Prints the plan of a run of the same tasks with the same variables."""
+    """Prints the plan of a run of the same tasks with the same settings."""
 
     name = "plan"
-    doc_purpose = "say what a run would do and why, changing nothing"
+    doc_purpose = "show what a run would do and why, changing nothing"
     doc_usage = "[TASK ...] [VARIABLE=VALUE ...]"
     doc_description = (
-        "Without tasks, of push_all. Exit code 0; 1 where an image is blocked or unknown, so that a run would fail; 3 "
-        "where nothing says where images go. docs/plan-and-why.md describes what it prints."
+        "Without tasks, of push_all. Exit code 0; 1 if an image is blocked or unknown, as a run would fail; 3 if no "
+        "setting says where images go. docs/plan-and-why.md describes the output."
     )
 
-    cmd_options = (
-        JSON,
-        EXIT_CODE,
-    )
+    cmd_options = (JSON, EXIT_CODE)
 
-    def _execute(self, json: bool, exit_code: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit hands over its options by their names.
+    def _execute(self, json: bool, exit_code: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit passes its options by name.
         session = current()
         tasks = {task.name: task for task in self.task_list}
-        found = self._plan(session, tasks, matching(tasks, arguments(pos_args) or [_PUSH_ALL]))
+        found = self._plan(session, tasks, matching(tasks, arguments(pos_args) or [PUSH_ALL]))
         target, version = where(session), session.settings.version
         if json:
             self.say(encoded(as_object(found, target, version)))
@@ -50,15 +84,320 @@ class PlanCommand(Reading):
         return state_code(found.counts) if exit_code else faults_code(found.counts)
 
     def _plan(self, session: Session, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
-        needed = closure(tasks, names)
+        needed = with_prerequisites(tasks, names)
         pushes = images_of(session.catalogue, tasks, needed, "push")
         loads = images_of(session.catalogue, tasks, needed, "build")
-        if not pushes and not loads and not ({_PUSH_ALL, "build_all"} & needed):
-            raise InvalidCommand(
-                f"{', '.join(names)}: no image is pushed or built by that, so there is nothing to plan"
-            )
+        if not pushes and not loads and not ({PUSH_ALL, "build_all"} & needed):
+            raise InvalidCommand(f"{', '.join(names)}: pushes and builds no image, so there is nothing to plan")
         check_sandbox(session)
-        session.ask(pushes=pushes, loads=())  # Nothing is loaded, so that no builder has to be asked for.
+        session.ask(pushes=pushes, loads=())  # Without loads, no builder has to be asked for.
         if pushes and not session.settings.sandbox:
             check_destination(session)
         return plan(session, pushes, {image.name: build.is_loaded(session, image) for image in loads})
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a run would do about one image.
+
+    Attributes:
+        task: the task that would do it.
+        image: the image.
+        state: `current`, `retag`, `build`, `blocked` or `unknown`.
+        reason: why, in words; empty if it is current.
+        next_step: what to do about it, if it is blocked or unknown.
+        fingerprint: of its inputs; None if they cannot be read.
+        digest: what its tags are on, or would be; None if that is not built yet.
+        unpinned: the base images of which only the name counts.
+        special: the files and directories whose setuid, setgid or sticky bits the image would not have.
+        size: the bytes of the files that would be sent; None if unknown.
+        comparison: with what the version tag is on, if it was compared.
+    """
+
+    task: str
+    image: Image
+    state: str
+    reason: str
+    next_step: str = ""
+    fingerprint: str | None = None
+    digest: Digest | None = None
+    unpinned: tuple[str, ...] = ()
+    special: tuple[str, ...] = ()
+    size: int | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def changes(self) -> tuple[Change, ...] | None:
+        """What differs from what the version tag is on; None if unknown."""
+        return None if self.comparison is None else self.comparison.changes
+
+    def data(self) -> dict[str, Any]:
+        """Return the object of the image in the JSON."""
+        compared = self.comparison
+        return {
+            "task": self.task,
+            "image": self.image.name,
+            "state": self.state,
+            "reason": self.reason,
+            "next_step": self.next_step,
+            "fingerprint": self.fingerprint,
+            "digest": None if self.digest is None else str(self.digest),
+            "unpinned": list(self.unpinned),
+            "special_bits_dropped": list(self.special),
+            "bytes": self.size,
+            "compared_with": None if compared is None else str(compared.digest),
+            "changes": None if self.changes is None else [change.data() for change in self.changes],
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        images: one for each image, in the order of the catalogue; pushes first.
+    """
+
+    images: tuple[Planned, ...]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many images are in each state."""
+        return Counter(one.state for one in self.images)
+
+    @property
+    def size(self) -> int:
+        """The bytes that would be sent, as far as they are known."""
+        return sum(one.size or 0 for one in self.images)
+
+    @property
+    def unpinned(self) -> Mapping[str, list[str]]:
+        """By base image of which only the name counts, the images that are built from it."""
+        found: dict[str, list[str]] = {}
+        for one in self.images:
+            for base in one.unpinned:
+                found.setdefault(base, []).append(one.image.name)
+        return found
+
+    @property
+    def special(self) -> Mapping[tuple[str, ...], list[str]]:
+        """By files whose special bits are lost, the images that would be built of them."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        for one in self.images:
+            if one.special and one.state == "build":
+                found.setdefault(one.special, []).append(one.image.name)
+        return found
+
+
+# What it asks
+
+
+def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
+    """Return what a run would do.
+
+    Args:
+        session: the run's.
+        pushes: the images that it would push.
+        loads: by name, the images that it would build into the engine, and whether the engine has them already.
+        whole: also compare an image that needs only a tag with what its version tag is on.
+    """
+    session.decisions.expect(pushes)
+    decided = {image: session.decisions.of(image) for image in pushes}
+    differing = Build | Retag if whole else Build
+    compared = _compare(session, [image for image, decision in decided.items() if isinstance(decision, differing)])
+    planned = [_pushed(session, image, decision, compared.get(image.name)) for image, decision in decided.items()]
+    planned += [_loaded(session, session.catalogue.image(name), current=current) for name, current in loads.items()]
+    return Plan(tuple(planned))
+
+
+def build_reasons(session: Session) -> Iterator[tuple[str, str]]:
+    """Yield the name of each image that a run builds, and why, in the order in which they are built."""
+    building = [image for image in session.pushes if isinstance(session.decisions.of(image), Build)]
+    with Pool(_EXPLAINED_AT_ONCE) as pool:
+        for found in pool.map(lambda image: plan(session, [image], {}), building):
+            yield from ((one.image.name, one.reason) for one in found.images)
+
+
+def where(session: Session) -> str | None:
+    """Return where images go; None if unknown, which is then the reason of each image."""
+    try:
+        return session.target.prefix if session.pushes else None
+    except SleeperImagesError:
+        return None
+
+
+def _compare(session: Session, images: Iterable[Image]) -> Mapping[str, Comparison]:
+    """Compare images' inputs with what their version tags are on; by name, for the images that have one."""
+    wanted = {}
+    for image in images:
+        held = _version_digest(session, image)
+        if held is not None:
+            wanted[image.name] = (session.repository(image), held, session.decisions.collected(image))
+    return session.records.compare(wanted) if wanted else {}
+
+
+def _version_digest(session: Session, image: Image) -> Digest | None:
+    """Return what the image's version tag is on; None if the tag does not exist or was not answered."""
+    answers = session.decisions.held(image)
+    found = answers.get(session.version) if answers else None
+    # An error is an answer, too; the decision reports it.
+    return None if found is None or isinstance(found, SleeperImagesError) else found.digest
+
+
+def _pushed(session: Session, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
+    task, word = f"push:{image.name}", state(decision)
+    gathered = _gathered(session, image)
+    made = None if gathered is None else gathered.inputs
+    known: dict[str, Any] = {
+        "fingerprint": None if made is None else made.fingerprint(),
+        "unpinned": () if made is None else made.unpinned,
+        "special": _special(image, gathered),
+    }
+    match decision:
+        case Current(digest):
+            return Planned(task, image, word, "", digest=digest, size=0, **known)
+        case Retag(digest, reason):
+            return Planned(task, image, word, reason, digest=digest, size=0, comparison=comparison, **known)
+        case Blocked(error) | Unknown(error):
+            return Planned(task, image, word, error.message, error.next_step, **known)
+    reason = _why_build(session, image, decision, comparison)
+    size = None if gathered is None else _size(gathered, comparison)
+    return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
+
+
+def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
+    task = f"build:{image.name}"
+    try:
+        gathered = session.decisions.collected(image)
+    except SleeperImagesError as error:
+        return Planned(task, image, "blocked", error.message, error.next_step)
+    known: dict[str, Any] = {
+        "fingerprint": gathered.inputs.fingerprint(),
+        "unpinned": gathered.inputs.unpinned,
+        "special": _special(image, gathered),
+        "size": 0,
+    }
+    if current:
+        return Planned(task, image, "current", "", **known)
+    return Planned(task, image, "build", "for the local engine", **known)
+
+
+def _gathered(session: Session, image: Image) -> Gathered | None:
+    try:
+        return session.decisions.collected(image)
+    except SleeperImagesError:
+        return None
+
+
+def _why_build(session: Session, image: Image, decision: Build, comparison: Comparison | None) -> str:
+    if session.settings.force:
+        return FORCED
+    held = session.decisions.held(image)
+    if held.get(inputs_tag(session.decisions.collected(image).inputs.fingerprint())) is not None:
+        return decision.reason  # The registry holds an image of these inputs, of the wrong kind.
+    if comparison is None:
+        return "not in the registry"
+    if comparison.changes is None:
+        return f"{decision.reason}; {comparison.untold}"
+    if not comparison.changes:
+        return f"the image under {session.version} has these inputs, but its inputs tag was deleted"
+    return summary(comparison.changes, lambda path: file_of(image, session.settings.version, path))
+
+
+# What it shows
+
+
+def file_of(image: Image, version: str | None, path: str) -> str:
+    """Return how users know a file of an image's context: a jar by its name, others by their path."""
+    if path == LAMBDA_JAR and image.jar is not None:
+        return image.jar if version is None else str(image.jar_name(version))
+    return path if path.endswith(".jar") else f"docker/{image.directory}/{path}"
+
+
+def as_object(found: Plan, target: str | None, version: str | None) -> dict[str, Any]:
+    """Return the plan as JSON has it."""
+    return {
+        "target": target,
+        "version": version,
+        "images": [one.data() for one in found.images],
+        "totals": {**{word: found.counts.get(word, 0) for word in STATES}, "bytes": found.size},
+    }
+
+
+def as_text(found: Plan, target: str | None, version: str | None, *, colour: bool = False, width: int = WIDTH) -> str:
+    """Return a line for each image, the notes and the total.
+
+    Args:
+        found: the plan.
+        target: where images go, if that is known.
+        version: the version tag, if that is known.
+        colour: whether to write in colour.
+        width: the width of the lines.
+    """
+    return "".join(f"{line}\n" for line in _lines(found, target, version, colour=colour, width=width))
+
+
+def _lines(found: Plan, target: str | None, version: str | None, *, colour: bool, width: int) -> Iterator[str]:
+    indent = " " * (_WIDEST + 5)
+    if target is not None:
+        yield f"sleeper-images → {target}  version {version or '-'}"
+    shown: set[str] = set()
+    for one in found.images:
+        first, *rest = folded(f"  {one.state:<{_WIDEST}} {_line(one, shown)}", indent, width)
+        yield first.replace(one.state, coloured(one.state, one.state, colour=colour), 1)
+        yield from rest
+    for step in dict.fromkeys(one.next_step for one in found.images):
+        yield from folded(f"  next: {step}", " " * 8, width) if step else ()
+    for base, images in found.unpinned.items():
+        note = f"{printable(base)} ({_few(images)}): only its name counts; base=refresh locks it"
+        yield from folded(f"  {'unpinned':<{_WIDEST}} {note}", indent, width)
+    for paths, images in found.special.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        lost = "setuid, setgid and sticky bits are lost; set them in the Dockerfile (COPY --chmod)"
+        note = f"{printable(paths[0])}{more} ({_few(images)}): {lost}"
+        yield from folded(f"  {'modes':<{_WIDEST}} {note}", indent, width)
+    yield from folded(_total(found), "  ", width)
+
+
+def _total(found: Plan) -> str:
+    """Return the last line: how many images in all and in each state, and how much a run would send."""
+    counts = found.counts
+    parts = ", ".join(f"{counts[word]} {_WORDS.get(word, word)}" for word in STATES if word in counts)
+    noun = "image" if len(found.images) == 1 else "images"
+    sent = f"; about {human(found.size)} to send" if found.size else ""
+    return f"{len(found.images)} {noun}: {parts}{sent}" if found.images else "no images are selected"
+
+
+def _line(one: Planned, shown: set[str]) -> str:
+    name = one.image.name if one.task.startswith("push:") else one.task
+    if not one.reason:
+        return f"{name}  {one.digest.short}" if one.digest else name
+    if one.state in FAULTS:
+        # Many images often have one fault.
+        reason = "as above" if one.reason in shown else printable(one.reason)
+        shown.add(one.reason)
+        return f"{name}: {reason}"
+    sent = f"  ({human(one.size).replace(' ', TOGETHER)})" if one.size else ""
+    return f"{name}: {one.reason}{sent}"
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} images"  # noqa: PLR2004  # As many as fit a line.
+
+
+def _special(image: Image, gathered: Gathered | None) -> tuple[str, ...]:
+    entries = () if gathered is None else gathered.sources.entries
+    return tuple(f"docker/{image.directory}/{entry.path}" for entry in entries if entry.special)
+
+
+def _size(gathered: Gathered, comparison: Comparison | None) -> int:
+    """Return the bytes of the context's files that the registry lacks, or of all files if that is unknown."""
+    fresh = None
+    if comparison is not None and comparison.changes:
+        fresh = {change.name for change in comparison.changes if change.what == "context" and change.new is not None}
+    stamps = gathered.sources.stamps
+    return sum(
+        stamps[entry.source].size
+        for entry in gathered.sources.entries
+        if entry.source is not None and (fresh is None or entry.path in fresh)
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tasks.commands.command import JSON, Reading, encoded, no_arguments
 from tasks.graph.composition import current
-from tasks.graph.options import JSON, Reading, encoded, no_arguments
 from tasks.views.settings import as_object, as_text
 
 

@@ -1,29 +1,53 @@
-"""`doit status`: what is deployed, and whether it is what is here."""
+"""`doit status`: what each version tag is on in the registry, and whether that is what is here.
+
+    decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.images ────▶ Status ─▶ text or JSON
+                                                                     └▶ lifecycle rules ────┘
+
+Nothing is remembered: every answer is the registry's, of this moment. docs/status-and-digests.md describes the output.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from doit.exceptions import InvalidCommand
 
-from tasks.errors import SleeperImagesError
+from tasks.commands.command import JSON, Reading, check_sandbox, encoded, flag, no_arguments
+from tasks.commands.table import age, aligned, coloured, short_platforms
+from tasks.decision import STATES, Blocked, Decision, reason, state
+from tasks.engine.progress import human
+from tasks.errors import RegistryError, SleeperImagesError
 from tasks.graph.composition import current
-from tasks.graph.options import JSON, Reading, encoded, no_arguments
-from tasks.graph.target import check_sandbox
-from tasks.status import look
+from tasks.model import Image
+from tasks.reference import Digest, Repository
+from tasks.registry.model import Answer
+from tasks.session import Session
+from tasks.system.parallel import Pool
 from tasks.system.terminal import colours
-from tasks.views.status import as_object, as_text
+from tasks.system.text import wrapped
+
+if TYPE_CHECKING:  # Slow to import; only a command that asks the registry pays for it.
+    from tasks.registry.images import Deployed
 
 UNANSWERED = 1
-"""The exit code where the registry did not answer about every image, or has lost a part of one."""
+"""The exit code if the registry did not answer for every image, or has lost a part of one."""
 
-DEEP = {
-    "name": "deep",
-    "long": "deep",
-    "type": bool,
-    "default": False,
-    "help": "ask for every manifest, config and layer as well",
+_MOST_NAMED = 3
+"""How many missing parts of an image are named."""
+
+_HEADINGS = {
+    "current": "current",
+    "retag": "not current: the version tag has to move",
+    "build": "not current: has to be built and pushed",
+    "blocked": "cannot be compared or cannot be pushed",
+    "unknown": "no answer",
 }
+
+_COLUMNS = ("image", "digest", "platforms", "size", "age")
 
 
 class StatusCommand(Reading):
@@ -33,14 +57,14 @@ class StatusCommand(Reading):
     doc_purpose = "show what is deployed, and whether it is what is here"
     doc_usage = "[--deep] [VARIABLE=VALUE ...]"
     doc_description = (
-        "Asks the registry about every selected image at once and remembers nothing. Exit code 0; 1 where the registry "
-        "did not answer about every image or has lost a part of one; 3 where nothing says which registry. "
+        "Asks the registry for every selected image at once and remembers nothing. Exit code 0; 1 if the registry did "
+        "not answer for every image or has lost a part of one; 3 if no setting says which registry. "
         "docs/status-and-digests.md describes the JSON."
     )
 
-    cmd_options = (JSON, DEEP)
+    cmd_options = (JSON, flag("deep", "also ask for every manifest, config and layer"))
 
-    def _execute(self, json: bool, deep: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit's options by name.
+    def _execute(self, json: bool, deep: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit passes its options by name.
         no_arguments(pos_args, self.name)
         session = current()
         check_sandbox(session)
@@ -52,3 +76,252 @@ class StatusCommand(Reading):
         colour = colours(self.outstream)
         self.say(encoded(as_object(found)) if json else as_text(found, now=now, colour=colour))
         return 0 if all(row.answered for row in found.images) else UNANSWERED
+
+
+@dataclass(frozen=True)
+class ImageStatus:
+    """One image.
+
+    Attributes:
+        image: the image.
+        repository: where it is.
+        state: one of `tasks.decision.STATES`: what a push would do.
+        reason: why; empty if the image is current.
+        digest: what the version tag is on; None if the tag does not exist or was not answered.
+        held: the image under that tag; None if it does not exist or could not be read.
+        fault: why it could not be read, or what the registry has lost of it; otherwise empty.
+        expiry: what a lifecycle rule of its repository does to it soon; otherwise empty.
+    """
+
+    image: Image
+    repository: Repository
+    state: str
+    reason: str
+    digest: Digest | None
+    held: Deployed | None
+    fault: str
+    expiry: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the registry answered everything about the image, and has all of it."""
+        return self.state != "unknown" and not self.fault
+
+
+@dataclass(frozen=True)
+class Status:
+    """All images.
+
+    Attributes:
+        prefix: what comes before `/<image>` in every repository.
+        version: the version tag.
+        images: the selected ones, in the catalogue's order.
+        no_push_time: why the registry may not tell when an image was pushed.
+        fault: why it could not be asked for that; otherwise empty.
+        expiry_fault: why its lifecycle rules could not be read; otherwise empty.
+    """
+
+    prefix: str
+    version: str
+    images: tuple[ImageStatus, ...]
+    no_push_time: str
+    fault: str
+    expiry_fault: str = ""
+
+
+# What it asks
+
+
+def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
+    """Return the status of all selected images.
+
+    Args:
+        session: the run's.
+        now: the time that ages are counted from.
+        deep: also ask for each of their manifests, configs and layers.
+
+    Raises:
+        SleeperImagesError: no setting says where images go, or under which version.
+    """
+    from tasks.registry.images import inspect  # noqa: PLC0415  # Only a command that asks the registry pays for it.
+
+    session.settings.require_destination(inputs=False)
+    images, version, target = session.selected, session.version, session.target
+    session.ask(pushes=images, loads=())
+    decided = {image.name: session.decisions.of(image) for image in images}
+    tags = _version_tags(session, decided)
+    wanted = {
+        image.name: (session.repository(image), tag.digest)
+        for image in images
+        if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
+    }
+    answers = inspect(session.client, wanted, target.backend.pushed_at, deep=deep) if wanted else None
+    expiries, expiry_fault = _expiries(session, wanted, now)
+    rows = []
+    for image in images:
+        tag = tags[image.name]
+        fault = str(tag) if isinstance(tag, RegistryError) else ""
+        held = answers.images.get(image.name) if answers is not None else None
+        if image.name in wanted and held is None:
+            fault = "it was deleted while it was being read\n  next: run again"
+        if isinstance(held, RegistryError):
+            held, fault = None, str(held)
+        fault = fault or (_incomplete(image, held.missing) if held is not None else "")
+        decision = decided[image.name]
+        rows.append(
+            ImageStatus(
+                image=image,
+                repository=session.repository(image),
+                state=state(decision),
+                reason=reason(decision),
+                digest=wanted[image.name][1] if image.name in wanted else None,
+                held=held,
+                fault="" if fault == reason(decision) else fault,
+                expiry=expiries.get(image.name, ""),
+            )
+        )
+    fault = str(answers.fault) if answers is not None and answers.fault is not None else ""
+    return Status(target.prefix, version, tuple(rows), target.backend.no_push_time, fault, expiry_fault)
+
+
+def _expiries(
+    session: Session, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
+) -> tuple[dict[str, str], str]:
+    """Return by image what a lifecycle rule does to it soon, and why that is unknown for some."""
+    from tasks.registry.images import WORKERS  # noqa: PLC0415  # As above.
+
+    found, fault = {}, ""
+    with Pool(WORKERS) as pool:
+        asked = {name: pool.submit(session.target.backend.expiry, *place, now) for name, place in wanted.items()}
+        for name, answer in asked.items():
+            try:
+                found[name] = answer.result()
+            except RegistryError as error:
+                fault = fault or str(error)
+    return found, fault
+
+
+def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str, Answer]:
+    """Return what each version tag is on: from the look that the decisions used, or from a second look.
+
+    An image whose files are missing is blocked before the first look, and may still be deployed.
+    """
+    from tasks.registry.images import look as look_at  # noqa: PLC0415  # As above.
+
+    found = {image.name: session.decisions.held(image).get(session.version) for image in session.selected}
+    unasked = [
+        image
+        for image in session.selected
+        if isinstance(decided[image.name], Blocked) and session.version not in session.decisions.held(image)
+    ]
+    if unasked:
+        wanted = {image.name: (session.repository(image), (session.version,)) for image in unasked}
+        answers = look_at(session.client, wanted)
+        found |= {name: tags[session.version] for name, tags in answers.items()}
+    return found
+
+
+# What it shows
+
+
+def as_object(found: Status) -> dict[str, Any]:
+    """Return the status as JSON has it."""
+    return {
+        "prefix": found.prefix,
+        "version": found.version,
+        "pushed_fault": found.fault or None,
+        "lifecycle_fault": found.expiry_fault or None,
+        "images": [_image_object(row, found.version) for row in found.images],
+    }
+
+
+def as_text(found: Status, *, now: datetime, colour: bool) -> str:
+    """Return the status for people: current images first, the others with their reasons.
+
+    Args:
+        found: the status.
+        now: the time that ages are counted from.
+        colour: whether to write in colour.
+    """
+    mixed = len(_since(found)) > 1
+    cells = [_cells(row, now, mixed=mixed) for row in found.images]
+    heading, *table = aligned([_COLUMNS, *cells], indent="  ", right={3, 4})
+    line_of = dict(zip((row.image.name for row in found.images), table, strict=True))
+    lines = [f"{found.prefix}  version {found.version}", "", heading]
+    for name in STATES:
+        rows = [row for row in found.images if row.state == name]
+        if not rows:
+            continue
+        lines.append(coloured(_HEADINGS[name], name, colour=colour))
+        reasons, expiries = _shared([row.reason for row in rows]), _shared([row.expiry for row in rows])
+        for row, why, expiry in zip(rows, reasons, expiries, strict=True):
+            lines.append(line_of[row.image.name])
+            lines += [line for text in (why, row.fault, expiry) for line in wrapped(text, "      ")]
+    return "\n".join([*lines, "", *_footer(found), ""])
+
+
+def _shared(texts: list[str]) -> Iterator[str]:
+    """Yield each row's text; neighbours that share a text have it once, under the last of them."""
+    for text, after in zip(texts, [*texts[1:], None], strict=True):
+        yield "" if text == after else text
+
+
+def _footer(found: Status) -> Iterator[str]:
+    counts = Counter(row.state for row in found.images)
+    parts = ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
+    bytes_held = sum(row.held.size for row in found.images if row.held is not None)
+    noun = "image" if len(found.images) == 1 else "images"
+    yield f"{len(found.images)} {noun}, {human(bytes_held)}: {parts or 'none selected'}"
+    since = _since(found)
+    if since == {True}:
+        yield "age: since the push"
+    elif since:
+        what = "age: since the build" + (" where marked *, else since the push" if True in since else "")
+        yield from wrapped(f"{what}; the push: {found.fault or found.no_push_time}", "")
+    if any(row.expiry for row in found.images):
+        yield "docs/status-and-digests.md describes safe lifecycle rules"
+    if found.expiry_fault:
+        yield from wrapped(f"lifecycle rules could not be read: {found.expiry_fault}", "")
+
+
+def _since(found: Status) -> set[bool]:
+    """Return whether ages count from the push (True), from the build (False), or both."""
+    return {row.held.since.pushed for row in found.images if row.held is not None and row.held.since is not None}
+
+
+def _cells(row: ImageStatus, now: datetime, *, mixed: bool) -> tuple[str, ...]:
+    held = row.held
+    if held is None:
+        return (row.image.name, row.digest.short if row.digest else "-", "", "", "")
+    since = held.since
+    ago = "-" if since is None else age(since.at, now) + ("*" if mixed and not since.pushed else "")
+    return (row.image.name, held.digest.short, short_platforms(held.platforms), human(held.size), ago)
+
+
+def _image_object(row: ImageStatus, version: str) -> dict[str, Any]:
+    held = row.held
+    since = held.since if held is not None else None
+    return {
+        "image": row.image.name,
+        "repository": str(row.repository),
+        "tag": version,
+        "digest": str(row.digest) if row.digest else None,
+        "platforms": list(held.platforms) if held is not None else None,
+        "size": held.size if held is not None else None,
+        "pushed": since.at.isoformat() if since is not None and since.pushed else None,
+        "built": since.at.isoformat() if since is not None and not since.pushed else None,
+        "state": row.state,
+        "reason": row.reason or None,
+        "fault": row.fault or None,
+        "expiry": row.expiry or None,
+    }
+
+
+def _incomplete(image: Image, digests: Sequence[Digest]) -> str:
+    from tasks.registry.proof import repair  # noqa: PLC0415  # As above.
+
+    if not digests:
+        return ""
+    named = ", ".join(digest.short for digest in digests[:_MOST_NAMED])
+    more = f" and {len(digests) - _MOST_NAMED} more" if len(digests) > _MOST_NAMED else ""
+    return f"incomplete in the registry, missing: {named}{more}\n  next: {repair(image)}"

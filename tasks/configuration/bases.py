@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.configuration.faults import Faults, shown
-from tasks.errors import CatalogueError, quoted
+from tasks.errors import CatalogueError
 from tasks.system import files
+from tasks.system.text import quoted
 
 _HEADER = """\
 # The digest at which each base image is held, by its name as in FROM. Commit this file.

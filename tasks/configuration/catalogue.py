@@ -12,8 +12,9 @@ from tasks.configuration import bases, platforms, rules, yaml_nodes
 from tasks.configuration.faults import Faults, shown
 from tasks.configuration.suggest import did_you_mean
 from tasks.configuration.yaml_nodes import Mapping, Node, Scalar
-from tasks.errors import CatalogueError, quoted
+from tasks.errors import CatalogueError
 from tasks.model import Builder, BuilderNode, Catalogue, Image, Kind
+from tasks.system.text import quoted
 
 SCHEMA = 1
 """The version of the file's form; a catalogue of another version is refused."""

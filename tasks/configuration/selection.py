@@ -12,8 +12,9 @@ from fnmatch import fnmatchcase
 
 from tasks.configuration.settings import Settings
 from tasks.configuration.suggest import did_you_mean, did_you_mean_pattern
-from tasks.errors import SelectionError, quoted
+from tasks.errors import SelectionError
 from tasks.model import Catalogue, Image, Kind
+from tasks.system.text import quoted
 
 
 def select(catalogue: Catalogue, settings: Settings) -> tuple[Image, ...]:

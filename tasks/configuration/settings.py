@@ -14,10 +14,11 @@ from typing import Any
 from tasks.configuration import destination, version_file
 from tasks.configuration.sources import Found, Sources, command_line
 from tasks.configuration.variables import VARIABLES, Variable
-from tasks.errors import SettingsError, quoted
+from tasks.errors import SettingsError
 from tasks.model import Builder
 from tasks.reference import Registry, split_host
 from tasks.registry import kinds
+from tasks.system.text import quoted
 
 _SANDBOX = "to try it without any of this: ./doitw sandbox push_all"
 

@@ -29,7 +29,8 @@ from tasks.configuration.faults import shown
 from tasks.configuration.properties import Property
 from tasks.configuration.suggest import did_you_mean
 from tasks.configuration.variables import NO_STACKS, VARIABLES, Variable, path
-from tasks.errors import SettingsError, quoted
+from tasks.errors import SettingsError
+from tasks.system.text import quoted
 
 
 class Rank(IntEnum):

@@ -19,7 +19,8 @@ import yaml
 
 from tasks.configuration.faults import Faults, shown
 from tasks.configuration.suggest import did_you_mean
-from tasks.errors import CatalogueError, quoted
+from tasks.errors import CatalogueError
+from tasks.system.text import quoted
 
 _DEEPEST = 16
 

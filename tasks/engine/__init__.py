@@ -1,1 +1,1 @@
-"""Docker: which builder builds (`builders`), with which command (`buildx`), and who gives it credentials."""
+"""Docker: the engine and its buildx, the builder that builds, the commands of a build, and the credentials for them."""

@@ -1,4 +1,4 @@
-"""The user's own docker configuration, read only.
+"""The user's own Docker configuration, read only: where it is, and which logins and credential helpers it names.
 
 Where it is: docker's documentation, "Use the Docker CLI", "Configuration files". How its logins are named: the Docker
 CLI's cli/config/credentials/file_store.go (a key is a host, or a URL of which the host counts) and
@@ -18,18 +18,18 @@ from tasks.errors import EngineError
 from tasks.reference import DOCKER_HUB
 
 HUB = "https://index.docker.io/v1/"
-"""Docker's clients ask for the login of Docker Hub, and keep it, under this name."""
+"""The name under which Docker's clients store the login of Docker Hub."""
 
 _HUB_HOSTS = frozenset({DOCKER_HUB, "docker.io", "index.docker.io"})
 
 
 def user_config_directory(environment: Mapping[str, str]) -> Path:
-    """Return the directory of the user's docker configuration."""
+    """Return the directory of the user's Docker configuration."""
     return Path(environment.get("DOCKER_CONFIG") or Path(environment.get("HOME") or "~").expanduser() / ".docker")
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Return docker's config.json, or nothing where there is none or it cannot be read."""
+    """Return Docker's config.json; empty where it is missing or cannot be read."""
     try:
         return checked_config(path)
     except EngineError:
@@ -37,11 +37,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def checked_config(path: Path) -> dict[str, Any]:
-    """Return docker's config.json, or nothing where there is none.
+    """Return Docker's config.json; empty where it is missing.
 
     Raises:
-        EngineError: it is not a JSON object; docker goes on without its logins and contexts, and only warns. The text
-            quotes nothing of the file, which may hold passwords.
+        EngineError: it is not a JSON object; docker only warns and ignores its logins and contexts. The message quotes
+            nothing of the file, which may hold passwords.
     """
     try:
         config = json.loads(path.read_bytes())
@@ -57,36 +57,36 @@ def checked_config(path: Path) -> dict[str, Any]:
     if reason:
         raise EngineError(
             f"Docker's configuration {path} cannot be used: {reason}",
-            f"fix it (`python3 -m json.tool {path}` shows the place), or move it away and log in again",
+            f"fix it (`python3 -m json.tool {path}` shows the line), or move it away and log in again",
         )
     return dict(config)
 
 
 def server_name(key: str) -> str:
-    """Return the name by which docker's clients ask for the login that is kept under `key`: a host, or HUB."""
+    """Return the server whose login is stored under `key`: a host, or HUB."""
     host = key.partition("://")[2] if "://" in key else key
     host = host.partition("/")[0].lower()
     return HUB if host in _HUB_HOSTS else host
 
 
 def helper_of(config: Mapping[str, Any], server: str) -> str | None:
-    """Return the credential helper that has the login for a server, by its name; None for the file itself."""
+    """Return the name of the credential helper for a server; None where the file itself may have the login."""
     helpers = _table(config, "credHelpers")
     named = next((helpers[key] for key in _keys(helpers, server)), None) or config.get("credsStore")
     return named if isinstance(named, str) and named else None
 
 
 def names_of(config: Mapping[str, Any], server: str) -> list[str]:
-    """Return the names under which a credential helper may have the login for a server, likeliest first."""
-    # Each login in a helper leaves an entry without a secret under the very name it was stored by.
+    """Return the names under which a credential helper may have the login of a server, the likeliest first."""
+    # For each login in a helper, docker keeps an entry without a secret under the same name.
     return list(dict.fromkeys([server, *_keys(_table(config, "auths"), server)]))
 
 
 def login_of(config: Mapping[str, Any], server: str) -> tuple[str, str, str] | None:
-    """Return the login that the file itself has for a server: user, password and identity token.
+    """Return the login of a server in the file itself: user, password and identity token.
 
     Raises:
-        ValueError: its entry is malformed. The text quotes nothing of it.
+        ValueError: the entry is malformed. The message quotes nothing of it.
     """
     auths = _table(config, "auths")
     found: tuple[str, str, str] | None = None
@@ -102,17 +102,17 @@ def login_of(config: Mapping[str, Any], server: str) -> tuple[str, str, str] | N
 
 
 def helped(config: Mapping[str, Any]) -> frozenset[str]:
-    """Return the servers for which a configuration names credential helpers of their own."""
+    """Return the servers with a credential helper of their own."""
     return frozenset(map(server_name, _table(config, "credHelpers")))
 
 
 def known(config: Mapping[str, Any]) -> frozenset[str]:
-    """Return the servers for which a configuration has a login or a helper of their own."""
+    """Return the servers with a login or a credential helper of their own."""
     return frozenset(map(server_name, _table(config, "auths"))) | helped(config)
 
 
 def _basic(entry: Mapping[str, Any], key: str) -> tuple[str, str]:
-    """Return an entry's user and password; `auth` holds both, and counts before them."""
+    """Return the user and password of an entry; `auth` has both, and has precedence."""
     auth = entry.get("auth")
     if not auth:
         return str(entry.get("username") or ""), str(entry.get("password") or "")
@@ -126,7 +126,7 @@ def _basic(entry: Mapping[str, Any], key: str) -> tuple[str, str]:
 
 
 def _keys(table: Mapping[str, Any], server: str) -> Iterator[str]:
-    """Yield the keys that stand for a server, the server's own name first."""
+    """Yield the keys of a server, its own name first."""
     if server in table:
         yield server
     yield from (key for key in table if key != server and server_name(key) == server)

@@ -1,7 +1,7 @@
-"""The images that a Docker engine holds, asked through the Docker SDK.
+"""The images in a Docker engine, through the Docker SDK.
 
-The engine is the one that docker's commands use: DOCKER_HOST, or the current context, which the SDK knows only in part
-(docker 7.1 ignores DOCKER_CONTEXT and a context's certificates), so that docker itself is asked for it.
+The engine is that of docker's commands: DOCKER_HOST, or the current context. The SDK supports contexts only in part
+(docker 7.1 ignores DOCKER_CONTEXT and a context's certificates), therefore docker itself is asked for the context.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import CommandError, EngineError
-from tasks.system import run
+from tasks.system import processes
 
 SECONDS = 60.0
-"""How long the engine may take for each answer."""
+"""How long the engine may take to answer a request."""
 
-_NEXT = "see `docker info`, then run again"
+_NEXT = "check `docker info`, then run again"
 
 
 def named(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the ID of each image that has a name, by `<repository>:<tag>`.
+    """Return the IDs of the images that have a name, by `<repository>:<tag>`.
 
     Args:
-        environment: that of docker's commands.
+        environment: for the docker commands.
 
     Raises:
         EngineError: no engine answers.
@@ -35,14 +35,14 @@ def named(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def held(reference: str, environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Return the names by digest that the engine knows an image by; one that was only built there has none.
+    """Return an image's names by digest (`<repository>@<digest>`) in the engine; one that was built there has none.
 
     Args:
-        reference: the image, as a FROM line has it.
-        environment: that of docker's commands.
+        reference: the image as in a FROM line.
+        environment: for the docker commands.
 
     Returns:
-        The names; None where the engine has no such image, or does not answer.
+        The names; None where the engine does not have the image, or does not answer.
     """
     try:
         with _engine(environment) as engine:
@@ -53,12 +53,12 @@ def held(reference: str, environment: Mapping[str, str]) -> tuple[str, ...] | No
 
 
 def remove_names(names: list[str], environment: Mapping[str, str]) -> None:
-    """Remove names of images, and each image whose last name that was, unless a container uses it.
+    """Remove names of images, and images without any name left, unless a container uses them.
 
     Raises:
         EngineError: no engine answers.
     """
-    from docker.errors import APIError  # noqa: PLC0415  # Slow: only what asks the engine pays.
+    from docker.errors import APIError  # noqa: PLC0415  # Slow to import.
 
     with _engine(environment) as engine:
         for name in names:
@@ -69,8 +69,8 @@ def remove_names(names: list[str], environment: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def _engine(environment: Mapping[str, str]) -> Iterator[Any]:
-    """Yield the SDK's client; EngineError for whatever it raises, without its text, which may quote an address."""
-    import docker.errors  # noqa: PLC0415  # Slow: only what asks the engine pays.
+    """Yield the SDK's client. Its exceptions become an EngineError without their text, which may quote an address."""
+    import docker.errors  # noqa: PLC0415  # Slow to import.
     import requests.exceptions  # noqa: PLC0415  # As above.
 
     try:
@@ -80,7 +80,9 @@ def _engine(environment: Mapping[str, str]) -> Iterator[Any]:
     except CommandError as error:
         raise EngineError(error.message, error.next_step) from None
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as fault:
-        raise EngineError(f"the Docker engine did not list its images ({type(fault).__name__})", _NEXT) from None
+        raise EngineError(
+            f"the Docker engine did not answer a request about its images ({type(fault).__name__})", _NEXT
+        ) from None
 
 
 def _connect(environment: Mapping[str, str]) -> Any:
@@ -92,7 +94,7 @@ def _connect(environment: Mapping[str, str]) -> Any:
     if environment.get("DOCKER_HOST"):
         return APIClient(**options, **kwargs_from_env(environment=dict(environment)))
     argv = ["docker", "context", "inspect"]
-    done = run.check(argv, environment=environment, next_step="see `docker context ls`", timeout=SECONDS)
+    done = processes.check(argv, environment=environment, next_step="see `docker context ls`", timeout=SECONDS)
     (context,) = json.loads(done.output)
     endpoint, folder = context["Endpoints"]["docker"], Path(context["Storage"]["TLSPath"]) / "docker"
     if folder.is_dir():

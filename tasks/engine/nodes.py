@@ -1,4 +1,4 @@
-"""A buildx builder as the catalogue describes it and as buildx finds it: what differs, and what creates one."""
+"""A builder as buildx describes it, its differences from the catalogue, and the commands that create it. Pure."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tasks.engine.buildx import known_platforms
 from tasks.model import Builder, BuilderNode
 
 
 @dataclass(frozen=True)
 class InspectedNode:
-    """What `docker buildx inspect` says of one machine of a builder.
+    """One node of a builder as `docker buildx inspect` describes it.
 
     Attributes:
         name: its name.
-        endpoint: where it is; buildx writes another address for some that it was given (`_is_at`).
+        endpoint: its address; buildx may write another one than it was given (`_is_at`).
         options: its driver's options.
         platforms: what it builds for, once it runs.
-        given: those of them that it was created for, whether it can run their programs or not.
+        given: the platforms that it was created for, whether it can run their programs or not.
         running: whether it runs.
-        exists: whether there is something to run, for drivers that start BuildKit themselves.
+        exists: whether its BuildKit exists, for drivers that start one.
         fault: the error that it reports, or empty.
     """
 
@@ -38,12 +37,12 @@ class InspectedNode:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What `docker buildx inspect` says of a builder.
+    """A builder as `docker buildx inspect` describes it.
 
     Attributes:
         driver: its driver.
-        nodes: its machines, in the order in which they were added.
-        error: why buildx knows nothing of its machines, or empty.
+        nodes: its nodes, in the order in which they were added.
+        error: why buildx cannot describe its nodes, or empty.
     """
 
     driver: str
@@ -52,7 +51,7 @@ class Inspected:
 
     @property
     def platforms(self) -> frozenset[str]:
-        """What it builds for, as far as its nodes run."""
+        """What it builds for, by the nodes that run."""
         return frozenset().union(*(node.platforms for node in self.nodes))
 
     @property
@@ -67,7 +66,7 @@ class Inspected:
 
 
 def parse(text: str) -> Inspected:
-    """Read what `docker buildx inspect NAME` prints: `Key: value` lines (buildx, commands/inspect.go)."""
+    """Parse the output of `docker buildx inspect NAME`: `Key: value` lines (buildx, commands/inspect.go)."""
     blocks: list[dict[str, str]] = [{}]
     for line in text.splitlines():
         key, colon, value = line.partition(":")
@@ -76,23 +75,24 @@ def parse(text: str) -> Inspected:
         if key == "Name":
             blocks.append({})
         blocks[-1].setdefault(key.strip(), value.strip())
-    # The first name is the builder's own, each other one begins a node.
+    # The first name is the builder's, each other one begins a node.
     builder, *nodes = blocks[1:] or [{}]
-    # buildx lists each pod of a Deployment as a node, all by the name of the one that was described.
+    # buildx lists each pod of a Deployment as a node, all under the name of the described node.
     named = {values["Name"]: values for values in reversed(nodes)}
     found = tuple(_node(values) for values in reversed(named.values()))
     return Inspected(builder.get("Driver", ""), found, builder.get("Error", ""))
 
 
 def _node(values: Mapping[str, str]) -> InspectedNode:
-    platforms = values.get("Platforms", "")
+    # buildx marks the platforms that were set by hand with a star.
+    platforms = [name.strip() for name in values.get("Platforms", "").split(",") if name.strip()]
     options = re.findall(r'([\w.-]+)=("(?:[^"\\]|\\.)*")', values.get("Driver Options", ""))
     return InspectedNode(
         name=values["Name"],
         endpoint=values.get("Endpoint", ""),
         options=tuple(sorted((name, _unquoted(value)) for name, value in options)),
-        platforms=frozenset(known_platforms([platforms])),
-        given=frozenset(known_platforms(name for name in platforms.split(",") if name.endswith("*"))),
+        platforms=frozenset(name.rstrip("*") for name in platforms),
+        given=frozenset(name.rstrip("*") for name in platforms if name.endswith("*")),
         running=values.get("Status") == "running",
         exists=values.get("Status", "inactive") != "inactive",
         fault=values.get("Error", ""),
@@ -100,7 +100,7 @@ def _node(values: Mapping[str, str]) -> InspectedNode:
 
 
 def _unquoted(text: str) -> str:
-    # Go quotes as JSON does, but for characters that no option of a driver has.
+    # Go quotes as JSON does, except for characters that no driver option has.
     try:
         return str(json.loads(text))
     except ValueError:
@@ -108,29 +108,29 @@ def _unquoted(text: str) -> str:
 
 
 def differences(found: Inspected, wanted: Builder, *, exact: bool = True) -> list[str]:
-    """Return in words what a builder is otherwise than the catalogue describes it; nothing where it fits.
+    """Return, in words, how a builder differs from its description in the catalogue; empty where it fits.
 
-    Its configuration is not compared: buildx does not tell it.
+    Its configuration is not compared, as buildx does not show it.
 
     Args:
-        found: what buildx knows of it.
-        wanted: the description.
-        exact: whether options that are not described count.
+        found: the builder as buildx describes it.
+        wanted: the builder as the catalogue describes it.
+        exact: whether options that the catalogue does not describe are differences.
     """
     if found.driver != wanted.driver:
         return [f"its driver is {found.driver or 'unknown'}, not {wanted.driver}"]
     nodes = _nodes(wanted)
     if len(found.nodes) != len(nodes):
         return [f"it has {_count(len(found.nodes))}, not {_count(len(nodes))}"]
-    told = []
-    for one, node in zip(found.nodes, nodes, strict=True):
-        about = f"node {one.name}: " if wanted.nodes else ""
-        told += [f"{about}{text}" for text in _node_differences(one, node, wanted, exact=exact)]
-    return told
+    return [
+        f"node {one.name}: {text}" if wanted.nodes else text
+        for one, node in zip(found.nodes, nodes, strict=True)
+        for text in _node_differences(one, node, wanted, exact=exact)
+    ]
 
 
 def creation(wanted: Builder) -> list[list[str]]:
-    """Return the commands that create the builder, one a node; they neither boot it nor make it the current one."""
+    """Return the commands that create the builder, one for each node; they neither boot it nor make it current."""
     commands: list[list[str]] = []
     for node in _nodes(wanted):
         argv = ["docker", "buildx", "create", "--name", wanted.name, "--driver", wanted.driver]
@@ -145,10 +145,10 @@ def creation(wanted: Builder) -> list[list[str]]:
 
 
 def _nodes(wanted: Builder) -> tuple[BuilderNode, ...]:
-    """Return the builder's nodes; one that describes none is its own.
+    """Return the builder's nodes; a builder that describes none is a single node.
 
-    buildx believes the platforms that a node is given, whether it can run their programs or not. So they are given only
-    to several nodes, for buildx to choose among them; a single one builds for every platform that is asked for.
+    buildx believes the platforms that a node is given, whether the node can run their programs or not. Therefore only
+    one of several nodes is given platforms, for buildx to choose among them; a single node builds for every platform.
     """
     return wanted.nodes or (BuilderNode(wanted.endpoint),)
 
@@ -168,20 +168,20 @@ def _count(nodes: int) -> str:
 
 def _node_differences(found: InspectedNode, node: BuilderNode, wanted: Builder, *, exact: bool) -> list[str]:
     has, needs = dict(found.options), dict(_options(node, wanted))
-    told = [f"it reports {found.fault}"] if found.fault else []
+    differences = [f"it reports {found.fault}"] if found.fault else []
     if node.name and found.name != node.name:
-        told.append(f"its name is not {node.name}")
-    told += [
+        differences.append(f"its name is not {node.name}")
+    differences += [
         f"its option {name} is {has.get(name, 'not set')}, not {needs.get(name, 'unset')}"
         for name in sorted(needs.keys() | has.keys() if exact else needs)
         if has.get(name) != needs.get(name)
     ]
-    # One that was given no platforms builds for what BuildKit says that it can.
+    # A node that was given no platforms builds for those that its BuildKit reports.
     if found.given and node.platforms and found.given != set(node.platforms):
-        told.append(f"it was created for {_list(found.given)}, not for {_list(node.platforms)}")
+        differences.append(f"it was created for {_list(found.given)}, not for {_list(node.platforms)}")
     if not _is_at(found.endpoint, node.endpoint, wanted.driver):
-        told.append(f"it is at {found.endpoint}, not at {node.endpoint}")
-    return told
+        differences.append(f"it is at {found.endpoint}, not at {node.endpoint}")
+    return differences
 
 
 def _list(platforms: Iterable[str]) -> str:
@@ -189,9 +189,9 @@ def _list(platforms: Iterable[str]) -> str:
 
 
 def _is_at(found: str, wanted: str, driver: str) -> bool:
-    """Whether a node is where it is wanted, as far as buildx lets one know.
+    """Return whether a node has the wanted address, as far as buildx shows it.
 
-    It writes the address of a context where none is given or `default`, completes one that has no port, and makes
-    Kubernetes' up itself (buildx, builder/builder.go).
+    buildx writes the address of a context where the wanted one is empty or `default`, adds a missing port, and makes
+    up that of Kubernetes (buildx, builder/builder.go).
     """
     return wanted in {"", "default"} or driver == "kubernetes" or found == wanted or found.startswith(f"{wanted}:")

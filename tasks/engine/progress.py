@@ -1,17 +1,15 @@
-"""How far a build is, out of what buildx says while it runs; and the same as text, for the log.
+"""The progress of a build, from the output of buildx; and the same as text, for the log.
 
     buildx's lines ─▶ Reader ─▶ lines of text for the log
-                         └────▶ Progress for whoever watches
+                         └────▶ Progress for the reporter
 
-Asked for `rawjson`, buildx writes BuildKit's own status as JSON objects (BuildKit's client.SolveStatus), indented or
-one a line; an older one writes its plain text instead. Both are read, mixed with whatever else comes: a line that is
-not understood is a line of text. Nothing here can make a build fail.
+With `rawjson` progress, buildx writes BuildKit's status as JSON objects (BuildKit's client.SolveStatus), indented or
+one a line. Every other line, such as the final ERROR, is a line of text for the log. No output can make a build fail.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -20,14 +18,9 @@ from datetime import datetime
 from typing import Any
 
 LONGEST_OBJECT = 4_000_000
-"""Characters of an unfinished JSON object that are kept; what is longer is none of BuildKit's."""
+"""The most characters of an unfinished JSON object; a longer one is not BuildKit's."""
 
-_PLAIN = re.compile(r"#(\d+) (\S.*)")
-_PLAIN_END = re.compile(r"(DONE|CACHED|CANCELED|ERROR)\b:?\s*(.*)")
-_PLAIN_BYTES = re.compile(r"(\S.*?):? ([\d.]+)([kMGT]?)B(?: / ([\d.]+)([kMGT]?)B)?(?: [\d.]+s)?( done)?$")
-_PLAIN_STATUS = re.compile(r"(exporting|pushing|naming|unpacking|loading|sending|importing) \S.*")
 _FRACTION = re.compile(r"(\.\d{6})\d+")
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True)
@@ -35,9 +28,9 @@ class Step:
     """One step of a build.
 
     Attributes:
-        name: as BuildKit names it, `[2/3] COPY …`.
+        name: BuildKit's name for it, `[2/3] COPY …`.
         seconds: how long it took; None where it did not end.
-        cached: whether it was not run, because its result was there.
+        cached: whether its result was in the cache.
         error: why it failed, or empty.
     """
 
@@ -49,14 +42,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a build is.
+    """The progress of a build.
 
     Attributes:
-        step: what is being done.
-        sent: bytes that this step has moved.
-        size: of how many; 0 where nobody says.
+        step: the step that runs.
+        sent: the bytes that this step has moved.
+        size: the bytes that it has to move; 0 where unknown.
         ended: whether buildx has ended.
-        steps: every step, once it has.
+        steps: all steps, once buildx has ended.
     """
 
     step: str = ""
@@ -91,10 +84,10 @@ class _Vertex:
 
 
 class Reader:
-    """Reads one build's output, line by line, as a `run.Rewriter`.
+    """Reads the output of one build, as a `processes.Rewriter`.
 
     Args:
-        listener: is told after every change; may be called many times a second.
+        listener: called after every change, which may be many times a second.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -105,12 +98,11 @@ class Reader:
         self._length = 0
 
     def line(self, line: str) -> Iterator[str]:
-        """Take a line of buildx's; yield what the log gets instead."""
+        """Read a line of buildx; yield the log's lines for it."""
         if not self._object and not line.startswith("{"):
             yield from self._close()
-            self._plain(line)
             yield line
-        elif self._object and line[:1] not in {" ", "}", "\t"}:  # Somebody else's line: the object was none.
+        elif self._object and line[:1] not in {" ", "}", "\t"}:  # Not the object's: that was none.
             yield from self.end()
             yield from self.line(line)
         else:
@@ -122,13 +114,13 @@ class Reader:
                 yield from self.end()
 
     def end(self) -> Iterator[str]:
-        """Yield what is left when no more comes."""
+        """Yield the log's last lines, after the end of the output."""
         left, self._object, self._length = self._object, [], 0
         yield from left
         yield from self._close()
 
     def finish(self) -> None:
-        """Tell the listener that the build has ended, with all its steps."""
+        """Tell the listener that buildx has ended, with all steps."""
         said = sorted((one for one in self._vertices.values() if one.said), key=lambda one: one.number)
         steps = tuple(Step(one.name, one.seconds, one.cached, one.error) for one in said)
         self._listener(Progress(ended=True, steps=steps))
@@ -138,14 +130,12 @@ class Reader:
         try:
             status = json.loads("\n".join(lines))
             text = list(self._status(status))
-        # Of another shape than BuildKit's: text, and no progress.
+        # Not a status of BuildKit's: text without progress.
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             yield from lines
             return
         yield from text
         self._tell()
-
-    # BuildKit's own status
 
     def _status(self, status: Mapping[str, Any]) -> Iterator[str]:
         if not status.keys() & {"vertexes", "statuses", "logs", "warnings"}:
@@ -174,7 +164,7 @@ class Reader:
         if not vertex.said:
             vertex.said = True
             yield from self._say(vertex)
-        # BuildKit looks for a cached result first, and says that the step started and ended; then it does the step.
+        # BuildKit looks for a cached result first and reports that as a start and an end; then it runs the step.
         vertex.ending = completed is not None
         if completed is not None:
             vertex.seconds = (completed - started).total_seconds()
@@ -196,14 +186,14 @@ class Reader:
             yield from self._close()
             self._speaker = vertex
             if vertex:
-                # In the order in which they are told of, which BuildKit's own numbers follow too.
+                # In the order of their first report, as BuildKit's own numbers.
                 vertex.number = vertex.number or 1 + max(one.number for one in self._vertices.values())
                 yield f"#{vertex.number} {vertex.name}"
         if text:
             yield f"#{vertex.number} {text}" if vertex else text
 
     def _close(self) -> Iterator[str]:
-        """End what is said of a step."""
+        """End the lines about a step."""
         vertex, self._speaker = self._speaker, None
         if vertex is None:
             return
@@ -211,30 +201,6 @@ class Reader:
             vertex.ending = False
             yield f"#{vertex.number} {_ending(vertex)}"
         yield ""
-
-    # Plain text
-
-    def _plain(self, line: str) -> None:
-        match = _PLAIN.fullmatch(line.rstrip())
-        if match is None:
-            return
-        number, text = match[1], match[2]
-        if number not in self._vertices:
-            self._vertices[number] = _Vertex(int(number), text, said=True)
-        vertex = self._vertices[number]
-        if end := _PLAIN_END.fullmatch(text):
-            vertex.ended, vertex.cached = True, end[1] == "CACHED"
-            vertex.error = end[2] if end[1] == "ERROR" else ""
-            with contextlib.suppress(ValueError):
-                vertex.seconds = float(end[2].removesuffix("s"))
-        elif moved := _PLAIN_BYTES.fullmatch(text):
-            size = float(moved[4]) * _UNITS[moved[5]] if moved[4] else 0
-            current = float(moved[2]) * _UNITS[moved[3]]
-            vertex.statuses[moved[1]] = _Status(int(current), int(size), bool(moved[6]))
-        elif _PLAIN_STATUS.fullmatch(text):
-            name, _, done = text.partition(" done")
-            vertex.statuses[re.sub(r" [\d.]+s$", "", name)] = _Status(ended=bool(done) or text.endswith("done"))
-        self._tell()
 
     def _tell(self) -> None:
         running = [
@@ -254,7 +220,7 @@ class Reader:
 
 
 def human(count: float) -> str:
-    """Return a number of bytes as people read it: 512 B, 31.5 kB, 1.2 GB."""
+    """Return a number of bytes for people: 512 B, 31.5 kB, 1.2 GB."""
     if count < 1000:  # noqa: PLR2004  # What a kilobyte is.
         return f"{count:.0f} B"
     for unit in ("kB", "MB", "GB"):
@@ -275,7 +241,7 @@ def _decoded(data: Any) -> str:
 
 
 def _time(text: Any) -> datetime | None:
-    """Return a time of Go's, which has up to nine digits of a second; Python reads six."""
+    """Return a time from Go, which writes up to nine digits of a second; Python reads six."""
     return datetime.fromisoformat(_FRACTION.sub(r"\1", text)) if text else None
 
 

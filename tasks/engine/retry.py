@@ -1,104 +1,43 @@
-"""A build that is worth another attempt, told from one that somebody has to fix.
-
-Either the registry did not take its push, or BuildKit has lost a part of its cache.
-
-BuildKit's own patience with a registry: 500 and more, and connections that break, three more times in about 7 seconds
-(util/resolver/retryhandler); 429 five more times without a pause (containerd's remotes/docker, `retryRequest`), which
-a registry that throttles answers alike. What is left is in the last line that begins with ERROR, and only there: the
-output before it is of the Dockerfile's own commands, which may say anything. A build that is run again finds every
-step in BuildKit's cache and pushes what is not there yet.
-
-BuildKit may forget a snapshot that a record of its cache still names, where builds that share a step overlap or one of
-them is killed (moby/buildkit pull requests 6808 and 6821). Each build that finds the record fails from then on, until
-one builds the step anew.
-"""
+"""Builds that are run again where that may help, and not where the engine is gone."""
 
 from __future__ import annotations
 
-import enum
 import random
-import re
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
-from tasks.engine import buildx
-from tasks.errors import BuildError
+from tasks.engine import buildx, daemon
+from tasks.engine.buildx import Engine
+from tasks.engine.failure import Cause, cause
+from tasks.engine.nodes import parse
+from tasks.errors import BuildError, CommandError, EngineGoneError
 from tasks.reference import Digest
+from tasks.system import processes
 from tasks.system.backoff import PUSH, Budget
 
-_SOLVE = r"(?:failed to build: )?failed to solve: "
-"""What comes before BuildKit's words; `failed to build` is newer buildx's (seen with 0.29, not with 0.13)."""
+Result = TypeVar("Result")
 
-# What BuildKit says of a push, and what buildx says when it asks the engine's own driver for the digest after one.
-_PUSH = re.compile(rf"^ERROR: (?:{_SOLVE}failed to push |(?:failed to build: )?Error response from daemon: )")
+_LATER = "run again later: the registry is busy or unreachable; images already pushed are kept"
+_UNCACHED = "built without BuildKit's cache, as a part of it was lost"
 
-_BUSY = re.compile(
-    r": (?:429|500|502|503|504) [A-Z]|unexpected HTTP status: (?:429|5\d\d)|toomanyrequests"
-    r"|connection reset by peer|broken pipe|connection refused|transport connection broken|\bEOF$"
-    r"|i/o timeout|TLS handshake timeout|Client\.Timeout",
-    re.IGNORECASE,
-)
-# 403, too: it is ECR's answer to a token that has expired, and an answer to HEAD does not say why.
-_LOGIN = re.compile(
-    r": 40[13] [A-Z]|\b(?:unauthorized|denied):|token has expired|no basic auth credentials|authorization failed",
-    re.IGNORECASE,
-)
-
-# BuildKit mounts a layer from a repository to which another build has just sent it. A token server that grants pull
-# only for what exists refuses that until the other build's manifest is there.
-_HIDDEN = "insufficient_scope"
-
-# What registries answer to a tag that cannot be moved: Nexus 400, Artifactory and GitLab 403, ACR 405, Harbor 412.
-_KEPT_TAG = re.compile(r"[:/]building[^\s:]*: .*(?:: |\bstatus:? )(?:400|403|405|409|412)\b")
-
-_LATER = "the registry is busy or out of reach: run again in a while; what was pushed is kept"
+_INSPECT_SECONDS = 60.0
+_THEN = "; then run again: images already pushed are kept"
 
 
-_LOST = re.compile(rf"^ERROR: {_SOLVE}.*\bsnapshot [0-9a-z]+ does not exist: not found$")
-_UNCACHED = "built without BuildKit's cache, a part of which was lost"
-
-
-class Cause(enum.Enum):
-    """Why a build is worth another attempt."""
-
-    BUSY = "the registry"
-    LOGIN = "the login"
-    CACHE = "the cache"
-
-
-def cause(said: str) -> Cause | None:
-    """Return why a build is worth another attempt, or None where it is not.
-
-    Args:
-        said: the command's last line that begins with ERROR.
-    """
-    if _LOST.match(said):
-        return Cause.CACHE
-    if not _PUSH.match(said):
-        return None
-    if _LOGIN.search(said):
-        return Cause.LOGIN
-    return Cause.BUSY if _BUSY.search(said) else None
-
-
-def refuses_tag(said: str) -> bool:
-    """Whether a push may have been refused only because the tag `building` is there and cannot be moved.
-
-    Args:
-        said: the command's last line that begins with ERROR.
-    """
-    return _PUSH.match(said) is not None and _KEPT_TAG.search(said) is not None
+# Attempts
 
 
 def build(
     argv: Sequence[str], run: Callable[[Sequence[str]], Digest], *, renew: Callable[[], None] = lambda: None
 ) -> tuple[Digest, str]:
-    """Run a build, again while that is worth it; `retrying` says when, what comes of it, and what is raised.
+    """Run a build with the attempts of `retrying`, which describes the result and the errors.
 
     Args:
-        argv: as `buildx.command` returns it.
+        argv: a command of `buildx.command`.
         run: runs such a command, as `buildx.build` does.
-        renew: fetches another login.
+        renew: renews the login.
     """
     return retrying(lambda cached: run(argv if cached else buildx.uncached(argv)), renew)
 
@@ -112,21 +51,21 @@ def retrying(
     clock: Callable[[], float] = time.monotonic,
     jitter: Callable[[], float] = random.random,
 ) -> tuple[Digest, str]:
-    """Build and push, again while only the registry did not take it, and once where a part of the cache was lost.
+    """Build and push: again while only the registry refuses, once with a new login, once without a lost cache.
 
     Args:
-        build: builds and pushes; told whether BuildKit's cache is of use.
-        renew: fetches another login; called once at most.
-        budget: the patience.
-        sleep: waits.
-        clock: tells the time that the budget is counted in.
-        jitter: gives numbers from 0 to 1.
+        build: builds and pushes; its argument is whether to use BuildKit's cache.
+        renew: renews the login; called once at most.
+        budget: how often and how long a busy registry is tried.
+        sleep: waits for so many seconds.
+        clock: returns the time in seconds.
+        jitter: returns numbers from 0 to 1.
 
     Returns:
-        The digest, and what people should know of the attempts, or nothing.
+        The digest, and a note about the attempts, or an empty text.
 
     Raises:
-        BuildError: the build has a fault, or the registry still does not take its push.
+        BuildError: the build fails for another reason, or the budget is spent.
     """
     started, renewed, cached = clock(), False, True
     attempt = 1
@@ -135,22 +74,81 @@ def retrying(
             digest = build(cached)
         except BuildError as error:
             why = cause(error.said)
-            if why is Cause.LOGIN and not renewed:
+            if why in {Cause.LOGIN, Cause.HIDDEN} and not renewed:
                 renewed = True
                 renew()
                 continue
             if why is Cause.CACHE and cached:
                 cached = False
                 continue
-            if why is not Cause.BUSY and not (why is Cause.LOGIN and _HIDDEN in error.said):
+            if why not in {Cause.BUSY, Cause.HIDDEN}:
                 raise
             wait = budget.wait(attempt, jitter())
             if attempt == budget.attempts or clock() - started + wait > budget.seconds:
-                if why is Cause.LOGIN:
+                if why is Cause.HIDDEN:
                     raise
                 raise BuildError(error.message, _LATER, said=error.said) from None
             attempt += 1
             sleep(wait)
         else:
-            taken = f"the registry took it at attempt {attempt}" if attempt > 1 else ""
+            taken = f"the registry accepted the push at attempt {attempt}" if attempt > 1 else ""
             return digest, "; ".join(filter(None, ("" if cached else _UNCACHED, taken)))
+
+
+# An engine that is gone
+
+
+class Alive:
+    """Runs builds until the engine is gone. That is found out when a build fails, once, and is one fault.
+
+    Args:
+        ask: returns why the engine can build nothing any more; None where it still answers.
+    """
+
+    def __init__(self, ask: Callable[[], EngineGoneError | None]) -> None:
+        self._ask = ask
+        self._gone: EngineGoneError | None = None
+        self._lock = threading.Lock()
+
+    def build(self, build: Callable[[], Result]) -> Result:
+        """Return the result of a build.
+
+        Raises:
+            EngineGoneError: the engine is gone, as this build found out or another one.
+            BuildError: the build failed, and the engine still answers.
+        """
+        if self._gone is not None:
+            raise self._gone
+        try:
+            return build()
+        except BuildError:
+            with self._lock:
+                self._gone = self._gone or self._ask()
+            if self._gone is not None:
+                raise self._gone from None
+            raise
+
+
+def gone(engine: Engine, environment: Mapping[str, str]) -> EngineGoneError | None:
+    """Return why a builder that was ready can build nothing any more; None where it still answers.
+
+    A builder that has only stopped is booted by the next build, unless it is `remote`.
+    """
+    try:
+        argv = ["docker", "buildx", "inspect", engine.builder]
+        done = processes.run(argv, environment=environment, timeout=_INSPECT_SECONDS)
+    except CommandError:
+        return None  # The run is being stopped, or docker hangs: unknown.
+    found = parse(done.output)
+    said = found.fault or done.errors.strip()
+    if done.code == 0 and not said and (found.running or engine.driver != "remote"):
+        return None
+    if done.code != 0 and not said:
+        return None  # A signal ended it.
+    if daemon.is_unreachable(said):
+        step = daemon.next_step(said, environment)
+        return EngineGoneError(f"the Docker engine no longer answers\n    {said}", f"{step}{_THEN}")
+    return EngineGoneError(
+        f"the builder {engine.builder} ({engine.driver}) no longer answers\n    {said or 'it does not run'}",
+        f"see `docker buildx inspect {engine.builder}`{_THEN}",
+    )

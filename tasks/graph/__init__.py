@@ -1,1 +1,1 @@
-"""How doit meets the graph: loading, actions, doit's state, the command line and the commands that doit has."""
+"""How doit meets the graph: loading it, the actions of its tasks, their files, and the tasks that words select."""

@@ -101,12 +101,11 @@ class Gatherer:
     def _locate(self, image: Image) -> Sources:
         directory = build_directory(image, self._settings)
         if not directory.is_dir():
-            raise MissingInputError(f"{image.name}: the build directory {directory} is not there", _REMEDY)
+            raise MissingInputError(f"the build directory {directory} is not there", _REMEDY, image=image.name)
         jar = jar_path(image, self._settings)
         if jar is not None and not jar.is_file():
-            raise MissingInputError(
-                f"{image.name}: the jar {jar} is not there", _jar_remedy(image, jar, self._settings)
-            )
+            remedy = _jar_remedy(image, jar, self._settings)
+            raise MissingInputError(f"the jar {jar} is not there", remedy, image=image.name)
         with _about(image):
             recipe = context.dockerfile(directory)
             entries = context.listing(directory, {} if jar is None else {LAMBDA_JAR: jar})
@@ -142,15 +141,17 @@ class Gatherer:
         for name in names:
             if name not in self._bases and _last_part(name) in self._pushed:
                 raise UnreadableInputError(
-                    f"{image.name}: {recipe}: {name} is called like an image of the catalogue; pushed anew under that "
+                    f"{recipe}: {name} is called like an image of the catalogue; pushed anew under that "
                     f"name it would be another, and {image.name} would not be rebuilt",
                     "lock it to what it is now (base=refresh), or name it by its digest (@sha256:…)",
+                    image=image.name,
                 )
             if name in like_stages:
                 raise UnreadableInputError(
-                    f"{image.name}: {recipe}: the base image {name} is locked, and a stage is called {name} as well: "
+                    f"{recipe}: the base image {name} is locked, and a stage is called {name} as well: "
                     "BuildKit would take the image for what the stage makes",
                     f"give the stage another name (FROM {name} AS base), or take {name} out of the catalogue's lock",
+                    image=image.name,
                 )
         return tuple((name, self._bases.get(name, "")) for name in names)
 
@@ -160,7 +161,7 @@ class Gatherer:
         if key not in self._base_names:
             content = recipe.read_bytes()
             if digest and digest != f"sha256:{hashlib.sha256(content).hexdigest()}":
-                raise ChangedWhileBuildingError(f"{image.name}: {recipe} changed while it was read", "run again")
+                raise ChangedWhileBuildingError(f"{recipe} changed while it was read", "run again", image=image.name)
             with _about(image):
                 source = text.decoded(content, recipe)
             with _about(image, f"{recipe}: "):
@@ -250,4 +251,4 @@ def _about(image: Image, what: str = "") -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise type(error)(f"{image.name}: {what}{error.message}", error.next_step) from error
+        raise type(error)(f"{what}{error.message}", error.next_step, image=image.name) from error

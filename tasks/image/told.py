@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from tasks.image.difference import EXECUTABLE, Change, EntryChange
+from tasks.system.text import printable
 
 Named = Callable[[str], str]
 """How a path of a context is called: where its file is below SCRIPTS_DIR, for one."""
@@ -41,13 +42,6 @@ def tell(change: Change, named: Named, *, entries: bool = True) -> str:
         case "build argument":
             return f"build argument {printable(change.name)} {change.change}"
     return f"{change.what} changed from {printable(change.old or 'none')} to {printable(change.new or 'none')}"
-
-
-def printable(text: str) -> str:
-    """Return a text that a terminal shows as it is: what cannot be seen is escaped, as Python writes it."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
 
 
 def _tell_item(change: Change, name: str, *, entries: bool) -> str:

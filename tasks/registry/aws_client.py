@@ -23,7 +23,7 @@ from tasks.registry import aws_login
 from tasks.registry.aws_login import CONFIG, GIVEN, METHODS, Login, NoTerminalError
 from tasks.registry.message import shown
 from tasks.registry.routes import proxy
-from tasks.system.once import once
+from tasks.system.parallel import locked_property
 from tasks.system.secrets import keep, keep_variables
 
 ATTEMPTS = 6
@@ -68,7 +68,7 @@ class AwsClient:
     def _endpoint(self) -> str | None:
         return self._environment.get("AWS_ENDPOINT_URL_ECR") or self._environment.get("AWS_ENDPOINT_URL") or None
 
-    @once
+    @locked_property
     def _session(self) -> Any:
         import botocore.session  # noqa: PLC0415  # Slow: only what asks AWS pays.
 
@@ -86,7 +86,7 @@ class AwsClient:
         session.register("before-send", _keep_login)
         return session
 
-    @once
+    @locked_property
     def _chain(self) -> Any:
         """The chain of providers. Each notes when it is asked, and asks for an MFA code only at a terminal."""
         chain = self._session.get_component("credential_provider")
@@ -110,7 +110,7 @@ class AwsClient:
         if name:
             raise aws_login.not_sendable(self._login(), name)
 
-    @once
+    @locked_property
     def _credentials(self) -> Any:
         """The credentials of the first provider that has any; None if none has."""
         self._note(CONFIG)
@@ -155,7 +155,7 @@ class AwsClient:
             environment=self._environment,
         )
 
-    @once
+    @locked_property
     def _client(self) -> Any:
         import boto3.session  # noqa: PLC0415  # Slow: only what asks AWS pays.
         from botocore.config import Config  # noqa: PLC0415  # As above.

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tasks.errors import CredentialsError, RegistryError, quoted
+from tasks.errors import CredentialsError, RegistryError
 from tasks.registry.aws_faults import DENIED, LOGIN_REFUSED, no_answer, refused, words
 from tasks.registry.message import clean
+from tasks.system.text import quoted
 
 CONFIG, GIVEN, ENV = "config", "given", "env"
 ROLE, WEB_IDENTITY, SSO, LOGIN = "assume-role", "assume-role-with-web-identity", "sso", "login"

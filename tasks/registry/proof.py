@@ -182,7 +182,7 @@ def _check_image(one: Built, image: Image) -> None:
 
 
 def _lost(image: Image, what: str) -> ProofError:
-    return ProofError(f"{image.name}: {what} is not in the registry, or this login may not read it", repair(image))
+    return ProofError(f"{what} is not in the registry, or this login may not read it", repair(image), image=image.name)
 
 
 def repair(image: Image) -> str:
@@ -192,5 +192,5 @@ def repair(image: Image) -> str:
 
 def _wrong(image: Image, manifest: Manifest, reason: str) -> ProofError:
     return ProofError(
-        f"{image.name}: what was pushed as {manifest.digest} is not what it must be: {reason}", _NEXT_STEP
+        f"what was pushed as {manifest.digest} is not what it must be: {reason}", _NEXT_STEP, image=image.name
     )

@@ -14,7 +14,7 @@ from tasks.registry import backend, kinds
 from tasks.registry.client import Client
 from tasks.registry.credentials import Credential, Keychain
 from tasks.system.backoff import Pace
-from tasks.system.once import once
+from tasks.system.parallel import locked_property
 
 PUTS_AT_ONCE = 2
 """How many manifests may be PUT at the same moment; with the rate of a kind, no second exceeds what a host accepts."""
@@ -32,14 +32,14 @@ class Target:
     def __init__(self, settings: Settings, environment: Mapping[str, str], keychain: Keychain) -> None:
         self._settings, self._environment, self._keychain = settings, environment, keychain
 
-    @once
+    @locked_property
     def backend(self) -> backend.Backend:
         """What this kind of registry does besides the distribution API."""
         return backend.load(
             kinds.KINDS[self._settings.registry_kind], self._settings, self._environment, self._keychain
         )
 
-    @once
+    @locked_property
     def registry(self) -> Registry:
         """The host. SettingsError where no setting names it and the backend cannot find it."""
         return self._settings.registry_host or self.backend.host()
@@ -82,12 +82,12 @@ class Target:
         if self.credential(self.registry) == refused:
             self.credential(self.registry, fresh=True)
 
-    @once
+    @locked_property
     def client(self) -> Client:
         """The client of the distribution API."""
         return Client(self.registry, self.credential, puts=self.pace, conceals=self.backend.conceals)
 
-    @once
+    @locked_property
     def pace(self) -> Pace | None:
         """How fast manifests may be PUT, by us and by BuildKit; None for no limit."""
         rate = self._settings.puts_per_second or kinds.of_host(self.registry).puts_per_second

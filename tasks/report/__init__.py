@@ -21,9 +21,9 @@ from tasks import decision
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
 from tasks.errors import EngineGoneError, SleeperImagesError
-from tasks.graph.closure import closure
 from tasks.graph.composition import current
-from tasks.push import CURRENT
+from tasks.graph.selected_tasks import with_prerequisites
+from tasks.model import CURRENT
 from tasks.report.events import (
     DONE,
     FAILED,
@@ -105,7 +105,7 @@ class Reporter:
                 SleeperImagesError
             ):  # Each task that needs the target fails with it, and shows it.
                 target = str(self._session.target.prefix)
-        names = closure(tasks, selected_tasks)
+        names = with_prerequisites(tasks, selected_tasks)
         asked = tuple((task, image) for task, image in images if task in names)
         self._happened(Started(self._now(), time.time(), target, version, asked, instance))
 
@@ -141,8 +141,7 @@ class Reporter:
         verb, image = _about(task)
         self._failures.append((fail.get_name(), bool(image)))
         if fail.get_name() != UNMET:
-            gone = isinstance(getattr(fail, "error", None), EngineGoneError)
-            self._ended(task, FAILED, {}, error=fail.get_msg(), alike=gone)
+            self._ended(task, FAILED, {}, fail)
         elif verb in IMAGE_VERBS:  # Its cause has been shown.
             reason = f"needs {', '.join(sorted(fail.get_msg().split()))}"
             self._happened(Ended(self._now(), task.name, verb, image, NOT_RUN, reason=reason))
@@ -204,7 +203,7 @@ class Reporter:
             self._explaining.start()
 
     def _tell_reasons(self) -> None:
-        from tasks.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
+        from tasks.commands.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
 
         for image, reason in build_reasons(self._session):
             with self._lock:
@@ -217,11 +216,12 @@ class Reporter:
         known = self._session.decisions.known() if self._session.pushes else {}
         return work.reason or (decision.reason(known[work.image]) if work.image in known else "")
 
-    def _ended(self, task: Any, outcome: str, values: dict[str, Any], error: str = "", *, alike: bool = False) -> None:
-        """Tell how a task ended; failures that are `alike` are one fault, about which no image's log says more."""
+    def _ended(self, task: Any, outcome: str, values: dict[str, Any], fail: Any = None) -> None:
+        """Tell how a task ended; `fail` is doit's failure, with our error in it unless it is a bug."""
         verb, image = _about(task)
-        log = ""
-        if verb in IMAGE_VERBS and outcome != CURRENT and not alike:
+        log, error = "", getattr(fail, "error", None)
+        # An engine that is gone is one fault of all images, about which no image's log says more.
+        if verb in IMAGE_VERBS and outcome != CURRENT and not isinstance(error, EngineGoneError):
             path = self._session.state.log(verb, self._session.catalogue.image(image))
             log = str(path) if path.exists() and path.stat().st_mtime >= self._run.wall else ""
         self._happened(
@@ -234,7 +234,8 @@ class Reporter:
                 digest=values.get("digest", ""),
                 name=values.get("name", ""),
                 size=values.get("size") or 0,
-                error=error,
+                error=error.message if error is not None else "" if fail is None else fail.get_msg(),
+                next_step="" if error is None else error.next_step,
                 log=log,
             )
         )

@@ -21,7 +21,8 @@ from typing import Any
 from tasks.engine.progress import human
 from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, Run, Started, Work
 from tasks.report.plain import Plain
-from tasks.system.terminal import Terminal, clipped, printable, width
+from tasks.system.terminal import Terminal
+from tasks.system.text import clipped, width, without_controls
 
 PATIENCE = 0.5
 """Seconds of silence after which a line says what the run waits for."""
@@ -153,7 +154,7 @@ class _Above:
     def write(self, text: str) -> int:
         whole, end, self._line = (self._line + text).rpartition("\n")
         if end:
-            self._board.say(printable(whole) + end)
+            self._board.say(without_controls(whole) + end)
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -206,7 +207,7 @@ def _what(work: Work) -> str:
         return _DOING[work.verb]
     if work.progress.ended:
         return "reading it back and tagging"
-    words = printable(work.progress.step).split() or ["starting"]
+    words = without_controls(work.progress.step).split() or ["starting"]
     if words[0] in _OUTPUT:  # "pushing manifest for <repository>@<digest>": the row says already which image it is.
         words = list(itertools.takewhile(lambda word: not {":", "/"} & set(word), words))
     return " ".join(words).removesuffix(" for").removesuffix(" to")

@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tasks.build import LOADED
 from tasks.engine.progress import Progress, Step
-from tasks.push import BUILT, CURRENT, RETAGGED
+from tasks.model import BUILT, CURRENT, LOADED, RETAGGED
 
 FAILED, NOT_RUN, INTERRUPTED, DONE = "failed", "not run", "interrupted", "done"
 
@@ -112,7 +111,8 @@ class Ended(Event):
         name: of the image in the local engine, or empty.
         size: bytes of the image, or 0 where unknown.
         reason: why it was up to date, or was not run.
-        error: why it failed, with what to do next.
+        error: why it failed.
+        next_step: what to do about that, or empty.
         log: the log of its command, or empty where it wrote none.
     """
 
@@ -125,6 +125,7 @@ class Ended(Event):
     size: int = 0
     reason: str = ""
     error: str = ""
+    next_step: str = ""
     log: str = ""
 
 
@@ -173,6 +174,7 @@ class Work:
         name: of the image in the local engine.
         size: of the image in bytes.
         error: why it failed.
+        next_step: what to do about that.
         log: the log of its command.
         progress: how far it is.
         steps: of its build, once that has ended.
@@ -192,6 +194,7 @@ class Work:
     name: str = ""
     size: int = 0
     error: str = ""
+    next_step: str = ""
     log: str = ""
     progress: Progress = field(default_factory=Progress)
     steps: tuple[Step, ...] = ()
@@ -248,7 +251,8 @@ class Run:
                 self.works[task].steps = progress.steps
             case Ended():
                 work = self._work(event)
-                work.ended, work.outcome, work.error, work.log = event.at, event.outcome, event.error, event.log
+                work.ended, work.outcome = event.at, event.outcome
+                work.error, work.next_step, work.log = event.error, event.next_step, event.log
                 work.digest, work.name, work.size = event.digest, event.name, event.size
                 work.reason = event.reason or work.reason
             case Noted():

@@ -12,11 +12,12 @@ from html import escape
 from pathlib import Path
 
 from tasks.engine.progress import human
-from tasks.push import BUILT, CURRENT
+from tasks.errors import with_next_step
+from tasks.model import BUILT, CURRENT
 from tasks.report.events import DONE, FAILED, OUTCOMES, Run, Work
 from tasks.report.style import CSS
-from tasks.system.invocation import spelled
-from tasks.system.terminal import printable
+from tasks.system.terminal import spelled
+from tasks.system.text import without_controls
 
 TAIL_BYTES = 65_536
 """How much of a log's end is read."""
@@ -48,6 +49,7 @@ def write(path: Path, run: Run, seconds: float) -> None:
     Raises:
         OSError: it could not be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(spelled(page(run, seconds)), encoding="utf-8", errors="replace")
     new.replace(path)
@@ -136,7 +138,7 @@ def _table(run: Run) -> Iterator[str]:
         name = escape(work.image)
         # What was current has nothing more to tell.
         linked = name if work.outcome == CURRENT else f'<a href="#{_anchor(work)}">{name}</a>'
-        why = printable(work.reason).partition("\n")[0] or ("up to date" if work.outcome == CURRENT else "")
+        why = without_controls(work.reason).partition("\n")[0] or ("up to date" if work.outcome == CURRENT else "")
         yield (
             f'<tr><td>{linked}</td><td><span class="mark {_class(work.outcome)}">{escape(work.outcome)}</span></td>'
             f"<td class=why>{escape(why)}</td><td class=n>{_duration(work.seconds) if work.seconds else ''}</td>"
@@ -158,10 +160,10 @@ def _details(run: Run) -> Iterator[str]:
         # Within, so that a browser opens what a link leads to (HTML, "ancestor revealing algorithm").
         yield f'<div id="{_anchor(work)}">'
         if work.error:
-            yield f'<pre class="error">{escape(printable(work.error).strip())}</pre>'
+            yield _error(work)
         facts = [
             ("decision", work.decision),
-            ("why", printable(work.reason)),
+            ("why", without_controls(work.reason)),
             ("digest", work.digest),
             ("name", work.name),
             ("size", f"{human(work.size)} ({work.size:,} bytes)" if work.size else ""),
@@ -184,7 +186,7 @@ def _steps(work: Work) -> Iterator[str]:
     for step in work.steps:
         took = "" if step.seconds is None else _duration(step.seconds)
         said = "cached" if step.cached else "failed" if step.error else took
-        yield f"<tr><td>{escape(printable(step.name))}</td><td class=n>{said}</td></tr>"
+        yield f"<tr><td>{escape(without_controls(step.name))}</td><td class=n>{said}</td></tr>"
     yield "</tbody></table>"
 
 
@@ -192,8 +194,11 @@ def _faults(run: Run) -> Iterator[str]:
     """What failed that is about no image's own task: the sandbox, the login, a context."""
     for work in run.works.values():
         if work.error and work not in run.images:
-            yield f"<section><h2>{escape(work.task)} failed</h2>"
-            yield f'<pre class="error">{escape(printable(work.error).strip())}</pre></section>'
+            yield f"<section><h2>{escape(work.task)} failed</h2>{_error(work)}</section>"
+
+
+def _error(work: Work) -> str:
+    return f'<pre class="error">{escape(without_controls(with_next_step(work.error, work.next_step)).strip())}</pre>'
 
 
 def _notes(run: Run) -> Iterator[str]:
@@ -201,7 +206,7 @@ def _notes(run: Run) -> Iterator[str]:
         yield "<section><h2>Notes</h2><ul>"
         for note in run.notes:
             about = "" if note.text.startswith(note.task) else f"<b>{escape(note.task)}</b> "
-            yield f"<li>{about}{escape(printable(note.text))}</li>"
+            yield f"<li>{about}{escape(without_controls(note.text))}</li>"
         yield "</ul></section>"
 
 
@@ -215,7 +220,7 @@ def _tail(work: Work) -> str:
             text = file.read().decode(errors="replace")
     except OSError:  # Removed since; the page says where it was.
         return ""
-    return "\n".join(printable(text).rstrip().splitlines()[-TAIL_LINES:])
+    return "\n".join(without_controls(text).rstrip().splitlines()[-TAIL_LINES:])
 
 
 def _rank(work: Work) -> int:

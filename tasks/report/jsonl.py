@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.push import BUILT
+from tasks.model import BUILT
 from tasks.report.events import OUTCOMES, Began, Ended, Event, Explained, Finished, Moved, Noted, Run, Started
 from tasks.system.terminal import Terminal
 
@@ -106,6 +106,7 @@ def _ended(event: Ended, run: Run) -> dict[str, Any]:
         "bytes": event.size or None,
         "reason": work.reason or None,
         "error": event.error or None,
+        "next_step": event.next_step or None,
         "log": event.log or None,
     }
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 
 from tasks.engine.progress import human
-from tasks.push import BUILT, CURRENT, RETAGGED
+from tasks.errors import with_next_step
+from tasks.model import BUILT, CURRENT, RETAGGED
 from tasks.reference import Digest
 from tasks.report.events import (
     DONE,
@@ -30,15 +31,14 @@ from tasks.report.events import (
     Started,
     Work,
 )
-from tasks.system.terminal import Terminal, printable
-from tasks.views.words import folded, wrapped
+from tasks.system.terminal import Terminal
+from tasks.system.text import folded, without_controls, wrapped
 
 _VERBS, _LABELS = 8, 13
 _TOGETHER = "\N{NO-BREAK SPACE}"
 _WORTH_TELLING = 0.05
 """Seconds below which an image is not called slow."""
 
-_NEXT = "\n  next: "
 LONGEST = 15
 """How many lines the failure of an image takes at most, its heading included."""
 
@@ -140,13 +140,13 @@ class Plain:
 
     def _note(self, text: str) -> str:
         indent = " " * (_VERBS + 4)
-        text = "\n".join(wrapped(printable(text), indent, self._terminal.width)).lstrip()
+        text = "\n".join(wrapped(without_controls(text), indent, self._terminal.width)).lstrip()
         word = self._terminal.paint("note".ljust(_VERBS), "faint")
         return f"  {word}  {text}\n"
 
     def _failure(self, event: Ended, work: Work) -> str:
         took = f"  {work.seconds:.1f} s" if work.began is not None else ""
-        lines = printable(event.error).rstrip().splitlines()
+        lines = without_controls(with_next_step(event.error, event.next_step)).rstrip().splitlines()
         if event.image:
             lines = _at_most(lines, self._terminal.width - 2)
         body = "\n".join(f"  {line}" if line else line for line in lines)
@@ -157,24 +157,24 @@ class Plain:
         order = list(run.works)
         remedies: dict[str, list[Ended]] = {}
         for event in sorted(self._held, key=lambda event: order.index(event.task)):
-            remedies.setdefault(event.error.rstrip().partition(_NEXT)[2], []).append(event)
+            remedies.setdefault(event.next_step, []).append(event)
         return "".join(self._together(remedy, events) for remedy, events in remedies.items())
 
     def _together(self, remedy: str, events: list[Ended]) -> str:
         names = events[0].task if len(events) == 1 else f"{len({event.image for event in events})} images"
         reasons: dict[str, list[Ended]] = {}
         for event in events:
-            reason = event.error.rstrip().partition(_NEXT)[0].removeprefix(f"{event.image}: ")
-            reasons.setdefault(reason, []).append(event)
+            reasons.setdefault(event.error.rstrip(), []).append(event)
         lines = []
         for reason, alike in reasons.items():
             if len(alike) == 1:
-                lines += alike[0].error.rstrip().partition(_NEXT)[0].splitlines()
+                name = f"{alike[0].image}: " if len(events) > 1 else ""
+                lines += f"{name}{reason}".splitlines()
             else:
                 images = ", ".join(event.image for event in alike)
                 lines += [*reason.splitlines(), *wrapped(images, "  ", self._terminal.width - 2)]
         lines += f"  next: {remedy}".splitlines() if remedy else []
-        body = "\n".join(f"  {line}" for line in printable("\n".join(lines)).splitlines())
+        body = "\n".join(f"  {line}" for line in without_controls("\n".join(lines)).splitlines())
         return f"\n{self._terminal.paint(f'FAILED {names}', 'bad')}\n{body}\n\n"
 
     def _summary(self, run: Run) -> str:
@@ -226,9 +226,9 @@ def _folded(line: str, width: int) -> list[str]:
 
 def _cause(event: Ended) -> str:
     """Return why a task failed without what is its own, so that the same fault of two images is the same text."""
-    reason = event.error.partition(_NEXT)[0].replace(event.image, "") if event.image else event.error
+    reason = event.error.replace(event.image, "") if event.image else event.error
     return _OWN.sub("", reason) if event.image else f"{event.task}: {reason}"
 
 
 def _first_line(text: str) -> str:
-    return printable(text).partition("\n")[0]
+    return without_controls(text).partition("\n")[0]

@@ -1,1 +1,1 @@
-"""What every room needs of this machine: processes, signals, files, locks, threads, the terminal."""
+"""What every package needs of this machine: processes, signals, files, locks, threads, the terminal."""

@@ -1,7 +1,7 @@
-"""How long we put up with what is temporary, and how we hold ourselves back. Pure but for waiting.
+"""Retries and rate limits.
 
-Budget   how often and how long one thing is tried again
-Pace     how many a second of something are begun, by all threads together
+Budget   how often and how long one operation is retried
+Pace     how many operations a second all threads together begin
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Budget:
-    """How much patience there is with faults that are temporary.
+    """How often and how long an operation is retried after a temporary fault.
 
     Attributes:
-        attempts: how often something is tried at most.
-        seconds: after how long no further attempt is begun, waits included.
-        first_wait: the longest wait before the second attempt; it doubles with each.
-        longest_wait: where the doubling ends. A registry's own Retry-After may ask for more.
+        attempts: the most attempts.
+        seconds: the time after which no attempt begins, waits included.
+        first_wait: the longest wait before the second attempt; it doubles with each attempt.
+        longest_wait: the limit of the doubling. A registry's Retry-After may ask for more.
     """
 
     attempts: int = 6
@@ -33,20 +33,20 @@ class Budget:
     longest_wait: float = 8.0
 
     def wait(self, attempt: int, jitter: float) -> float:
-        """Return how long to wait after the attempt of this number (from 1); `jitter` is from 0 to 1."""
+        """Return the seconds to wait after an attempt (from 1); `jitter` is a number from 0 to 1."""
         ceiling = min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1))
         return ceiling * (0.5 + jitter / 2)
 
 
 REQUEST = Budget()
-"""For one request of ours."""
+"""For one HTTP request."""
 
 PUSH = Budget(attempts=4, seconds=120.0, first_wait=2.0, longest_wait=15.0)
-"""For a build whose push the registry did not take. BuildKit has been patient for some seconds each time."""
+"""For a build whose push the registry refused; BuildKit has then retried for some seconds itself."""
 
 
 VISIBLE = Budget(attempts=8, seconds=30.0, first_wait=0.3)
-"""For what was just pushed: some registries, GHCR among them, answer 404 for some seconds (about 20 s here)."""
+"""For what was just pushed: some registries, such as GHCR, answer 404 for up to 20 s."""
 
 
 def until_there(
@@ -56,7 +56,7 @@ def until_there(
     sleep: Callable[[float], None] = time.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> Found | None:
-    """Return what `ask` returns, asking again while that is None and the budget lasts."""
+    """Return what `ask` returns; ask again while it returns None and the budget lasts."""
     waited = 0.0
     for attempt in range(1, budget.attempts + 1):
         found = ask()
@@ -69,13 +69,13 @@ def until_there(
 
 
 class Pace:
-    """A token bucket: `burst` at once, then `rate` a second. Threads may share it; they go in the order they came.
+    """A token bucket: `burst` operations at once, then `rate` a second. Threads may share it.
 
     Args:
         rate: how many a second.
         burst: how many at once after a pause.
-        clock: tells the time in seconds.
-        sleep: waits.
+        clock: returns the time in seconds.
+        sleep: waits for so many seconds.
     """
 
     def __init__(
@@ -93,15 +93,15 @@ class Pace:
         self._counted = clock()
 
     def take(self) -> None:
-        """Wait for one's turn."""
+        """Take a token; wait until there is one."""
         self._sleep(self._spend(1))
 
     def spent(self, count: int) -> None:
-        """Count what others did meanwhile, who did not wait for a turn: the next of us wait for it."""
+        """Take tokens for operations that others made without waiting: the next `take` waits for them."""
         self._spend(count)
 
     def _spend(self, count: float) -> float:
-        """Take so many, if need be of what is to come; return the seconds until the last of them is due."""
+        """Take tokens, of the future if there are none now; return the seconds until the last one is there."""
         with self._lock:
             now = self._clock()
             self._left = min(self._burst, self._left + (now - self._counted) * self._rate) - count

@@ -1,25 +1,24 @@
-"""What people read: files that are whole or absent, and left alone where nothing in them changes; a stream's end."""
+"""Files that are complete or absent, and untouched where their content stays the same."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from pathlib import Path
-from typing import IO
 
 
 def replace(path: Path, text: str) -> bool:
-    """Replace a file's content, so that a reader finds the old or the new and never a part of one.
+    """Replace a file's content atomically: readers see the old content or the new one.
 
     Args:
-        path: the file; its directory is made where it is missing, a link is followed, its permissions stay.
-        text: the content, written in UTF-8.
+        path: the file. A missing directory is created, a symbolic link is followed, permissions are kept.
+        text: the new content, written in UTF-8.
 
     Returns:
-        Whether the content was another before.
+        Whether the content has changed.
 
     Raises:
-        OSError: it could not be written; the old content is still there.
+        OSError: the file could not be written; the old content is still there.
     """
     path = path.resolve()
     content = text.encode()
@@ -31,7 +30,7 @@ def replace(path: Path, text: str) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        # Made anew, so that nothing that lies there, a link to another file say, is written through.
+        # A new file in any case: an existing one could be a link to another file.
         scratch.unlink(missing_ok=True)
         with scratch.open("xb") as file:
             file.write(content)
@@ -43,10 +42,3 @@ def replace(path: Path, text: str) -> bool:
     finally:
         scratch.unlink(missing_ok=True)
     return True
-
-
-def discard(stream: IO[str]) -> None:
-    """Have what is written to a stream from now on go nowhere: nobody reads it, and Python flushes it at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)

@@ -1,4 +1,4 @@
-"""One run at a time: an advisory lock that says who holds it, and that the kernel drops with its holder."""
+"""Advisory file locks that name their holder, and that the kernel releases when the holder ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from tasks.errors import LockedError
 
 POLL_SECONDS = 0.1
-"""How often a waiting run looks again; flock has no timeout of its own."""
+"""How often a waiting process tries again; flock has no timeout of its own."""
 
 
 @contextlib.contextmanager
@@ -22,23 +22,25 @@ def held(path: Path, wait: float = 0.0, *, shared: bool = False) -> Iterator[Non
     """Hold the lock while the block runs.
 
     Args:
-        path: the lock's file, made where it is missing; it stays.
-        wait: how many seconds to wait for another holder; math.inf for as long as it takes.
-        shared: hold it together with others who share it, against those who do not.
+        path: the lock file; it is created where it is missing, and stays.
+        wait: the seconds to wait for another holder; math.inf for no limit.
+        shared: hold it together with other shared holders, and exclude exclusive ones.
 
     Raises:
-        LockedError: somebody else still holds it, the text names their process and command; or it cannot be made.
+        LockedError: another process still holds it (the message names the process and its command), or the lock file
+            cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as fault:
         raise LockedError(
-            f"{path} cannot be made: {fault.strerror}", "free some space there, or give yourself the right to write it"
+            f"the lock file {path} cannot be created: {fault.strerror}",
+            f"free some disk space, or make {path.parent} writable for this user",
         ) from fault
     try:
         _take(descriptor, path, wait, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        with contextlib.suppress(OSError):  # On a full disk the lock holds as well, and says less.
+        with contextlib.suppress(OSError):  # A full disk hides the holder's name, and the lock still works.
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()} {shlex.join(sys.argv)}\n".encode(errors="surrogateescape"), 0)
         yield
@@ -54,7 +56,7 @@ def _take(descriptor: int, path: Path, wait: float, kind: int) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise LockedError(
-                    _held_by(descriptor, path), "wait for it, or give wait=SECONDS to wait for it here"
+                    _held_by(descriptor, path), "run again when it has ended, or set wait=SECONDS to wait for it"
                 ) from None
             time.sleep(POLL_SECONDS)
         else:

@@ -1,12 +1,12 @@
-"""The one place that takes secrets out of text, before it is shown, logged or stored.
+"""What a secret is, and its removal from every text that is shown, logged or stored.
 
     a login is read ──▶ keep ─────────────────────┐
     the environment ──▶ keep_variables ───────────┤
     a message, an event, a log's line, a traceback ┴─▶ without_secrets ──▶ what people see
 
-It looks for two things, because neither is enough: the values that this process has read, and whatever has the shape
-of a secret, such as the user info of a URL, an Authorization header or a signed URL. An error of a library, a server or
-another program may quote either.
+It looks for the values that this process has read, and for the shapes of secrets: the user info of a URL, an
+Authorization header, a signed URL. Neither is enough: a library's error may quote a value without its name, and a
+server or another program may quote a secret that this process has never read.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from typing import TypeVar
 from urllib.parse import quote, quote_plus, unquote
 
 MARK = "***"
-"""What stands in the place of a secret."""
+"""The text in the place of a secret."""
 
 _SHORTEST = 8
-"""A shorter value is not looked for: it would be found inside ordinary words."""
+"""A shorter value is not looked for, as it would be found inside ordinary words."""
 
 _LONG = 24
-"""From this length on a value is also known by its beginning, because a text that quotes it may cut it off."""
+"""A value of this length or more is also recognised by its beginning, as a text that quotes it may be cut off."""
 
 _BEGINNING = 20
-"""How much of a long value has to be there."""
+"""How many characters of a long value are enough to recognise it."""
 
 _NAMES = re.compile(
     r"TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|ACCESS_?KEY|API_?KEY|PRIVATE_?KEY|(^|_)AUTH(_|$)|COOKIE",
     re.IGNORECASE,
 )
 _NOT_VALUES = re.compile(r"_(FILE|PATH|DIR|URI|URL|SOCK|HOST|STORE|EXPIRATION|PREFERENCE)$", re.IGNORECASE)
-"""Variables whose names say that they hold a secret, and those of them that only say where one is."""
+"""Names of variables that hold a secret, and those among them that only say where one is."""
 
 _USER_INFO = re.compile(r"(?:[a-z][a-z0-9+.-]*://([^\s]+)|([^\s/@:]+:[^\s]+))@(?!sha\d+:)", re.IGNORECASE)
 
@@ -64,23 +64,23 @@ _SHAPES = (
     # An element of XML, in which STS answers.
     (("</",), rf"(<({_WORDS})>)[^<]+(?=</)", rf"\1{MARK}"),
 )
-"""What a secret looks like whose value is not known here, as it came from a server or from another program: what a text
-has to hold for the pattern to be worth looking for, the pattern, and what takes its place."""
+"""The shapes of secrets whose values this process does not know: texts of which one occurs (to be fast), the pattern,
+and its replacement."""
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
-"""An AWS account, which LocalStack takes for an access key; names of registries hold it."""
+"""An AWS account ID, which LocalStack accepts as an access key, and which is part of the names of registries."""
 
 _PATH = re.compile(r"(~|\.{0,2})/[\w./@~-]+")
-"""A path: many others begin as it does."""
+"""A path, which has its beginning in common with many others."""
 
 _known: dict[str, int] = {}
-"""Each secret, and how much of its beginning gives it away."""
+"""Each secret, and how many characters of its beginning are enough to recognise it."""
 
 _Value = TypeVar("_Value")
 
 
 def keep(*secrets: str) -> None:
-    """Remember secrets, so that no text shows them; in each of the spellings that a text may have them in."""
+    """Remember secrets, in every spelling that a text may have, for `without_secrets`."""
     for secret in secrets:
         for line in (secret, *secret.splitlines()):
             for spelled in _spellings(line.strip()):
@@ -90,7 +90,7 @@ def keep(*secrets: str) -> None:
 
 
 def keep_variables(variables: Mapping[str, str]) -> None:
-    """Remember what environment variables hold of secrets: as their names say it, or as the user info of a URL."""
+    """Remember the secrets in environment variables: those with such a name, and the user info of URLs."""
     for name, value in variables.items():
         if _NAMES.search(name) and not _NOT_VALUES.search(name):
             keep(value)
@@ -102,12 +102,12 @@ def keep_variables(variables: Mapping[str, str]) -> None:
 
 
 def forget() -> None:
-    """Forget what was kept."""
+    """Forget all secrets."""
     _known.clear()
 
 
 def without_secrets(text: str) -> str:
-    """Return a text in which `***` stands for every secret that is known or looks like one."""
+    """Return the text with `***` in place of every known secret and of everything with the shape of one."""
     for secret, least in list(_known.items()):
         if secret[:least] in text:
             text = _cut(text, secret, least)
@@ -119,7 +119,7 @@ def without_secrets(text: str) -> str:
 
 
 def safe(value: _Value) -> _Value:
-    """Return a value of a dataclass, or a tuple of such, all of whose texts are without secrets."""
+    """Return a text, or a dataclass or tuple of texts, without secrets."""
     found: object = value
     if isinstance(value, str):
         found = without_secrets(value)
@@ -136,7 +136,7 @@ def _compiled(shape: str) -> re.Pattern[str]:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return a secret as it is, and as URLs, forms, JSON and Python write it."""
+    """Return a secret as it is, and as it is written in URLs, forms, JSON and Python."""
     escaped = json.dumps(secret)[1:-1]
     written = {escaped, escaped.replace("/", "\\/"), repr(secret)[1:-1]}
     return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)} | written

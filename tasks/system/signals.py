@@ -1,13 +1,13 @@
-"""SIGINT, SIGTERM and SIGHUP end a run alike: children are stopped, what was finished is kept, the exit code tells.
+"""SIGINT, SIGTERM and SIGHUP all end a run: children are ended, results are kept, the exit code names the signal.
 
-first signal ──▶ KeyboardInterrupt in the main thread ─▶ run.stop_all: SIGINT, 3 s, SIGTERM, 2 s, SIGKILL
-another one ───▶ children are killed and the process ends at once
+first signal ────▶ KeyboardInterrupt in the main thread ─▶ processes.stop_all: SIGINT, 3 s, SIGTERM, 2 s, SIGKILL
+second signal ───▶ children are killed, and the process ends at once
 
-Python runs a signal's handler in the main thread, between two of its bytecodes, and only then. A main thread that waits
-for a lock comes to none unless the signal interrupts that wait; one that arrives just before it, or that the kernel
-gives to another thread, stays unheard until something else wakes the main thread, which in a run that waits for a
-build may be never. So a thread reads each signal from signal.set_wakeup_fd, whose byte is written at once wherever the
-signal arrives, and wakes the main thread until it has heard.
+Python runs a signal's handler only in the main thread, between two bytecodes. A main thread that waits for a lock runs
+no bytecode, unless the signal interrupts the wait. A signal that arrives just before the wait, or that the kernel
+delivers to another thread, is handled only when something else wakes the main thread: in a run that waits for a build,
+perhaps never. Therefore a thread reads each signal from signal.set_wakeup_fd, whose byte is written wherever the signal
+arrives, and wakes the main thread until the handler has run.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from tasks.system import run
+from tasks.system import processes
 
 AGAIN_SECONDS = 0.5
-"""A signal that comes so soon after the first is the same one: a wrapper passes on what the terminal sent already."""
+"""A second signal within this time is the same one: a wrapper passes on what the terminal has sent already."""
 
 WAKE_SECONDS = 0.02
-"""How long the main thread has to hear of a signal before it is woken, and woken again."""
+"""How long the main thread has to handle a signal before it is woken, and woken again."""
 
 _WAKE = signal.SIGURG
-"""Interrupts a wait and means nothing: no kernel and no program sends it to a process that asked for none."""
+"""A signal to interrupt a wait with: the kernel sends it only to processes that ask for it."""
 
 
 def code(number: int) -> int:
-    """Return the exit code of a process that a signal ended, as shells give it."""
+    """Return the exit code for a process that a signal ended, as in shells."""
     return 128 + number
 
 
 received: list[int] = []
-"""The signal that ended, or is ending, the command of this process; empty while there was none."""
+"""The signal that ended the command of this process, or is ending it; empty before any signal."""
 
 
 @contextlib.contextmanager
 def interrupts() -> Iterator[list[int]]:
-    """Raise KeyboardInterrupt at the first of the signals; the list that is yielded tells which it was.
+    """Raise KeyboardInterrupt at the first signal; yield a list that then holds its number. For the main thread only.
 
-    A SIGHUP that is ignored stays ignored, as nohup wants it. A SIGINT does not: a shell has commands in the background
-    ignore it, and CI systems start theirs so and then send it. For the main thread alone, as signals are.
+    An ignored SIGHUP stays ignored, for nohup. An ignored SIGINT does not: shells start background commands that way,
+    and CI systems start their jobs that way and then send it.
     """
     received.clear()
     _ending.clear()
@@ -78,16 +78,15 @@ _ending = threading.Event()
 
 
 def ending() -> None:
-    """Say that the command has ended and puts away what it held; a first signal from now on only changes its code."""
+    """Say that the command has ended and cleans up; a first signal from now on only changes the exit code."""
     _ending.set()
 
 
 @contextlib.contextmanager
 def _raised_again() -> Iterator[None]:
-    """Raise an interrupt again that came where Python passes over exceptions, and print nothing of it there.
+    """Raise an interrupt again where Python ignored it, without a message.
 
-    Python calls back in the middle of other code, for an import's lock or an object that goes away, and goes on after
-    whatever that raises.
+    Python ignores exceptions in callbacks in the middle of other code, such as an import's lock or a finalizer.
     """
     main, before = threading.get_ident(), sys.unraisablehook
 
@@ -107,7 +106,7 @@ def _raised_again() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _watched(numbers: frozenset[int], received: list[int]) -> Iterator[None]:
-    """Have a thread see to it that signals are heard while the block runs."""
+    """Have a thread make sure that signals are handled while the block runs."""
     reading, writing = socket.socketpair()
     writing.settimeout(0)
     before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
@@ -124,7 +123,7 @@ def _watched(numbers: frozenset[int], received: list[int]) -> Iterator[None]:
 
 
 def _watch(reading: socket.socket, main: int, numbers: frozenset[int], received: list[int]) -> None:
-    """Wake the main thread until it has heard the first signal; end the process at another one."""
+    """Wake the main thread until it has handled the first signal; end the process at a second one."""
     first: float | None = None
     while True:
         reading.settimeout(None if first is None or received else WAKE_SECONDS)
@@ -140,5 +139,5 @@ def _watch(reading: socket.socket, main: int, numbers: frozenset[int], received:
         if first is None:
             first = time.monotonic()
         elif time.monotonic() - first > AGAIN_SECONDS:
-            run.kill_all()
+            processes.kill_all()
             os._exit(code(byte[0]))

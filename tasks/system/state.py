@@ -1,4 +1,4 @@
-"""The state directory: what a checkout remembers, where contexts are staged, what commands said. Safe to delete."""
+"""The state directory: caches, staged contexts and logs of a checkout. It can be deleted at any time."""
 
 from __future__ import annotations
 
@@ -10,57 +10,52 @@ from tasks.model import Image
 
 @dataclass(frozen=True)
 class State:
-    """Where everything is below STATE_DIR.
+    """The paths below STATE_DIR.
 
     Attributes:
-        directory: the state directory itself; it need not exist yet.
+        directory: the state directory; it may not exist yet.
     """
 
     directory: Path
 
     @property
-    def doit(self) -> Path:
-        """Doit's own records."""
-        return self.directory / "doit.db"
-
-    @property
     def lock(self) -> Path:
-        """The file that a run locks."""
+        """The lock file of a run."""
         return self.directory / "lock"
 
     @property
     def digests(self) -> Path:
-        """The cache of what files mean."""
+        """The cache of content digests."""
         return self.directory / "digests"
 
     @property
     def listings(self) -> Path:
-        """The cache of what is in jars, entry by entry."""
+        """The cache of the entries of jars."""
         return self.directory / "digests.inflated"
 
     @property
     def builder(self) -> Path:
-        """The file that remembers that the builder cannot boot here."""
+        """The file that remembers a builder that does not boot here."""
         return self.directory / "builder.json"
 
     @property
     def pushed(self) -> Path:
-        """The digests.json of what this checkout pushed."""
+        """The digests.json of the images that this checkout pushed."""
         return self.directory / "digests.json"
 
     @property
     def report(self) -> Path:
-        """The page about the last run that did work."""
+        """The report of the last run that built or pushed."""
         return self.directory / "report.html"
 
     @property
     def contexts(self) -> Path:
-        """The directory of the contexts that are staged to be pushed."""
+        """The directory of the contexts that are staged for a push."""
         return self.directory / "contexts"
 
     @property
     def loads(self) -> Path:
-        """The directory of those that are staged to be loaded into the engine."""
+        """The directory of the contexts that are staged for a load into the engine."""
         return self.contexts / "load"
 
     @property
@@ -69,15 +64,15 @@ class State:
         return self.directory / "logs"
 
     def log(self, verb: str, image: Image) -> Path:
-        """Return the log of a verb's command for an image."""
+        """Return the log of the command that pushes or builds an image."""
         return self.logs / f"{verb}-{image.name}.log"
 
     def metadata(self, verb: str, image: Image) -> Path:
-        """Return the file that buildx names its result in."""
+        """Return the file to which buildx writes the digest of its result."""
         return self.logs / f"{verb}-{image.name}.json"
 
     def remove_logs(self, verb: str, image: Image, *, dryrun: bool) -> list[Path]:
-        """Remove what a verb's command for an image left in `logs`, unless `dryrun`; return what there was."""
+        """Remove the files that such a command left in `logs`, unless `dryrun`; return which there were."""
         found = [path for path in (self.log(verb, image), self.metadata(verb, image)) if path.exists()]
         for path in () if dryrun else found:
             path.unlink()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.engine import builders, made
+from tasks.engine import builder_records, builders
 from tasks.engine.buildx import Engine
 from tasks.errors import EngineError, LockedError
 from tasks.model import Builder
@@ -35,14 +35,14 @@ class StandIn:
 
     def made(self, wanted: Builder, *, daemon: bool = True) -> StandIn:
         """Have this project have made the builder before; return this."""
-        made.begin(wanted, self.environment)
+        builder_records.begin(wanted, self.environment)
         self.create(wanted.name)
-        made.finish(wanted, self.environment, daemon=daemon)
+        builder_records.finish(wanted, self.environment, daemon=daemon)
         return self
 
     def create(self, name: str) -> None:
         """Create a builder as anybody may."""
-        path = made.instance_path(name, self.environment)
+        path = builder_records.instance_path(name, self.environment)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
 
@@ -133,7 +133,7 @@ def test_where_the_driver_cannot_boot_the_engine_itself_builds_and_says_so(tmp_p
     assert (found.builder, found.driver) == ("desktop", "docker")
     assert found.note == (
         "builder sleeper (docker-container) cannot boot (pull access denied). The engine's own BuildKit builds; "
-        "builder_driver=docker chooses it without this note"
+        "set builder_driver=docker to choose it without this note"
     )
 
 
@@ -240,7 +240,7 @@ def test_a_builder_of_ours_is_removed(tmp_path: Path) -> None:
     docker = StandIn(tmp_path, RUNS).made(builder())
     assert builders.remove("sleeper", docker.environment)
     assert docker.asked == ["buildx inspect sleeper", "buildx rm sleeper"]
-    assert made.find("sleeper", docker.environment) is None
+    assert builder_records.find("sleeper", docker.environment) is None
 
 
 def test_a_builder_of_ours_is_removed_without_a_buildkit_that_was_there_before(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_somebody_elses_builder_is_not_removed(tmp_path: Path) -> None:
 
 def test_a_builder_that_somebody_else_made_under_the_name_of_ours_is_not_removed(tmp_path: Path) -> None:
     docker = StandIn(tmp_path, RUNS).made(builder())
-    made.instance_path("sleeper", docker.environment).unlink()
+    builder_records.instance_path("sleeper", docker.environment).unlink()
     docker.create("sleeper")
     with pytest.raises(EngineError, match="was not made by this project"):
         builders.remove("sleeper", docker.environment)
@@ -312,7 +312,7 @@ def test_a_builder_of_ours_is_made_anew_where_its_configuration_changed(tmp_path
 
 def test_a_builder_whose_creation_was_cut_off_is_ours(tmp_path: Path) -> None:
     docker = StandIn(tmp_path, RUNS)
-    made.begin(builder(), docker.environment)
+    builder_records.begin(builder(), docker.environment)
     docker.create("sleeper")
     assert builders.remove("sleeper", docker.environment)
 
@@ -322,24 +322,24 @@ def test_a_builder_that_somebody_created_before_us_meanwhile_is_not_ours(tmp_pat
     docker = StandIn(tmp_path, {"buildx inspect sleeper": NO_BUILDER, "buildx create": taken})
     with pytest.raises(EngineError, match="existing instance"):
         ready(builder(), docker, tmp_path)
-    assert made.instance_path("sleeper", docker.environment).exists()
-    assert made.find("sleeper", docker.environment) is None
+    assert builder_records.instance_path("sleeper", docker.environment).exists()
+    assert builder_records.find("sleeper", docker.environment) is None
 
 
 def test_a_builder_that_was_there_before_a_creation_was_cut_off_is_not_ours(tmp_path: Path) -> None:
     docker = StandIn(tmp_path, RUNS)
     docker.create("sleeper")
-    made.begin(builder(), docker.environment)
-    assert made.find("sleeper", docker.environment) is None
+    builder_records.begin(builder(), docker.environment)
+    assert builder_records.find("sleeper", docker.environment) is None
 
 
 def test_a_builder_created_long_after_a_creation_was_cut_off_is_not_ours(tmp_path: Path) -> None:
     docker = StandIn(tmp_path, RUNS)
-    made.begin(builder(), docker.environment)
+    builder_records.begin(builder(), docker.environment)
     docker.create("sleeper")
-    later = time.time() + made.CREATING_SECONDS + 1
-    os.utime(made.instance_path("sleeper", docker.environment), (later, later))
-    assert made.find("sleeper", docker.environment) is None
+    later = time.time() + builder_records.CREATING_SECONDS + 1
+    os.utime(builder_records.instance_path("sleeper", docker.environment), (later, later))
+    assert builder_records.find("sleeper", docker.environment) is None
 
 
 def test_a_buildkit_that_is_there_before_its_builder_is_not_ours(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_a_buildkit_that_is_there_before_its_builder_is_not_ours(tmp_path: Path)
     (tmp_path / "found").write_text(RUNNING)
     program.write_text(program.read_text().replace("case", once + "case", 1))
     ready(builder(), docker, tmp_path)
-    ours = made.find("sleeper", docker.environment)
+    ours = builder_records.find("sleeper", docker.environment)
     assert ours is not None
     assert not ours.daemon
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.engine.credential_helper import HELPER, CredentialHelper, remove_abandoned
-from tasks.engine.docker_login import NOT_FOUND
+from tasks.engine.credentials import HELPER, NOT_FOUND, CredentialHelper, remove_abandoned
 from tasks.errors import CredentialsError
 from tasks.registry.credentials import Credential
 

@@ -68,7 +68,7 @@ def test_however_much_a_build_says_fifteen_lines_are_enough() -> None:
 )
 def test_an_engine_that_died_says_the_same_of_every_build(said: str) -> None:
     texts = {told(f"#3 [2/3] COPY {name} /\n{said}\n")[0] for name in ("a", "b")}
-    assert texts == {"the build of ingest broke off: the Docker engine, or its builder, stopped answering"}
+    assert texts == {"the build of ingest was interrupted: the Docker engine or its builder stopped answering"}
 
 
 def test_what_is_not_understood_is_told_as_it_came() -> None:

@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 from tasks.engine import buildx
-from tasks.engine.retry import Cause, build, cause, refuses_tag, retrying
-from tasks.errors import BuildError
+from tasks.engine.buildx import Engine
+from tasks.engine.failure import Cause, cause, refuses_tag
+from tasks.engine.retry import Alive, build, gone, retrying
+from tasks.errors import BuildError, EngineGoneError
 from tasks.reference import Digest
 from tasks.system.backoff import Budget
+from tests.engine.test_builders import StandIn
+from tests.engine.test_nodes import RUNNING
 
 DIGEST = Digest("sha256:" + "0" * 64)
 HOST = "123456789012.dkr.ecr.eu-west-2.amazonaws.com"
@@ -113,7 +117,7 @@ def test_a_build_that_succeeds_is_not_told_of() -> None:
 
 def test_a_busy_registry_is_asked_again_after_a_wait_that_grows() -> None:
     builds = Builds(BUSY[0], BUSY[1])
-    assert builds.retrying(BUDGET) == (DIGEST, "the registry took it at attempt 3")
+    assert builds.retrying(BUDGET) == (DIGEST, "the registry accepted the push at attempt 3")
     assert builds.waited == [2, 4]
 
 
@@ -121,7 +125,7 @@ def test_the_attempts_end_with_what_to_do() -> None:
     builds = Builds(*BUSY)
     with pytest.raises(BuildError, match="the build failed") as fault:
         builds.retrying(BUDGET)
-    assert (builds.calls, fault.value.next_step.partition(":")[0]) == (3, "the registry is busy or out of reach")
+    assert (builds.calls, fault.value.next_step.partition(":")[0]) == (3, "run again later")
 
 
 def test_no_attempt_is_begun_beyond_the_budgets_seconds() -> None:
@@ -149,7 +153,7 @@ HIDDEN = f"{PUSH}server message: insufficient_scope: authorization failed"
 
 def test_a_repository_that_is_hidden_until_its_manifest_is_there_is_waited_for() -> None:
     builds = Builds(HIDDEN, HIDDEN)
-    assert builds.retrying(BUDGET) == (DIGEST, "the registry took it at attempt 2")
+    assert builds.retrying(BUDGET) == (DIGEST, "the registry accepted the push at attempt 2")
     assert (builds.renewed, builds.waited) == (1, [2])
 
 
@@ -163,7 +167,7 @@ def test_a_right_that_is_missing_is_an_error_after_the_last_attempt() -> None:
 @pytest.mark.parametrize("said", CACHE)
 def test_a_lost_cache_is_done_without_at_once(said: str) -> None:
     builds = Builds(said)
-    assert builds.retrying(BUDGET) == (DIGEST, "built without BuildKit's cache, a part of which was lost")
+    assert builds.retrying(BUDGET) == (DIGEST, "built without BuildKit's cache, as a part of it was lost")
     assert (builds.cached, builds.waited) == ([True, False], [])
 
 
@@ -171,7 +175,7 @@ def test_a_push_that_is_refused_after_a_lost_cache_is_built_without_it_again() -
     builds = Builds(CACHE[0], BUSY[0])
     digest, note = builds.retrying(BUDGET)
     assert digest == DIGEST
-    assert note.endswith("; the registry took it at attempt 2")
+    assert note.endswith("; the registry accepted the push at attempt 2")
     assert builds.cached == [True, False, False]
 
 
@@ -229,3 +233,51 @@ def test_a_refusal_of_the_tag_that_is_built_to_is_known(status: str) -> None:
 )
 def test_another_refusal_is_not_one_of_the_tag(said: str) -> None:
     assert not refuses_tag(said)
+
+
+DEAD = (
+    "Name: a\nDriver: \nError: Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?\n"
+)
+
+
+def fail() -> None:
+    raise BuildError("the build failed")
+
+
+def test_a_build_that_fails_while_the_engine_answers_keeps_its_own_error() -> None:
+    with pytest.raises(BuildError, match="the build failed"):
+        Alive(lambda: None).build(fail)
+
+
+def test_an_engine_that_is_gone_is_one_fault_and_is_asked_once() -> None:
+    asked = []
+
+    def ask() -> EngineGoneError:
+        asked.append(1)
+        return EngineGoneError("gone")
+
+    alive, told = Alive(ask), []
+    for one in (fail, fail, lambda: None):
+        with pytest.raises(EngineGoneError) as fault:
+            alive.build(one)
+        told.append(str(fault.value))
+    assert (told, asked) == (["gone"] * 3, [1])
+
+
+@pytest.mark.parametrize(
+    ("answer", "driver", "said"),
+    [
+        ((0, RUNNING, ""), "docker-container", ""),
+        ((0, RUNNING.replace("running", "stopped"), ""), "docker-container", ""),
+        ((0, RUNNING.replace("running", "inactive"), ""), "remote", "the builder a (remote) no longer answers"),
+        ((0, DEAD, ""), "docker", "the Docker engine no longer answers\n    Cannot connect"),
+        ((1, "", "ERROR: no builder a found"), "docker-container", "the builder a (docker-container) no longer"),
+        ((130, "", ""), "docker", ""),
+    ],
+)
+def test_a_builder_is_gone_where_it_will_build_nothing_more(
+    tmp_path: Path, answer: tuple[int, str, str], driver: str, said: str
+) -> None:
+    found = gone(Engine("a", driver), StandIn(tmp_path, {"buildx inspect a": answer}).environment)
+    assert (found.message if found else "").startswith(said)
+    assert (found is None) == (said == "")

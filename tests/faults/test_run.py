@@ -120,7 +120,7 @@ def test_what_the_registry_throttles_is_pushed_again_and_told(there: Place) -> N
     there.script(Fault("throttled", proxy.THROTTLED, "buildkit: PUT tag", "ingest", times=7))
     done = there.run(FEW)
     assert (done.code, done.pushed) == (0, NAMES), done.output
-    assert "the registry took it at attempt" in done.output
+    assert "the registry accepted the push at attempt" in done.output
     builds = [argv for argv in done.commands if argv[:2] == ["buildx", "build"] and "ingest" in argv[-1]]
     assert 2 <= len(builds) <= 4
 

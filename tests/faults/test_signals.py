@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tasks.system import children, signals
+from tasks.system import signals
+from tasks.system.processes import INTERRUPT_SECONDS, TERMINATE_SECONDS
 from tests.faults import processes, proxy
 from tests.faults.place import Place
 from tests.faults.proxy import FOR_EVER, Fault
@@ -19,7 +19,7 @@ from tests.waiting import await_until
 
 pytestmark = pytest.mark.integration
 
-PATIENCE = children.INTERRUPT_SECONDS + children.TERMINATE_SECONDS
+PATIENCE = INTERRUPT_SECONDS + TERMINATE_SECONDS
 """After which no child may be left; a child that heeds the first signal is gone long before."""
 
 Moment = Callable[[Place], bool]
@@ -95,7 +95,6 @@ def test_a_signal_ends_a_run(there: Place, moment: str, number: signal.Signals, 
     there.truth.check()
     built = {line.split()[1] for line in output.splitlines() if line.strip().startswith("built")}
     assert built <= {name for name, tags in there.project.tags().items() if there.project.version in tags}
-    assert {f"push:{name}" for name in built} <= remembered(there)
     assert there.repair().built & built == set()
 
 
@@ -131,9 +130,3 @@ def take_no_notice(place: Place) -> Path:
     stubborn = place.project.root / "stubborn"
     place.project.before_each_build(f"trap '' INT TERM; : > {stubborn}; while :; do sleep 1; done")
     return stubborn
-
-
-def remembered(place: Place) -> set[str]:
-    """Return the tasks that doit's state knows to have ended well."""
-    with sqlite3.connect(place.project.state / "doit.db") as state:
-        return {row[0] for row in state.execute("select task_id from doit")}

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.engine import docker_login, nodes
-from tasks.engine.credential_helper import CredentialHelper
+from tasks.engine import credentials, nodes
+from tasks.engine.credentials import CredentialHelper
 from tasks.engine.progress import Reader
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository
-from tasks.registry import credentials, ecr_answers, message, proof, record
+from tasks.registry import ecr_answers, message, proof, record
 from tasks.registry.client import Client
-from tasks.registry.credentials import Credential
+from tasks.registry.credentials import Credential, challenges, choose, parse_token
 from tasks.registry.http import Http
 from tasks.registry.message import Response
 from tasks.registry.model import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest, sha256
@@ -66,7 +66,7 @@ def test_manifests(media_type: str, body: bytes) -> None:
     )
 )
 def test_challenges(header: str) -> None:
-    survives(lambda: credentials.choose(credentials.challenges(header), answered(b"")))
+    survives(lambda: choose(challenges(header), answered(b"")))
 
 
 TOKEN = {"token": "abc", "expires_in": 300, "issued_at": "x"}
@@ -81,7 +81,7 @@ TOKEN = {"token": "abc", "expires_in": 300, "issued_at": "x"}
     | DEEP
 )
 def test_token_answers(body: bytes) -> None:
-    survives(lambda: credentials.parse_token(answered(body), 0.0))
+    survives(lambda: parse_token(answered(body), 0.0))
 
 
 DOCKER_CONFIG = {
@@ -101,7 +101,7 @@ DOCKER_CONFIG = {
 )
 def test_dockers_own_credentials(docker_config: Path, content: bytes) -> None:
     docker_config.write_bytes(content)
-    survives(lambda: docker_login.docker_credential(Registry("127.0.0.1:5000")))
+    survives(lambda: credentials.docker_credential(Registry("127.0.0.1:5000")))
     survives(lambda: CredentialHelper("127.0.0.1:5000", lambda _: None, os.environ).close())
 
 

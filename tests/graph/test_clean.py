@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.engine import made
+from tasks.engine import builder_records
 from tasks.model import Builder
 from tests.graph.conftest import Graph
 
@@ -93,10 +93,10 @@ def test_clean_of_a_task_removes_what_that_task_made(used: Graph, words: str, re
 
 def test_only_clean_builder_removes_the_builder(used: Graph) -> None:
     calls = stand_in(used)
-    instance = made.instance_path("sleeper", used.environment)
+    instance = builder_records.instance_path("sleeper", used.environment)
     instance.parent.mkdir(parents=True)
     instance.write_text("{}")
-    made.finish(Builder("sleeper", "docker-container"), used.environment, daemon=True)
+    builder_records.finish(Builder("sleeper", "docker-container"), used.environment, daemon=True)
     done = used.doit("clean", "builder")
     assert (done.code, done.out) == (0, "removed the builder sleeper\n")
     assert calls.read_text().splitlines() == ["buildx inspect sleeper", "buildx rm sleeper"]

@@ -55,7 +55,7 @@ def test_nothing_that_can_be_run(graph: Graph, words: str) -> None:
     assert graph.doit(*words.split()).code == 3
 
 
-@pytest.mark.parametrize("words", ["list", "settings", "graph", "docs", "help", "dumpdb", "clean -n", "--version", ""])
+@pytest.mark.parametrize("words", ["list", "settings", "graph", "docs", "help", "clean -n", "--version", ""])
 def test_what_asks_nobody(graph: Graph, words: str) -> None:
     assert graph.doit(*words.split()).code == 0
 

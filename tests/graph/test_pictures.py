@@ -79,7 +79,7 @@ def test_the_tables_that_are_printed_agree_with_themselves(graph: Graph) -> None
     page = graph.root / "page.md"
     page.write_text("# Images\n\n" + graph.doit("docs").out)
     done = graph.doit("docs", "--check", str(page))
-    assert (done.code, done.out) == (0, f"{page}: its tables are the catalogue's\n")
+    assert (done.code, done.out) == (0, f"{page}: its tables agree with the catalogue\n")
 
 
 def test_a_page_that_differs_fails_with_each_line(graph: Graph) -> None:

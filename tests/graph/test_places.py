@@ -14,7 +14,7 @@ pytestmark = pytest.mark.graph
 
 READING = [
     "plan", "list", "list --all --status", "settings", "graph", "graph --plan", "why ingest", "docs",
-    "digests", "dumpdb", "info push:ingest", "help push_all",
+    "digests", "info push:ingest", "help push_all",
 ]  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def test_what_only_reads_works_where_nothing_can_be_written(graph: Graph, words:
     assert (done.code, done.err) == (0, ""), done.text
 
 
-@pytest.mark.parametrize("words", ["list", "settings", "graph", "docs", "dumpdb", "help push_all"])
+@pytest.mark.parametrize("words", ["list", "settings", "graph", "docs", "help push_all"])
 def test_what_asks_nobody_makes_no_state_directory(graph: Graph, words: str) -> None:
     assert graph.doit(*words.split()).code == 0
     assert not graph.state.exists()

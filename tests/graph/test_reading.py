@@ -1,6 +1,5 @@
 """The commands that read: who reads them may leave, and the sandbox is meant by its word in each."""
 
-import json
 import os
 import subprocess
 import sys
@@ -54,21 +53,17 @@ def test_a_reader_that_has_gone_changes_nothing_about_what_a_command_of_ours_com
         assert to_nobody(given, words) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "words", ["help", "help plan", "help push", "clean -n", "forget push", "ignore push", "reset-dep builder"]
-)
+@pytest.mark.parametrize("words", ["help", "help plan", "help push", "clean -n", "clean push:ingest"])
 def test_a_reader_that_has_gone_hinders_no_help_and_nothing_that_changes_something(graph: Graph, words: str) -> None:
     assert to_nobody(graph, words) == (0, "")
 
 
-def test_what_is_forgotten_is_forgotten_though_nobody_reads_it(graph: Graph) -> None:
-    words = ("push:ingest", "push:query-lambda")
-    with holding_everything() as registry:
-        pushing = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry))
-        assert pushing.doit("-a", *words).code == 0
-    assert json.loads(graph.doit("dumpdb").out).keys() >= set(words)
-    assert to_nobody(graph.given(PYTHONUNBUFFERED="1"), f"forget {' '.join(words)}") == (0, "")
-    assert json.loads(graph.doit("dumpdb").out).keys().isdisjoint(words)
+def test_a_clean_finishes_though_nobody_reads_its_output(graph: Graph) -> None:
+    for name in ("contexts", "logs"):
+        (graph.state / name).mkdir(parents=True)
+    assert to_nobody(graph.given(PYTHONUNBUFFERED="1"), "clean") == (0, "")
+    assert not (graph.state / "contexts").exists()
+    assert not (graph.state / "logs").exists()
 
 
 def test_an_encoding_without_arrows_is_no_fault(graph: Graph) -> None:
@@ -100,16 +95,6 @@ def test_settings_refuses_words_that_say_nothing(graph: Graph) -> None:
 
 def test_an_option_may_follow_the_names_of_tasks(graph: Graph) -> None:
     assert graph.doit("list", "push", "--all").out == graph.doit("list", "--all", "push").out
-
-
-def test_what_is_remembered_can_be_read(graph: Graph) -> None:
-    assert json.loads(graph.doit("dumpdb").out) == {}
-    with holding_everything() as registry:
-        pushing = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry))
-        # What is current is not even run, and so not remembered; a run that is told to run everything remembers it.
-        assert pushing.doit("-a", "push:ingest").code == 0
-        saved = json.loads(graph.doit("dumpdb").out)["push:ingest"]
-    assert (saved["outcome"], saved["digest"][:7]) == ("current", "sha256:")
 
 
 @pytest.mark.parametrize(("words", "expected"), [("why ingest", 0), ("why ingest --exit-code", 5)])

@@ -25,7 +25,7 @@ from tasks.image import staging
 from tasks.image.gather import Gathered, Gatherer
 from tasks.image.jar.digests import Digests
 from tasks.model import Image, Kind
-from tasks.system import run
+from tasks.system import processes
 from tests.zips import MANIFEST, Member, archive
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -232,7 +232,7 @@ print(test_gather.fingerprint(Path(sys.argv[1])))
 def test_another_process_comes_to_the_same(environment: dict[str, str]) -> None:
     """In another locale, another time zone, and with sets in another order."""
     scripts = TREE.write()
-    done = run.run([sys.executable, "-c", SCRIPT, str(scripts)], directory=CHECKOUT, environment=environment)
+    done = processes.run([sys.executable, "-c", SCRIPT, str(scripts)], directory=CHECKOUT, environment=environment)
     assert done.output.split()[-1] == fingerprint(scripts), done.output
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tasks.errors import ChangedWhileBuildingError, StagingError, UnreadableInputError
 from tasks.image import context, staging
 from tasks.image.jar.stamp import stamp
-from tasks.system import run
+from tasks.system import processes
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ def test_names_beyond_ascii_are_staged_as_they_are_in_a_locale_without_them(sour
         "staging.stage(context.listing(source), context.dockerfile(source), staged)"
     )
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = run.run(
+    done = processes.run(
         [sys.executable, "-c", script, str(source), str(tmp_path / "staged")],
         directory=Path(__file__).resolve().parents[2],
         environment=ascii_only,

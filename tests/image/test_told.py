@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.image.difference import Change, EntryChange
-from tasks.image.told import printable, shortened, summary, tell
+from tasks.image.told import shortened, summary, tell
 
 
 def named(path: str) -> str:
@@ -88,11 +88,6 @@ def test_what_is_told_can_be_shown_by_any_terminal(name: str) -> None:
     words = tell(change, str)
     assert all(character.isprintable() for character in words)
     words.encode()
-
-
-@given(st.text())
-def test_a_text_that_can_be_shown_stays_as_it_is(text: str) -> None:
-    assert (printable(text) == text) == text.isprintable()
 
 
 def test_a_long_name_loses_its_middle() -> None:

@@ -20,7 +20,7 @@ from sandbox.layout import Sandbox, defaults
 from sandbox.loopback import taken
 from tasks.configuration import catalogue
 from tasks.errors import CommandError, EngineError
-from tasks.system import lock, run
+from tasks.system import lock, processes
 from tests.integration.drivers import NAMES as DRIVER_NAMES
 from tests.integration.drivers import Driver, Drivers
 
@@ -86,7 +86,7 @@ def registry_disk(sandbox: Sandbox) -> Path:
 def _is_incapable() -> bool:
     """Return whether an engine answers that has no containerd image store."""
     try:
-        done = run.run(["docker", "info", "--format", "{{.ServerVersion}} {{json .DriverStatus}}"])
+        done = processes.run(["docker", "info", "--format", "{{.ServerVersion}} {{json .DriverStatus}}"])
     except CommandError:
         return False  # There is no docker.
     # Without an engine, older ones end with 0, too.

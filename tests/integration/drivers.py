@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sandbox import packages
 from sandbox.engine import Engine
-from tasks.system import run
+from tasks.system import processes
 from tests.integration.bridge import Bridge
 from tests.integration.programs import copy_with_libraries
 
@@ -123,7 +123,7 @@ class Drivers:
             CommandError: the engine cannot build it.
         """
         name = name or f"{_IMAGE}:{self.bridge.port}"
-        if run.run(["docker", "image", "inspect", name], environment=self._engine.environment).code == 0:
+        if processes.run(["docker", "image", "inspect", name], environment=self._engine.environment).code == 0:
             return name
         with tempfile.TemporaryDirectory(dir=self._directory) as folder:
             context = Path(folder)
@@ -155,8 +155,8 @@ class Drivers:
         return path
 
     def _docker(self, *words: str, check: bool = True) -> None:
-        done = run.run(["docker", *words], environment=self._engine.environment)
-        assert done.code == 0 or not check, f"{done.command}\n{run.tail(done)}"
+        done = processes.run(["docker", *words], environment=self._engine.environment)
+        assert done.code == 0 or not check, f"{done.command}\n{processes.tail(done)}"
 
 
 def write_image(context: Path, port: int, log: Path) -> None:

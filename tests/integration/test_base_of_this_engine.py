@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.system import run
+from tasks.system import processes
 from tests.integration.project import Project
 
 pytestmark = pytest.mark.integration
@@ -33,9 +33,9 @@ def base(request: pytest.FixtureRequest, sandbox: Sandbox, engine: Engine, tmp_p
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /here\n")
     words = ("docker", "buildx", "build", "--builder=default", "--load", f"--tag={name}", str(tmp_path / "base"))
-    run.check(words, next_step="see above", environment=engine.environment)
+    processes.check(words, next_step="see above", environment=engine.environment)
     yield name
-    run.run(["docker", "image", "rm", "--force", name], environment=engine.environment)
+    processes.run(["docker", "image", "rm", "--force", name], environment=engine.environment)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from sandbox.engine import Engine
 from tasks.errors import CommandError, UnreadableInputError
 from tasks.image import dockerfile
-from tasks.system import run
+from tasks.system import processes
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +26,7 @@ def build(engine: Engine, text: str, build_args: Mapping[str, str], given: Seque
         (work / name).mkdir(exist_ok=True)
         (work / name / "x").write_text("x")
     (work / "build" / "Dockerfile").write_text(text)
-    run.check(
+    processes.check(
         [
             *("docker", "buildx", "build", "--builder=default", "--quiet", "--output=type=cacheonly"),
             *("--platform=linux/amd64", "--no-cache"),

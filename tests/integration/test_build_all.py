@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import platform
+import shutil
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks.configuration import catalogue, platforms
-from tasks.system import run
+from tasks.system import processes
 from tests import trees
 from tests.integration.drivers import Driver
 from tests.integration.project import CHECKOUT, Project, Run
@@ -64,7 +65,7 @@ def build(project: Project, *words: str) -> set[str]:
 
 def docker(project: Project, *words: str) -> str:
     """Run docker as a user would."""
-    return run.check(["docker", *words], environment=project.engine.environment, next_step="").output.strip()
+    return processes.check(["docker", *words], environment=project.engine.environment, next_step="").output.strip()
 
 
 def by_inputs(project: Project, image: str) -> list[str]:
@@ -157,7 +158,7 @@ def test_another_platform_is_another_image(project: Project) -> None:
 
 
 def test_without_state_what_the_engine_holds_decides(project: Project) -> None:
-    (project.state / "doit.db").unlink()
+    shutil.rmtree(project.state)
     assert build(project) == set()
 
 
@@ -191,7 +192,7 @@ def test_the_builder_alone_is_made_ready(sandbox: Sandbox, engine: Engine, drive
     done = made(tmp_path, sandbox, engine, {**NOWHERE, **driver.variables}).run("builder")
     assert (done.code, done.built) == (0, set()), done.output
     assert "cannot boot" not in done.output
-    run.check(["docker", "buildx", "inspect", driver.builder], environment=engine.environment, next_step="")
+    processes.check(["docker", "buildx", "inspect", driver.builder], environment=engine.environment, next_step="")
 
 
 def test_an_image_can_be_built_and_pushed_in_one_run(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> None:

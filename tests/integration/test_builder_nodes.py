@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.engine import Engine
-from tasks.engine import builders, made
+from tasks.engine import builder_records, builders
 from tasks.engine.nodes import creation, differences
 from tasks.model import Builder, BuilderNode
-from tasks.system import run
+from tasks.system import processes
 
 pytestmark = pytest.mark.integration
 
@@ -29,10 +29,10 @@ def test_what_buildx_creates_is_what_was_described_and_is_not_the_current_builde
     engine: Engine, tmp_path: Path
 ) -> None:
     environment = {**engine.environment, "BUILDX_CONFIG": str(tmp_path)}
-    made.begin(FARM, environment)
+    builder_records.begin(FARM, environment)
     for argv in creation(FARM):
-        run.check(argv, environment=environment, next_step="")
-    made.finish(FARM, environment, daemon=True)
+        processes.check(argv, environment=environment, next_step="")
+    builder_records.finish(FARM, environment, daemon=True)
     found = builders.inspect("farm", environment)
     assert found is not None
     assert [(node.name, node.endpoint) for node in found.nodes] == [
@@ -45,7 +45,7 @@ def test_what_buildx_creates_is_what_was_described_and_is_not_the_current_builde
     assert differences(found, replace(FARM, nodes=(FARM.nodes[0], other))) == [
         "node farm0: it was created for linux/arm64, not for linux/riscv64"
     ]
-    current = run.check(["docker", "buildx", "inspect"], environment=environment, next_step="").output
+    current = processes.check(["docker", "buildx", "inspect"], environment=environment, next_step="").output
     assert "farm" not in current
     assert builders.remove("farm", environment)
     assert builders.inspect("farm", environment) is None

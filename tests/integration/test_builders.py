@@ -17,12 +17,12 @@ from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks.configuration import catalogue
-from tasks.engine import builders, made, reach
+from tasks.engine import builder_checks, builder_records, builders
 from tasks.engine.buildx import Engine as Ready
 from tasks.errors import EngineError
 from tasks.model import Builder
 from tasks.reference import Registry
-from tasks.system import run
+from tasks.system import processes
 from tests.integration.drivers import Driver, Drivers
 from tests.integration.project import CHECKOUT, Project, Run
 
@@ -59,7 +59,7 @@ def using(project: Project, **variables: str) -> Project:
 
 
 def docker(project: Project, *words: str) -> str:
-    return run.check(["docker", *words], environment=project.engine.environment, next_step="").output
+    return processes.check(["docker", *words], environment=project.engine.environment, next_step="").output
 
 
 def names(project: Project) -> set[str]:
@@ -81,12 +81,12 @@ def removals(done: Run) -> list[list[str]]:
 
 def test_somebody_elses_builder_that_is_only_named_builds_and_stays(project: Project, drivers: Drivers) -> None:
     corp(project, drivers)
-    before = made.instance_path("corp", project.engine.environment).read_bytes()
+    before = builder_records.instance_path("corp", project.engine.environment).read_bytes()
     done = using(project, BUILDER="corp").push_all()
     assert done.built == ALL
     assert all("--builder=corp" in argv for argv in builds(done))
     assert removals(done) == []
-    assert made.instance_path("corp", project.engine.environment).read_bytes() == before
+    assert builder_records.instance_path("corp", project.engine.environment).read_bytes() == before
 
 
 def test_somebody_elses_builder_that_is_not_as_described_stops_the_run_and_stays(
@@ -138,7 +138,7 @@ def test_a_builder_of_ours_is_kept_while_it_is_used_and_made_anew_where_its_desc
     project: Project, drivers: Drivers
 ) -> None:
     first = container(drivers)
-    path = made.instance_path("ours", project.engine.environment)
+    path = builder_records.instance_path("ours", project.engine.environment)
     assert ready(project, first) == Ready("ours", "docker-container", ours=True)
     before = path.stat().st_mtime_ns
     docker(project, "buildx", "inspect", "ours")
@@ -182,7 +182,7 @@ def test_a_builder_without_the_hosts_network_is_told_in_one_line_before_the_firs
     project: Project, drivers: Drivers
 ) -> None:
     ready(project, container(drivers))
-    path = made.instance_path("ours", project.engine.environment)
+    path = builder_records.instance_path("ours", project.engine.environment)
     described = json.loads(path.read_text())
     # It runs on the host's network, or the bridge would not be reached; buildx says that it does not.
     del described["Nodes"][0]["DriverOpts"]["network"]
@@ -197,11 +197,15 @@ def test_a_builder_without_the_hosts_network_is_told_in_one_line_before_the_firs
 
 def test_a_registry_that_answers_is_reached(project: Project, sandbox: Sandbox, driver: Driver) -> None:
     registry = Registry(sandbox.docker_registry)
-    assert reach.fault(Ready(*_made(project, driver)), None, registry, project.engine.environment) is None
+    assert (
+        builder_checks.unreachable(Ready(*_made(project, driver)), None, registry, project.engine.environment) is None
+    )
 
 
 def test_a_registry_that_nobody_runs_is_not_reached(project: Project, driver: Driver) -> None:
-    error = reach.fault(Ready(*_made(project, driver)), None, Registry("127.0.0.1:1"), project.engine.environment)
+    error = builder_checks.unreachable(
+        Ready(*_made(project, driver)), None, Registry("127.0.0.1:1"), project.engine.environment
+    )
     assert error is not None
     assert "connection refused" in error.message
 

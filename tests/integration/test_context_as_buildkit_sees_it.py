@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sandbox.engine import Engine
 from tasks.errors import CommandError, UnreadableInputError
 from tasks.image import context, staging
-from tasks.system import run
+from tasks.system import processes
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +31,7 @@ FILES = (
 def build(engine: Engine, directory: Path, work: Path) -> Seen:
     """Build a directory and return what is in the image; CommandError where BuildKit refuses."""
     archive = work / "image.tar"
-    run.check(
+    processes.check(
         [
             "docker",
             "buildx",

@@ -17,7 +17,7 @@ from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, PASSWORD, REGION, USER, Sandbox
 from tasks.configuration import catalogue, platforms
 from tasks.reference import Registry, Repository
-from tasks.system import run
+from tasks.system import processes
 from tests.integration import images
 from tests.integration.drivers import Drivers
 from tests.integration.plain import registry_of_its_own
@@ -73,7 +73,7 @@ def log_in(project: Project) -> None:
     folder = project.root / "home" / ".docker"
     environment = {**project.engine.environment, "DOCKER_CONFIG": str(folder)}
     login = ["docker", "login", "--username", USER, "--password-stdin", project.sandbox.docker_registry]
-    run.check(login, environment=environment, stdin=PASSWORD, next_step="")
+    processes.check(login, environment=environment, stdin=PASSWORD, next_step="")
 
 
 def platform_of(project: Project, name: str) -> list[str]:
@@ -202,11 +202,11 @@ def test_clean_builder_removes_the_builder_and_nothing_in_the_registry(project: 
     project = replace(project, variables={**project.variables, **own, **options})
     inspect = ["docker", "buildx", "inspect", "cleaned"]
     project.push_all("images=ingest")
-    assert run.run(inspect, environment=project.environment()).code == 0
+    assert processes.run(inspect, environment=project.environment()).code == 0
     done = project.run("clean", "builder")
     assert done.code == 0, done.output
     assert done.after == done.before
-    assert run.run(inspect, environment=project.environment()).code != 0
+    assert processes.run(inspect, environment=project.environment()).code != 0
 
 
 def test_clean_waits_for_a_run_that_goes_on(project: Project) -> None:

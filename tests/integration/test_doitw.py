@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -15,12 +16,13 @@ import pytest
 
 from sandbox.process import wait_until
 from tasks import venv
-from tasks.system import run
+from tasks.system import processes
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKING = "doitw: making .venv"
+ADDING = "doitw: adding to .venv"
 UV = pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
 PYPROJECT = """\
 [build-system]
@@ -33,8 +35,6 @@ name = "small"
 version = "1"
 dynamic = ["scripts"]
 
-[project.optional-dependencies]
-dev = []
 """
 BACKEND = '''\
 """Builds an editable wheel without any dependency, so that pip needs no network."""
@@ -63,20 +63,19 @@ DOIT = "import os, sys\n\n\ndef main():\n    print(os.getcwd(), os.environ['DOIT
 
 
 def write_checkout(directory: Path) -> Path:
-    (directory / "tasks").mkdir(parents=True)
-    for module in (ROOT / "tasks").glob("*.py"):
-        shutil.copy(module, directory / "tasks")
+    shutil.copytree(ROOT / "tasks", directory / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "doitw", directory / "doitw")
     (directory / "pyproject.toml").write_text(PYPROJECT)
-    (directory / "requirements.lock").write_text("")
+    for name in (venv.LOCK, venv.DEVELOPMENT_LOCK):
+        (directory / name).write_text("")
     (directory / "backend.py").write_text(BACKEND)
     (directory / "small_doit.py").write_text(DOIT)
     return directory
 
 
-def doitw(checkout: Path, *words: str, directory: Path | None = None, path: str | None = None) -> run.Completed:
+def doitw(checkout: Path, *words: str, directory: Path | None = None, path: str | None = None) -> processes.Completed:
     environment = {**os.environ, "PATH": path or os.environ["PATH"]}
-    return run.run([str(checkout / "doitw"), *words], directory=directory or checkout, environment=environment)
+    return processes.run([str(checkout / "doitw"), *words], directory=directory or checkout, environment=environment)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +84,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkout = write_checkout(tmp_path_factory.mktemp("doitw") / "made")
     done = doitw(checkout, "list")
     assert done.code == 0, done.errors
-    assert MAKING in done.errors
+    (checkout / "first.log").write_text(done.errors)
     return checkout
 
 
@@ -127,13 +126,83 @@ def test_options_after_test_are_left_for_pytest(made: Path, words: tuple[str, ..
 def test_an_empty_word_is_refused_in_a_line(made: Path, words: tuple[str, ...]) -> None:
     done = doitw(made, *words)
     assert done.code == 3
-    assert done.errors.splitlines()[0] == "doitw: there is an empty word on the command line"
+    assert done.errors.splitlines()[0] == "doitw: the command line contains an empty word"
+
+
+@pytest.mark.parametrize(
+    "words", [("list",), ("push_all",), ("plan", "test"), ("stages=test", "stage"), ("sandbox:stop",)]
+)
+def test_what_pushes_needs_no_development_packages(made: Path, words: tuple[str, ...]) -> None:
+    (made / ".venv" / "stamp-dev").unlink(missing_ok=True)
+
+    assert not doitw(made, *words).errors
+    assert not (made / ".venv" / "stamp-dev").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("test", "-q"), ("lint",), ("sandbox", "push_all"), ("-n", "2", "sandbox"), ("run", "lint")]
+)
+def test_test_lint_and_sandbox_add_their_packages_once(made: Path, words: tuple[str, ...]) -> None:
+    (made / ".venv" / "stamp-dev").unlink(missing_ok=True)
+
+    first, second = doitw(made, *words), doitw(made, *words)
+    (made / ".venv" / "stamp-dev").unlink()
+
+    assert ADDING in first.errors
+    assert MAKING not in first.errors
+    assert not second.errors
+
+
+def test_changed_development_packages_are_noticed_by_tests_alone(made: Path) -> None:
+    doitw(made, "test")
+    (made / "requirements-dev.lock").write_text("# Something else.\n")
+
+    assert not doitw(made, "list").errors
+    assert ADDING in doitw(made, "test").errors
+    (made / ".venv" / "stamp-dev").unlink()
+
+
+def test_an_environment_made_for_tests_is_made_in_one_go(tmp_path: Path) -> None:
+    checkout = write_checkout(tmp_path / "checkout")
+
+    done = doitw(checkout, "test")
+
+    assert (done.code, MAKING in done.errors, ADDING in done.errors) == (0, True, False)
+    assert not doitw(checkout, "list").errors
+
+
+def test_each_step_is_one_line(made: Path) -> None:
+    steps = [line for line in (made / "first.log").read_text().splitlines() if "…" not in line]
+
+    assert steps[:-1] == [
+        "doitw: making .venv (once, and when its dependencies change)",
+        "doitw: creating the virtual environment",
+        "doitw: installing the packages of requirements.lock",
+        "doitw: installing this project",
+    ]
+    assert steps[-1].startswith("doitw: .venv is ready (")
+
+
+def test_a_step_that_takes_long_reports_its_package_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(venv, "TICK_SECONDS", 0.001)
+    lines: list[str] = []
+    seen = threading.Event()
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        if line.startswith("doitw: … installing (moto), "):
+            seen.set()
+
+    with venv.told("installing", tell) as progress:
+        assert progress.line("Collecting moto==5.1 (from -r requirements-dev.lock)")
+        assert seen.wait(10)
+    assert lines[0] == "doitw: installing"
 
 
 def test_a_link_to_it_works(made: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(made / "doitw")
 
-    done = run.run([str(tmp_path / "link"), "list"], directory=tmp_path)
+    done = processes.run([str(tmp_path / "link"), "list"], directory=tmp_path)
 
     assert done.output.startswith(f"{made} ")
 
@@ -150,7 +219,7 @@ def test_changed_dependencies_are_noticed(made: Path, name: str) -> None:
 def test_two_at_once_make_it_once(made: Path) -> None:
     (made / ".venv" / "stamp").unlink()
     logs = [made / "one.log", made / "two.log"]
-    pids = [run.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log) for log in logs]
+    pids = [processes.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log) for log in logs]
 
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
 
@@ -160,10 +229,10 @@ def test_two_at_once_make_it_once(made: Path) -> None:
     assert sum(MAKING in text for text in said) == 1
 
 
-def test_a_run_that_was_killed_while_it_made_the_environment_is_in_nobodys_way(made: Path) -> None:
+def test_the_run_after_one_that_was_killed_makes_the_environment(made: Path) -> None:
     (made / ".venv" / "stamp").unlink()
     log = made / "killed.log"
-    pid = run.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
+    pid = processes.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
     assert wait_until(lambda: MAKING in log.read_text(), 30)
     os.killpg(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -173,10 +242,10 @@ def test_a_run_that_was_killed_while_it_made_the_environment_is_in_nobodys_way(m
     assert (done.code, MAKING in done.errors) == (0, True)
 
 
-def test_an_interrupt_while_the_environment_is_made_is_told_in_a_line(made: Path) -> None:
+def test_an_interrupt_while_the_environment_is_made_gives_one_line(made: Path) -> None:
     (made / ".venv" / "stamp").unlink()
     log = made / "interrupted.log"
-    pid = run.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
+    pid = processes.spawn([str(made / "doitw"), "list"], environment=os.environ, log=log)
     assert wait_until(lambda: MAKING in log.read_text(), 30)
     os.killpg(pid, signal.SIGINT)
     os.waitpid(pid, 0)
@@ -196,7 +265,7 @@ def test_a_checkout_that_was_moved_gets_another_environment(made: Path, tmp_path
     assert done.output.startswith(f"{moved} ")
 
 
-def test_without_a_python_it_says_what_to_install(programs: str, tmp_path: Path) -> None:
+def test_without_python_the_error_says_what_to_install(programs: str, tmp_path: Path) -> None:
     done = doitw(write_checkout(tmp_path / "checkout"), "list", path=programs)
 
     assert done.code == 3
@@ -210,10 +279,10 @@ def test_an_older_python_is_passed_over(programs: str, tmp_path: Path) -> None:
 
     done = doitw(write_checkout(tmp_path / "checkout"), "list", path=programs)
 
-    assert "needs Python 3.11" in done.errors
+    assert "Python 3.11 or newer is needed" in done.errors
 
 
-def test_a_python_without_ensurepip_is_told_with_its_package(
+def test_a_python_without_ensurepip_gives_the_package_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkout = write_checkout(tmp_path / "checkout")
@@ -224,7 +293,7 @@ def test_a_python_without_ensurepip_is_told_with_its_package(
 
     assert code == 3
     said = capsys.readouterr().err
-    assert "has no ensurepip" in said
+    assert "does not have ensurepip" in said
     assert f"python{sys.version_info.major}.{sys.version_info.minor}-venv" in said
 
 
@@ -277,7 +346,7 @@ def test_an_installation_that_fails_leaves_no_stamp(made: Path, tmp_path: Path) 
     assert not (broken / ".venv" / "stamp").exists()
 
 
-def test_a_network_without_an_index_is_told_in_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_cannot_be_reached_gives_a_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout = write_checkout(tmp_path / "checkout")
     (checkout / "requirements.lock").write_text(f"pinned==1 --hash=sha256:{'0' * 64}\n")
     with socket.create_server(("127.0.0.1", 0)) as closed:
@@ -287,19 +356,19 @@ def test_a_network_without_an_index_is_told_in_few_lines(tmp_path: Path, monkeyp
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     done = doitw(checkout, "list", path=without_uv(tmp_path))
     assert done.code == 3
-    assert "pip could not get the packages of requirements.lock from its package index" in done.errors
+    assert "pip could not download the packages of requirements.lock from its package index" in done.errors
     assert "PIP_INDEX_URL" in done.errors
     assert "Traceback" not in done.errors
     assert "hunter2" not in done.errors
     assert len(done.errors.splitlines()) <= 8
 
 
-def test_a_checkout_of_somebody_else_without_an_environment_is_told_in_a_line(
+def test_a_checkout_that_cannot_be_written_gives_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert venv.main(["/proc"]) == 3
     said = capsys.readouterr().err
-    assert said.startswith("doitw: /proc/.venv.lock cannot be written: ")
+    assert said.startswith("doitw: cannot write /proc/.venv.lock: ")
     assert "Traceback" not in said
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.system import run
+from tasks.system import processes
 from tests.faults.truth import IMAGES, Truth
 from tests.integration.drivers import NAMES, Driver, Drivers
 from tests.integration.project import Project, Run
@@ -67,7 +67,7 @@ def test_only_the_engines_own_builder_needs_a_tag_to_push_to(
 
 
 def test_a_push_leaves_no_image_in_the_engine(pushed: tuple[Project, Truth, Run], engine: Engine) -> None:
-    listed = run.check(["docker", "images", "--all"], environment=engine.environment, next_step="").output
+    listed = processes.check(["docker", "images", "--all"], environment=engine.environment, next_step="").output
     assert pushed[0].instance not in listed
 
 
@@ -99,7 +99,7 @@ def test_an_image_is_loaded_into_the_engine(project: Project, engine: Engine) ->
     done = project.run("build:query-lambda")
     assert done.code == 0, done.output
     name = f"query-lambda:{project.version}"
-    run.check(["docker", "image", "rm", "--force", name], environment=engine.environment, next_step="")
+    processes.check(["docker", "image", "rm", "--force", name], environment=engine.environment, next_step="")
 
 
 def test_from_one_cache_every_driver_makes_the_same_image(

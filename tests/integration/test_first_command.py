@@ -17,7 +17,7 @@ import pytest
 from sandbox import servers
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.system import run
+from tasks.system import processes
 from tests.integration.conftest import new_sandbox
 from tests.integration.drivers import CONTAINER, REMOTE, STABLE, Drivers
 from tests.integration.project import CHECKOUT
@@ -58,7 +58,7 @@ class User:
     @property
     def containers(self) -> str:
         """The containers on the engine."""
-        return run.check(["docker", "ps", "--all"], environment=self.environment, next_step="").output
+        return processes.check(["docker", "ps", "--all"], environment=self.environment, next_step="").output
 
 
 @pytest.fixture(params=[REMOTE, CONTAINER])

@@ -139,7 +139,9 @@ def test_another_image_under_the_same_version_is_refused_before_it_is_built(push
     done = pushed.run("push_all")
     assert done.code != 0
     assert done.built == set()
-    assert f"ingest:{VERSION} is immutable and on {held}; it cannot move to an image yet to be built" in done.output
+    assert (
+        f"ingest:{VERSION} is immutable and points to {held}; it cannot move to an image yet to be built" in done.output
+    )
     assert "push under another version (version=…), or delete that tag, or make" in done.output
     assert "Traceback" not in done.output
 
@@ -158,7 +160,7 @@ def test_a_version_that_would_move_to_an_image_that_is_there_names_both_digests(
     pushed.push_all("version=other", "images=ingest")
     other = pushed.tags()["ingest"]["other"][0]
     done = pushed.run("push_all")
-    assert f"on {held}; it cannot move to these inputs' image {other}" in done.output
+    assert f"points to {held}; it cannot move to these inputs' image {other}" in done.output
     assert done.built == set()
 
 

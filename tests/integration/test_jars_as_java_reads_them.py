@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tasks.image.jar import jar
-from tasks.system import run
+from tasks.system import processes
 from tests.zips import Member, archive
 
 pytestmark = pytest.mark.integration
@@ -74,7 +74,7 @@ def signed(folder: Path) -> list[Member]:
         ("keytool", "-genkeypair", *keys, "-alias", "me", "-keyalg", "RSA", "-dname", "CN=me", "-validity", "9000"),
         ("jarsigner", *keys, str(path), "me"),
     ):
-        run.check(words, next_step="see above")
+        processes.check(words, next_step="see above")
     with zipfile.ZipFile(path) as zipped:
         found = {name: Member(name, zipped.read(name)) for name in zipped.namelist()}
     return [found[name] for name in ("META-INF/MANIFEST.MF", "META-INF/ME.SF", "META-INF/ME.RSA", "a/A.class", "b")]
@@ -86,7 +86,7 @@ def assert_told_apart(orders: list[list[Member]], folder: Path) -> None:
     for path, members in zip(paths, orders, strict=True):
         path.write_bytes(archive(members))
     (folder / "Probe.java").write_text(PROBE)
-    done = run.check(["java", str(folder / "Probe.java"), *map(str, paths)], next_step="see above")
+    done = processes.check(["java", str(folder / "Probe.java"), *map(str, paths)], next_step="see above")
     views = done.output.splitlines()
     meanings = [jar.read(path).digest for path in paths]
     assert len(views) == len(orders)

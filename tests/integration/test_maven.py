@@ -22,7 +22,7 @@ from tasks.configuration import catalogue, settings
 from tasks.image.gather import Gathered, Gatherer
 from tasks.image.jar import jar
 from tasks.image.jar.digests import Digests
-from tasks.system import run
+from tasks.system import processes
 from tests.integration.project import CHECKOUT
 
 REPOSITORY = Path("/usr/share/maven-repo")
@@ -108,7 +108,7 @@ def package_jar(project: Path) -> Path:
     """Run a clean Maven build and return the shaded jar."""
     shutil.rmtree(project / "target", ignore_errors=True)
     maven = ["mvn", "--quiet", "--offline", "--batch-mode", "-DskipTests", f"-Dmaven.repo.local={REPOSITORY}"]
-    run.check([*maven, "package"], directory=project, environment=dict(os.environ), next_step="")
+    processes.check([*maven, "package"], directory=project, environment=dict(os.environ), next_step="")
     return project / "target" / "query-1.0.jar"
 
 

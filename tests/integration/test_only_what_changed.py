@@ -202,7 +202,6 @@ def test_a_forced_run_builds_what_is_asked_for_though_it_is_current(project: Pro
 
 
 def test_lost_state_is_no_loss(project: Project) -> None:
-    (project.state / "doit.db").write_bytes(b"damaged")
     (project.state / "digests").write_bytes(b"damaged")
     assert project.push_all().counts == (0, 0)
 

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox import packages
 from sandbox.packages import Distribution
-from tasks.system import run
+from tasks.system import processes
 
 pytestmark = [
     pytest.mark.integration,
@@ -25,8 +25,8 @@ def candidates() -> dict[str, str]:
     """The version of each package that apt would install."""
     names = ("docker.io", "docker-cli", "docker-buildx", "docker-registry", "containerd", "runc", "libc6")
     with packages.configured(packages.distribution()) as options:
-        run.check(["apt-get", *options, "update"], next_step="")
-        said = run.check(["apt-cache", *options, "policy", *names], next_step="").output
+        processes.check(["apt-get", *options, "update"], next_step="")
+        said = processes.check(["apt-cache", *options, "policy", *names], next_step="").output
     return dict(re.findall(r"^(\S+):\n.*\n  Candidate: (\S+)", said, re.MULTILINE))
 
 
@@ -54,6 +54,6 @@ def test_apts_own_configuration_stays_as_it_is() -> None:
     before = files()
 
     with packages.configured(packages.distribution()) as options:
-        run.check(["apt-get", *options, "update"], next_step="")
+        processes.check(["apt-get", *options, "update"], next_step="")
 
     assert files() == before

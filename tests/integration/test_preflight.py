@@ -14,7 +14,7 @@ from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks import preflight
 from tasks.configuration import catalogue
-from tasks.system import run
+from tasks.system import processes
 from tests.faults.proxy import FOR_EVER, FORBIDDEN, Fault, Proxy
 from tests.integration.project import CHECKOUT, Project, Run
 
@@ -96,7 +96,7 @@ def test_all_that_is_wrong_is_told_at_once_with_each_fix(project: Project, proxy
         ('[ "$1 $2" = "buildx version" ] && exit 1', "docker has no buildx", "install docker-buildx-plugin"),
         (
             '[ "$1 $2" = "buildx version" ] && { echo github.com/docker/buildx v0.9.1 ed00243; exit 0; }',
-            "buildx is 0.9, and must be 0.10 or newer",
+            "buildx must be 0.13 or newer; 0.9 is installed",
             "install docker-buildx-plugin",
         ),
     ],
@@ -130,7 +130,7 @@ def test_what_needs_no_build_is_done_though_no_engine_answers(project: Project) 
     assert done.code != 0
     assert done.pushed == {"ingest"}
     assert "1 retagged, 1 current, 1 failed" in done.output
-    assert "statestore-committer was not built: no Docker engine answers" in done.output
+    assert "it was not built: no Docker engine answers" in done.output
 
 
 INSPECTED = "Name: default\\nDriver: docker\\n\\nNodes:\\nName: default\\nStatus: running\\nPlatforms: linux/amd64\\n"
@@ -160,10 +160,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     size = preflight.SPARE + (1 << 20)
-    if run.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]).code != 0:
+    if processes.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]).code != 0:
         pytest.skip("file systems can be mounted by root only")
     yield folder
-    run.check(["umount", "--lazy", str(folder)], next_step="umount it")
+    processes.check(["umount", "--lazy", str(folder)], next_step="umount it")
 
 
 def test_a_disk_that_cannot_hold_the_contexts_is_told_before_they_are_written(

@@ -17,7 +17,7 @@ from tasks.configuration import catalogue
 from tasks.model import Image
 from tasks.reference import Registry, Repository
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST
-from tasks.system import run
+from tasks.system import processes
 from tests import trees
 from tests.integration import images
 from tests.integration.api import create
@@ -41,7 +41,7 @@ def base(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFact
     name = f"{sandbox.docker_registry}/base/java:21"
     environment = {**engine.environment, "DOCKER_CONFIG": str(folder / "docker")}
     login = ["docker", "login", "--username", USER, "--password-stdin", sandbox.docker_registry]
-    run.check(login, environment=environment, stdin=PASSWORD, next_step="")
+    processes.check(login, environment=environment, stdin=PASSWORD, next_step="")
     create(sandbox, "base/java")
     build = [
         "docker",
@@ -51,7 +51,7 @@ def base(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFact
         "--platform=linux/amd64,linux/arm64",
         "--provenance=false",
     ]
-    run.check(
+    processes.check(
         [*build, f"--output=type=image,name={name},push=true", str(folder)], environment=environment, next_step=""
     )
     return name
@@ -136,7 +136,7 @@ def test_each_image_is_one_build_with_the_documents_options(pushed: tuple[Projec
 def test_the_engine_keeps_no_image_of_what_was_pushed(pushed: tuple[Project, Run]) -> None:
     project, _ = pushed
     argv = ["docker", "image", "ls", "--all", "--format", "{{.Repository}}"]
-    kept = run.check(argv, environment=project.engine.environment, next_step="").output.split()
+    kept = processes.check(argv, environment=project.engine.environment, next_step="").output.split()
     assert not [name for name in kept if f"/{project.instance}/" in name]
 
 
@@ -210,7 +210,7 @@ def test_inputs_that_change_while_they_are_built_are_not_tagged(project: Project
     done = project.run("push_all")
     assert done.code != 0
     assert done.pushed == set()
-    assert "changed while building" in done.output
+    assert "changed during the build" in done.output
     assert "run again" in done.output
     assert {tag for tag in done.after["ingest"] if tag != "building"} == set(done.before["ingest"]) - {"building"}
 
@@ -296,5 +296,5 @@ def _docker_config(project: Project) -> Path:
     folder = project.root / "logged-in"
     environment = {**project.engine.environment, "DOCKER_CONFIG": str(folder)}
     login = ["docker", "login", "--username", USER, "--password-stdin", project.sandbox.docker_registry]
-    run.check(login, environment=environment, stdin=PASSWORD, next_step="")
+    processes.check(login, environment=environment, stdin=PASSWORD, next_step="")
     return folder / "config.json"

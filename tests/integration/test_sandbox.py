@@ -21,7 +21,7 @@ from sandbox.loopback import taken
 from sandbox.process import Server
 from sandbox.registry import IMAGE as REGISTRY_IMAGE
 from tasks.errors import EngineError
-from tasks.system import run
+from tasks.system import processes
 from tests.integration.api import client, create
 from tests.integration.conftest import new_sandbox, start, usable
 from tests.integration.programs import copy_with_libraries
@@ -59,11 +59,11 @@ def log_in(box: Sandbox, used: Engine, directory: Path) -> dict[str, str]:
     environment = {**used.environment, "DOCKER_CONFIG": str(directory)}
     password = base64.b64decode(token(box)).decode().removeprefix(f"{USER}:")
     command = ["docker", "login", "--username", USER, "--password-stdin", box.docker_registry]
-    run.check(command, environment=environment, stdin=password, next_step="")
+    processes.check(command, environment=environment, stdin=password, next_step="")
     return environment
 
 
-def processes(box: Sandbox) -> list[str]:
+def command_lines(box: Sandbox) -> list[str]:
     """Return the command lines that name the sandbox's directories or its API's port."""
     marks = (str(box.directory), str(box.runtime), f"--port\0{box.api_port}")
     found = []
@@ -109,7 +109,7 @@ def test_buildx_pushes_an_image_of_two_platforms(sandbox: Sandbox, engine: Engin
     create(sandbox, repository)
     output = f"type=image,name={sandbox.docker_registry}/{repository}:building,push=true,oci-mediatypes=true"
 
-    run.check(
+    processes.check(
         [
             *("docker", "buildx", "build", "--provenance=false", "--sbom=false", "--platform=linux/amd64,linux/arm64"),
             *("--output", output, "--metadata-file", str(metadata), str(context)),
@@ -127,7 +127,7 @@ def test_run_in_a_dockerfile_works(engine: Engine, tmp_path: Path) -> None:
     copy_with_libraries("/bin/sh", tmp_path / "root")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY root/ /\nRUN echo ran > /ran\n")
 
-    run.check(["docker", "buildx", "build", str(tmp_path)], environment=engine.environment, next_step="")
+    processes.check(["docker", "buildx", "build", str(tmp_path)], environment=engine.environment, next_step="")
 
 
 def test_starting_again_starts_nothing(sandbox: Sandbox) -> None:
@@ -148,11 +148,11 @@ def test_looking_whether_everything_runs_takes_less_than_100_ms(sandbox: Sandbox
 
 def test_stopping_leaves_nothing(own: Sandbox) -> None:
     start(own)
-    assert processes(own)
+    assert command_lines(own)
 
     servers.stop(own)
 
-    assert not processes(own)
+    assert not command_lines(own)
     assert not Path("/sys/class/net", own.bridge).exists()
     assert str(own.directory) not in Path("/proc/self/mounts").read_text()
     assert not taken(own.registry_port)
@@ -166,7 +166,7 @@ def test_what_the_registry_held_survives_a_stop(own: Sandbox, tmp_path: Path) ->
     environment = log_in(own, used, tmp_path / "docker")
     create(own, "test/kept")
     command = ["docker", "buildx", "build", "--output", f"type=image,name={name},push=true", str(tmp_path)]
-    run.check(command, environment=environment, next_step="")
+    processes.check(command, environment=environment, next_step="")
 
     servers.stop(own)
     start(own)
@@ -225,7 +225,7 @@ def test_stopping_leaves_the_users_engine_alone(own: Sandbox, engine: Engine, mo
 
     servers.stop(own)
 
-    run.check(["docker", "version"], environment=engine.environment, next_step="")
+    processes.check(["docker", "version"], environment=engine.environment, next_step="")
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_a_sandbox_runs_where_its_engine_is_named_by_a_context(
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     create = ["docker", "context", "create", "mine", "--docker", f"host=unix://{users}"]
-    run.check(create, environment=os.environ, next_step="")
+    processes.check(create, environment=os.environ, next_step="")
 
     monkeypatch.delenv("DOCKER_HOST")
     monkeypatch.setenv("DOCKER_CONTEXT", "mine")
@@ -273,7 +273,7 @@ def test_a_sandbox_does_not_run_where_another_engine_is_named(
 @pytest.fixture
 def registry_image(engine: Engine, tmp_path: Path) -> Iterator[None]:
     """The registry's image in the engine; where it is not there, it is made of the program that Debian packages."""
-    if run.run(["docker", "image", "inspect", REGISTRY_IMAGE], environment=engine.environment).code == 0:
+    if processes.run(["docker", "image", "inspect", REGISTRY_IMAGE], environment=engine.environment).code == 0:
         # The user's own, which must be there afterwards.
         yield
         return
@@ -283,9 +283,9 @@ def registry_image(engine: Engine, tmp_path: Path) -> Iterator[None]:
     copy_with_libraries(program, tmp_path / "root")
     (tmp_path / "Dockerfile").write_text(f'FROM scratch\nCOPY root/ /\nENTRYPOINT ["{program}", "serve"]\n')
     command = ["docker", "buildx", "build", "--load", "--tag", REGISTRY_IMAGE, str(tmp_path)]
-    run.check(command, environment=engine.environment, next_step="")
+    processes.check(command, environment=engine.environment, next_step="")
     yield
-    run.check(["docker", "image", "rm", "--force", REGISTRY_IMAGE], environment=engine.environment, next_step="")
+    processes.check(["docker", "image", "rm", "--force", REGISTRY_IMAGE], environment=engine.environment, next_step="")
 
 
 @pytest.mark.usefixtures("registry_image")
@@ -311,6 +311,6 @@ def test_stopping_removes_the_registrys_container(
 
     servers.stop(own)
 
-    listed = run.check(["docker", "ps", "--all"], environment=engine.environment, next_step="")
+    listed = processes.check(["docker", "ps", "--all"], environment=engine.environment, next_step="")
     assert own.registry_container not in listed.output
     assert not taken(own.registry_port)

@@ -17,10 +17,10 @@ from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from sandbox.process import Server
 from tasks.errors import EngineError, LockedError
-from tasks.system import run
+from tasks.system import processes
 from tests.integration.api import basic, client, create
 from tests.integration.conftest import new_sandbox, start
-from tests.integration.test_sandbox import ask, pids, processes, registry_image  # noqa: F401  # A fixture.
+from tests.integration.test_sandbox import ask, command_lines, pids, registry_image  # noqa: F401  # A fixture.
 
 pytestmark = pytest.mark.integration
 
@@ -50,7 +50,7 @@ def test_an_engine_on_another_machine_has_the_registry_where_clients_expect_it(
 
     start(own)
 
-    listed = run.check(["docker", "port", own.registry_container], environment=engine.environment, next_step="")
+    listed = processes.check(["docker", "port", own.registry_container], environment=engine.environment, next_step="")
     assert listed.output.split()[-1] == own.docker_registry
     assert ask(own, "/v2/", basic().removeprefix("Basic "))[0] == http.HTTPStatus.OK
     assert client(own).describe_repositories()["repositories"] == []
@@ -63,7 +63,7 @@ def test_a_start_that_fails_ends_what_it_began(own: Sandbox, listener: int) -> N
     with pytest.raises(EngineError, match=str(listener)):
         servers.start(clash, ())
 
-    assert processes(clash) == []
+    assert command_lines(clash) == []
 
 
 def test_a_start_that_fails_leaves_what_ran_before(own: Sandbox, listener: int) -> None:

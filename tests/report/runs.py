@@ -13,9 +13,9 @@ NAMES = ("ingest", "query-lambda", "metrics-lambda", "athena-lambda", "statestor
 ERROR = (
     "the build of athena-lambda failed with exit code 1\n"
     "  docker buildx build --builder=sleeper /contexts/athena-lambda-0123456789ab\n"
-    '    #3 ERROR: \x1b[31m"/nope"\x1b[0m: not found\x07\n'
-    "  next: see logs/push-athena-lambda.log; mend what it says and run again: what was pushed is kept"
+    '    #3 ERROR: \x1b[31m"/nope"\x1b[0m: not found\x07'
 )
+NEXT_STEP = "fix the Dockerfile and run again; images already pushed are kept (log: logs/push-athena-lambda.log)"
 STEPS = (
     Step("[internal] load build context", 0.25),
     Step("[1/2] COPY lambda.jar <b>./</b>", None, cached=True),
@@ -42,7 +42,10 @@ def explained(at: float, image: str, reason: str) -> Explained:
 
 def ended(at: float, image: str, outcome: str = "built", *, size: int = 0, error: str = "", log: str = "") -> Ended:
     digest = "" if error or outcome in {"not run", "interrupted"} else DIGEST
-    return Ended(at, push(image), "push", image, outcome, digest=digest, size=size, error=error, log=log)
+    step = NEXT_STEP if error == ERROR else ""
+    return Ended(
+        at, push(image), "push", image, outcome, digest=digest, size=size, error=error, next_step=step, log=log
+    )
 
 
 def whole(log: Path | None = None) -> list[Event]:

@@ -12,7 +12,8 @@ import pytest
 from tasks.engine.progress import Progress
 from tasks.report.board import Board, drawn
 from tasks.report.events import Event, Finished, Moved, Noted, Run
-from tasks.system.terminal import Terminal, width
+from tasks.system.terminal import Terminal
+from tasks.system.text import width
 from tests.report import runs
 from tests.report.screen import COLUMNS, LINES, Screen
 

@@ -113,7 +113,7 @@ def stopped(*faults: tuple[str, str], decision: str = "blocked") -> str:
     events: list[Event] = [runs.started()]
     for name, fault in faults:
         events.append(replace(runs.began(0.1, name), decision=decision, reason=fault))
-        events.append(replace(runs.ended(0.1, name, "failed"), error=f"{name}: {fault}\n  next: run Maven"))
+        events.append(replace(runs.ended(0.1, name, "failed"), error=fault, next_step="run Maven"))
     return shown([*events, Finished(0.2)])
 
 
@@ -131,19 +131,19 @@ def test_faults_with_one_remedy_are_told_together() -> None:
 
 def test_the_images_of_one_fault_fit_eighty_columns() -> None:
     names = [f"a-lambda-with-a-rather-long-name-{number}" for number in range(15)]
-    faults = [replace(runs.ended(0.1, name, "failed"), error=f"{name}: gone") for name in names]
+    faults = [replace(runs.ended(0.1, name, "failed"), error="gone") for name in names]
     _, _, text = shown([runs.started(*names), *faults, Finished(0.2)]).partition("FAILED 15 images")
     assert all(name in text.partition("15 images:")[0] for name in names)
     assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_line_that_is_too_long_is_folded_below_its_image() -> None:
-    reason = "tag 0.36.0 is on 3f1c2a9b77aa, these inputs are 91aa00112233"
+    reason = "tag 0.36.0 points to 3f1c2a9b77aa, these inputs are 91aa00112233"
     name = "ingest-batcher-job-creator-lambda"
     lines = shown([runs.started(name), runs.began(1, name, decision="retag", reason=reason)]).splitlines()[1:]
     assert lines == [
-        f"  retag     {name}  tag 0.36.0 is on 3f1c2a9b77aa,",
-        "              these inputs are 91aa00112233",
+        f"  retag     {name}  tag 0.36.0 points to",
+        "              3f1c2a9b77aa, these inputs are 91aa00112233",
     ]
 
 
@@ -169,8 +169,9 @@ def test_what_takes_long_before_any_image_is_told_as_it_begins() -> None:
     )
 
 
-def broken(name: str, error: str) -> list[Event]:
-    return [runs.began(1, name), replace(runs.ended(2.5, name, "failed"), error=error, log=f"/logs/push-{name}.log")]
+def broken(name: str, error: str, next_step: str = "") -> list[Event]:
+    failed = runs.ended(2.5, name, "failed", error=error, log=f"/logs/push-{name}.log")
+    return [runs.began(1, name), replace(failed, next_step=next_step)]
 
 
 def test_the_same_fault_of_many_builds_is_one_block_and_a_line_for_each_other() -> None:
@@ -178,7 +179,7 @@ def test_the_same_fault_of_many_builds_is_one_block_and_a_line_for_each_other() 
     events: list[Event] = [runs.started(*names)]
     for number, name in enumerate(names):
         same = f"step took {number}.5 s, sha256:{number:064x}: the engine stopped answering"
-        events += broken(name, f"the build of {name} broke off\n  {same}\n  next: see /logs/push-{name}.log")
+        events += broken(name, f"the build of {name} broke off\n  {same}", f"see /logs/push-{name}.log")
     text = shown([*events, Finished(3)])
     assert text.count("FAILED") == text.count("stopped answering") == 1
     told = [line.split() for line in text.splitlines() if line.startswith("  failed    image-")]
@@ -192,8 +193,8 @@ def test_two_faults_are_two_blocks() -> None:
 
 
 def test_a_failure_takes_fifteen_lines_at_most_and_keeps_its_end() -> None:
-    error = "\n".join([*(f"  line {number} " + "word " * 30 for number in range(40)), "  next: do this"])
-    _, _, block = shown([runs.started(), *broken("ingest", error), Finished(3)]).partition("\nFAILED ")
+    error = "\n".join(f"  line {number} " + "word " * 30 for number in range(40))
+    _, _, block = shown([runs.started(), *broken("ingest", error, "do this"), Finished(3)]).partition("\nFAILED ")
     lines = block.partition("\n\n")[0].splitlines()
     assert len(lines) <= 15
     assert lines[-1].strip() == "next: do this"

@@ -10,7 +10,7 @@ import pytest
 from sandbox import process
 from sandbox.process import Server, identity, wait_until
 from tasks.errors import EngineError
-from tasks.system import run
+from tasks.system import processes
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 DEAF = [
@@ -29,7 +29,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def stranger(server: Server) -> int:
     """Start a process that the server's record names, but with another start time."""
-    pid = run.spawn(SLEEPER, environment=os.environ, log=server.log)
+    pid = processes.spawn(SLEEPER, environment=os.environ, log=server.log)
     server.record.parent.mkdir()
     server.record.write_text(json.dumps({"pid": pid, "identity": "another boot 1", "argv": []}))
     return pid

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox import sample
 from tasks.configuration import catalogue
-from tasks.system import run
+from tasks.system import processes
 
 VERSION = "1.2.3"
 IMAGES = catalogue.load(Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml").images
@@ -79,7 +79,7 @@ def test_java_reads_the_classes(tmp_path: Path) -> None:
     path = tmp_path / "Sample.class"
     path.write_bytes(sample.class_file("sample/Sample", "hello"))
 
-    done = run.run(["javap", "-verbose", str(path)])
+    done = processes.run(["javap", "-verbose", str(path)])
 
     assert done.code == 0
     assert "public class sample.Sample" in done.output

@@ -83,8 +83,8 @@ def test_one_who_shares_keeps_out_one_who_does_not(tmp_path: Path) -> None:
         pass
 
 
-def test_a_lock_that_cannot_be_made_is_an_error_with_what_to_do(tmp_path: Path) -> None:
+def test_a_lock_file_that_cannot_be_created_is_an_error_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
-    with pytest.raises(LockedError, match="cannot be made") as fault, lock.held(tmp_path / "state" / "lock"):
+    with pytest.raises(LockedError, match="cannot be created") as fault, lock.held(tmp_path / "state" / "lock"):
         pass
-    assert "free some space" in fault.value.next_step
+    assert "free some disk space" in fault.value.next_step

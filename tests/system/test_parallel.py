@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tasks.system.parallel import each
+from tasks.system.parallel import each, locked_property
 
 
 def test_results_are_in_the_items_order() -> None:
@@ -65,3 +65,66 @@ def test_an_interrupt_does_not_wait_for_calls_that_never_end() -> None:
     with pytest.raises(KeyboardInterrupt):
         each(lambda _: never.wait(60), range(3), at_once=3)
     never.set()
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.calls = 0
+        self.started = threading.Barrier(4)
+
+    @locked_property
+    def value(self) -> int:
+        """The value."""
+        self.calls += 1
+        return self.calls
+
+    @locked_property
+    def through(self) -> int:
+        return self.value + 1
+
+    @locked_property
+    def faulty(self) -> int:
+        self.calls += 1
+        if self.calls == 1:
+            raise ZeroDivisionError
+        return self.calls
+
+
+def test_a_locked_property_is_computed_once() -> None:
+    counter = Counter()
+    assert [counter.value, counter.value, counter.calls] == [1, 1, 1]
+
+
+def test_each_instance_has_a_locked_property_of_its_own() -> None:
+    first, second = Counter(), Counter()
+    assert first.value == second.value == 1
+
+
+def test_a_locked_property_may_use_another() -> None:
+    assert Counter().through == 2
+
+
+def test_an_exception_of_a_locked_property_is_not_kept() -> None:
+    counter = Counter()
+    with pytest.raises(ZeroDivisionError):
+        _ = counter.faulty
+    assert counter.faulty == 2
+
+
+def test_threads_that_come_together_get_one_value() -> None:
+    counter, seen = Counter(), []
+
+    def ask() -> None:
+        counter.started.wait()
+        seen.append(counter.value)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [1, 1, 1, 1]
+
+
+def test_a_locked_property_keeps_its_docstring() -> None:
+    assert Counter.value.__doc__ == "The value."

@@ -8,10 +8,11 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from tasks.errors import RegistryError, quoted
+from tasks.errors import RegistryError
 from tasks.registry.message import clean, shown
 from tasks.system import secrets
 from tasks.system.secrets import MARK, keep, keep_variables, safe, without_secrets
+from tasks.system.text import quoted
 
 SECRET = """MARKED/se+cret="x'y&0123456789abcdef"""
 

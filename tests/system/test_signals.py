@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # A command that takes no notice of SIGINT and SIGTERM, in a process like a run's.
 PROGRAM = """
     import sys, time
-    from tasks.system import run
+    from tasks.system import processes
     from tasks.system.signals import code, interrupts
     child = (
         "import os, signal, time; signal.signal(15, signal.SIG_IGN);"
@@ -30,18 +30,18 @@ PROGRAM = """
     )
     with interrupts() as received:
         try:
-            run.foreground([sys.executable, "-c", child + "; time.sleep(60)"])
+            processes.foreground([sys.executable, "-c", child + "; time.sleep(60)"])
         except KeyboardInterrupt:
             sys.exit(code(received[0]))
         finally:
-            run.stop_all()
+            processes.stop_all()
 """
 
 
 @contextlib.contextmanager
 def started(*, before: str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
     program = textwrap.dedent(PROGRAM)
-    patience = "from tasks.system import children; children.WIND_UP_SECONDS = children.TERMINATE_SECONDS = 0.5\n"
+    patience = "from tasks.system import processes; processes.WIND_UP_SECONDS = processes.TERMINATE_SECONDS = 0.5\n"
     command = [sys.executable, "-c", before + patience + program]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -104,7 +104,7 @@ def test_the_handlers_and_the_wakeup_descriptor_are_put_back() -> None:
 
 
 def test_a_second_signal_ends_everything_at_once() -> None:
-    with started(before="from tasks.system import run, signals; signals.AGAIN_SECONDS = 0\n") as (process, child):
+    with started(before="from tasks.system import processes, signals; signals.AGAIN_SECONDS = 0\n") as (process, child):
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         # Two that are there before Python has looked may come in either order.

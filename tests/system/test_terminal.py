@@ -12,11 +12,9 @@ import traceback
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tasks.system.secrets import keep
-from tasks.system.terminal import Guarded, Terminal, colours, columns, printable
+from tasks.system.terminal import Guarded, Terminal, colours, columns
 
 
 class Tty(io.StringIO):
@@ -79,32 +77,6 @@ def test_a_real_terminal_is_one() -> None:
     with os.fdopen(theirs, "w") as stream:
         assert Terminal(stream, {"TERM": "xterm"}).live
     os.close(ours)
-
-
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("\x1b[31mred\x1b[0m", "red"),
-        ("\x1b]0;title\x07x", "x"),
-        ("\x1b]8;;http://h\x1b\\link\x1b]8;;\x1b\\", "link"),
-        ("50%\r100%", "50%100%"),
-        ("a\r\nb\tc", "a\nb\tc"),
-        ("\x9b31mx", "31mx"),
-        ("\x1bcx", "x"),
-    ],
-)
-def test_control_sequences_are_taken_out(text: str, left: str) -> None:
-    assert printable(text) == left
-
-
-@given(st.text())
-def test_nothing_that_steers_a_terminal_is_left(text: str) -> None:
-    assert not [one for one in printable(text) if (ord(one) < 32 and one not in "\n\t") or 127 <= ord(one) < 160]
-
-
-@given(st.text(st.characters(min_codepoint=32, exclude_categories=["Cc", "Cs"])))
-def test_text_without_control_characters_stays_as_it_is(text: str) -> None:
-    assert printable(text) == text
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def digest_in_workers(
     Raises:
         CommandError: a worker could not be started, or the run is being stopped.
     """
-    from tasks.system import run  # noqa: PLC0415  # Only what has much to read starts processes.
+    from tasks.system import processes  # noqa: PLC0415  # Only what has much to read starts processes.
 
     results: dict[Path, str | InputError] = {}
     faults: list[BaseException] = []
@@ -107,7 +107,7 @@ def digest_in_workers(
             thread.join()
     except BaseException:
         # An interrupt ends the run; the workers lead process groups of their own and would not hear of it.
-        run.stop_all()
+        processes.stop_all()
         raise
     if faults:
         raise faults[0]
@@ -126,7 +126,7 @@ def shares(paths: Mapping[Path, FileStamp], count: int) -> list[dict[Path, FileS
 
 
 def _ask_worker(share: Mapping[Path, FileStamp], memory: Path | None) -> dict[Path, str | InputError]:
-    from tasks.system import run  # noqa: PLC0415  # As above.
+    from tasks.system import processes  # noqa: PLC0415  # As above.
 
     request = {
         "parent": os.getpid(),
@@ -135,9 +135,9 @@ def _ask_worker(share: Mapping[Path, FileStamp], memory: Path | None) -> dict[Pa
     }
     # -m finds this package in the directory that the command runs in, whether it is installed or not.
     root = Path(__file__).resolve().parents[3]
-    done = run.run([sys.executable, "-m", "tasks.image.jar.hashing"], directory=root, stdin=json.dumps(request))
+    done = processes.run([sys.executable, "-m", "tasks.image.jar.hashing"], directory=root, stdin=json.dumps(request))
     if done.code != 0:
-        reason = f"the process that read it ended with code {done.code}\n{run.tail(done)}".rstrip()
+        reason = f"the process that read it ended with code {done.code}\n{processes.tail(done)}".rstrip()
         remedy = "see whether this machine is out of memory, then run again"
         return {path: UnreadableInputError(f"{path} was not read: {reason}", remedy) for path in share}
     answers = json.loads(done.output)

@@ -17,7 +17,7 @@ from tasks.image import source
 from tasks.image.jar import digests, hashing, jar, mounts, sealed
 from tasks.image.jar.digests import Digests
 from tasks.image.jar.stamp import FileStamp, stamp
-from tasks.system import run
+from tasks.system import processes
 from tests.zips import Member, archive
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -409,7 +409,7 @@ worker.stdin.close()
 print(worker.pid, flush=True)
 {end}
 """
-    done = run.run([sys.executable, "-c", script, str(files / "endless")], directory=ROOT)
+    done = processes.run([sys.executable, "-c", script, str(files / "endless")], directory=ROOT)
     assert done.code == code
     assert ended(int(done.output))
 
@@ -419,18 +419,18 @@ def test_an_interrupt_ends_the_workers(files: Path) -> None:
     script = """
 import os, signal, sys, threading
 from pathlib import Path
-from tasks.system import children
+from tasks.system import processes
 from tasks.image.jar import hashing
 from tasks.image.jar.stamp import FileStamp
 def interrupt():
-    while not children._running:
+    while not processes._running:
         pass
-    print(next(iter(children._running)).pid, flush=True)
+    print(next(iter(processes._running)).pid, flush=True)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt).start()
 hashing.digest_in_workers({Path(sys.argv[1]): FileStamp(0, 0, 1, 0, 0)}, None, 1)
 """
-    done = run.run([sys.executable, "-c", script, str(files / "endless")], directory=ROOT)
+    done = processes.run([sys.executable, "-c", script, str(files / "endless")], directory=ROOT)
     assert done.code != 0
     assert ended(int(done.output))
 
@@ -458,7 +458,7 @@ def test_an_unchanged_run_imports_nothing_that_reads_jars(files: Path, cache: Pa
         "Digests(Path(sys.argv[1])).of([Path(sys.argv[2])]);"
         "import json; print(json.dumps(sorted(sys.modules)))"
     )
-    modules = json.loads(run.run([sys.executable, "-c", code, str(cache), str(path)], directory=ROOT).output)
+    modules = json.loads(processes.run([sys.executable, "-c", code, str(cache), str(path)], directory=ROOT).output)
     assert not {
         "tasks.image.jar.jar",
         "tasks.image.jar.hashing",

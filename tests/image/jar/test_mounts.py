@@ -11,7 +11,7 @@ import pytest
 from tasks.image.jar import mounts
 from tasks.image.jar.digests import Digests
 from tasks.image.jar.stamp import stamp
-from tasks.system import run
+from tasks.system import processes
 
 TABLE = """\
 22 27 0:20 / /sys rw,nosuid shared:7 - sysfs sysfs rw
@@ -62,15 +62,15 @@ def mounted(content: bytes, directory: Path) -> Iterator[Path]:
     for folder in (source, place):
         folder.mkdir(exist_ok=True)
     (source / "a").write_bytes(content)
-    done = run.run(["mksquashfs", str(source), str(image), "-noappend", "-all-time", "1", "-mkfs-time", "1"])
+    done = processes.run(["mksquashfs", str(source), str(image), "-noappend", "-all-time", "1", "-mkfs-time", "1"])
     assert done.code == 0, done.output
     # The same device each time, as on a machine on which it is the only one.
     device = directory / "device"
     if not device.exists():
-        device.symlink_to(run.run(["losetup", "--find"]).output.strip())
-    if run.run(["mount", "-o", f"ro,loop={device.readlink()}", str(image), str(place)]).code != 0:
+        device.symlink_to(processes.run(["losetup", "--find"]).output.strip())
+    if processes.run(["mount", "-o", f"ro,loop={device.readlink()}", str(image), str(place)]).code != 0:
         pytest.skip("cannot mount here")
     try:
         yield place / "a"
     finally:
-        run.run(["umount", str(place)])
+        processes.run(["umount", str(place)])

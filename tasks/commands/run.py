@@ -1,0 +1,208 @@
+"""`doit run`, which is also `doit TASK…`: doit's own, with what a run of ours needs around it.
+
+names checked ─▶ which images ─▶ the checkout's lock ─▶ doit's run ─▶ digests.json ─▶ children ended, login removed
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from doit.cmd_run import Run as DoitRun
+from doit.doit_cmd import set_var
+from doit.exceptions import InvalidCommand
+
+from tasks.commands import digests
+from tasks.commands.command import SANDBOX, Reading, check_destination, options_first
+from tasks.errors import LockedError, SleeperImagesError
+from tasks.graph import file_dependencies
+from tasks.graph.composition import close, current
+from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
+from tasks.model import Image
+from tasks.session import Session
+from tasks.stage import sweep
+from tasks.system import lock, processes
+from tasks.system.signals import code, ending, interrupts
+from tasks.system.terminal import Terminal
+from tasks.system.text import WIDTH, folded, quoted
+
+LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
+"""The verbs that write to the state directory; a run of other tasks needs no lock."""
+
+
+class Run(DoitRun):
+    """Runs tasks."""
+
+    name = "run"
+    doc_purpose = "run tasks; the word `run` may be left out"
+    doc_usage = "[OPTION ...] TASK ... [SETTING=VALUE ...]"
+    doc_description = (
+        "docs/settings.md describes the settings, docs/reliability.md the exit codes. The words after `test` are "
+        "pytest's."
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._commands = kwargs.get("cmds")
+        self._made_with = kwargs
+
+    def parse_execute(self, in_args: list[str]) -> Any:
+        """Parse the words of the command line and run them; after the word `sandbox` a command may follow."""
+        if in_args[:1] == [SANDBOX] and in_args[1:] and in_args[1] in (self._commands or ()):
+            return self._in_sandbox(in_args[1], in_args[2:])
+        if in_args[:1] == ["test"] and "--" not in in_args:
+            in_args = ["test", "--", *in_args[1:]]
+        return super().parse_execute(options_first(self.cmdparser, in_args, self.name))
+
+    def _in_sandbox(self, name: str, words: list[str]) -> Any:
+        command = self._commands.get_plugin(name)(**self._made_with)  # type: ignore[union-attr]  # Its caller looked.
+        if not isinstance(command, Reading | Run):
+            raise InvalidCommand(
+                f"`{SANDBOX}` goes before tasks and before commands that only read, not before `{name}`\n"
+                f"  next: `doit help {name}` shows how to use it"
+            )
+        set_var("target", SANDBOX)
+        return command.parse_execute([SANDBOX, *words] if isinstance(command, Run) else words)
+
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Run doit's command; return its exit code, or 128 plus the number of the signal that ended it."""
+        if SANDBOX in args:
+            set_var("target", SANDBOX)
+        with interrupts() as received:
+            ended = 0
+            try:
+                ended = int(super().execute(params, args) or 0)
+            except KeyboardInterrupt:
+                # Not on standard output, which a program may read.
+                sys.stderr.write("interrupted; finished images are kept, run again to continue\n")
+            finally:
+                ending()
+                processes.stop_all()
+                close()
+            return code(received[0]) if received else ended
+
+    def _execute(  # noqa: PLR0917  # doit passes its options by these names (doit 0.37, cmd_base.py:548-552).
+        self,
+        outfile: Any,
+        verbosity: Any,
+        always: Any,
+        continue_: Any,
+        reporter: Any,
+        num_process: Any,
+        par_type: Any,
+        single: Any,
+        auto_delayed_regex: Any,
+        force_verbosity: Any,
+        failure_verbosity: Any,
+        pdb: Any,
+    ) -> int:
+        session = current()
+        refreshed = self._refresh(session)
+        if self.sel_default_tasks:
+            return 0 if refreshed else self._overview()
+        self._check_names()
+        file_dependencies.record(self.dep_manager, self.task_list)
+        verbs = self._prepare(session)
+        with contextlib.ExitStack() as held:
+            if LOCKED & verbs:
+                held.enter_context(checkout(session))
+                held.callback(self._record_digests, session)
+            if {"push", "build"} & verbs:
+                _sweep(session)
+            ended = super()._execute(
+                outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
+                auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
+            )  # fmt: skip
+            return session.exit_code if ended in {1, 2} else int(ended)
+
+    def _record_digests(self, session: Session) -> None:
+        """Update this checkout's digests.json, also after a run that failed."""
+        fault = digests.record(session)
+        if fault:
+            Terminal(self.outstream, os.environ).write(f"  note      digests: {fault}\n")
+
+    def _refresh(self, session: Session) -> bool:
+        """Lock base images to today's digests with base=refresh; return whether it was given."""
+        if session.settings.base != "refresh":
+            return False
+        try:
+            found = session.refresh_bases()
+        except SleeperImagesError as error:
+            raise InvalidCommand(str(error)) from None
+        self.outstream.writelines(f"locked {reference} {digest}\n" for reference, digest in found.locked.items())
+        self.outstream.writelines(f"{line}\n" for reference in found.only_here for line in _unlocked(reference))
+        return True
+
+    def _overview(self) -> int:
+        """List the tasks: `doit` without a task pushes nothing."""
+        tasks = [task for task in self.task_list if not task.subtask_of and not task.name.startswith("_")]
+        width = max(len(task.name) for task in tasks) + 2
+        lines = [f"  {task.name:<{width}}{task.doc}" for task in tasks]
+        text = "\n".join(["Name the tasks to run:", *lines, "`doit help` lists the commands.", ""])
+        Terminal(self.outstream, os.environ).write(text)
+        return 0
+
+    def _check_names(self) -> None:
+        """Refuse an unknown name or pattern, which doit skips or reports without a suggestion."""
+        tasks = {task.name: task for task in self.task_list}
+        for word in self.sel_tasks:
+            if word.startswith("-"):
+                return  # Options of the task before it, which doit parses.
+            if word in (self._commands or ()) and word not in tasks:
+                others = " ".join(other for other in self.sel_tasks if other != word)
+                raise InvalidCommand(f"{quoted(word)} is a command\n  next: name it first: `doit {word} {others}`")
+            matching(tasks, [word], "task or command", self._commands or ())
+            if word in tasks and tasks[word].pos_arg is not None:
+                return  # It takes the rest of the line.
+
+    def _prepare(self, session: Session) -> set[str]:
+        """Set which images the named tasks are about; return the verbs of all tasks that will run."""
+        tasks = {task.name: task for task in self.task_list}
+        names = with_prerequisites(tasks, self.sel_tasks)
+        verbs = {str(meta["verb"]) for name in names if "verb" in (meta := tasks[name].meta or {})}
+        pushes: Sequence[Image] = images_of(session.catalogue, tasks, names, "push", "stage", "repository")
+        if not pushes and verbs & {"preflight", "builder", "login"}:
+            pushes = session.selected  # Alone, each of them is about the images of push_all.
+        loads = images_of(session.catalogue, tasks, names, "build")
+        engine_only = "builder" in verbs and verbs <= {"build", "builder", "preflight", "sandbox"}
+        session.ask(
+            pushes=() if engine_only else pushes,
+            loads=loads,
+            boots="builder" in self.sel_tasks,
+            examines="preflight" in self.sel_tasks and not {"push", "build"} & verbs,
+        )
+        if session.pushes and not session.settings.sandbox:
+            check_destination(session)
+        return verbs
+
+
+def _unlocked(reference: str) -> list[str]:
+    text = (
+        f"not locked {reference}: its registry does not have it, only this machine's engine does. Push it to a "
+        "registry and use that name in FROM: other machines cannot pull it otherwise."
+    )
+    return folded(text, "  ", WIDTH)
+
+
+def _sweep(session: Session) -> None:
+    try:
+        sweep(session)
+    except SleeperImagesError as error:
+        raise InvalidCommand(str(error)) from None
+
+
+@contextlib.contextmanager
+def checkout(session: Session) -> Iterator[None]:
+    """Hold the checkout's lock while the block runs.
+
+    Raises:
+        InvalidCommand: another run holds it; doit prints the text.
+    """
+    try:
+        with lock.held(session.state.lock, session.settings.wait):
+            yield
+    except LockedError as error:
+        raise InvalidCommand(str(error)) from None
