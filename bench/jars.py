@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tasks.image.jar.digests import Digests
+from tasks.image.jar.cache import Digests
 
 ROUNDS = 3
 

@@ -5,8 +5,8 @@
                                                                                                     ▼  subprocess
                                   session (what one run shares) ◀── dodo.py: task creators ──▶ task dicts ──▶ doit
                                                                                                     │ up to date?
-    inputs.gather ─▶ fingerprint   what each image is made of ──┐                                   │
-    registry.presence              what the registry holds ─────┴▶ decisions: one an image ◀────────┤
+    inputs.collect ─▶ fingerprint   what each image is made of ──┐                                   │
+    registry.images                what the registry holds ─────┴▶ decisions: one an image ◀────────┤
                                                                                                     ▼ what is not
     stage ──────▶ ┐
     repository ─▶ push ─▶ engine.buildx, by digest ─▶ inputs unchanged? ─▶ registry.proof ─▶ inputs tag ─▶ version tag
@@ -14,7 +14,7 @@
     login ──────▶ ┘
 
 Packages: `configuration` what people say; `inputs` what images are made of; `registry` what registries hold; `engine`
-what builds; `report` what a run shows as it goes; `commands` doit commands of our own, `views` how they answer.
+what builds; `report` what a run shows as it goes; `commands` doit commands of our own.
 
 Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; before
 the first build, `preflight` finds all that stands in the way. Tasks of no image: sandbox, checks.

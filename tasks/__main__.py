@@ -1,8 +1,8 @@
 """doit for this project: `doit`, `./doitw` and `python -m tasks`.
 
-A signal before a command begins, or after it has ended, ends the process at once: there is nothing to put back yet, and
-an exception in the middle of an import would show a traceback. While a command runs, `tasks/system/signals.py` has
-them.
+A signal before a command begins, or after it has ended, ends the process at once: nothing has to be cleaned up, and an
+exception in the middle of an import would show a traceback. While a command runs, `tasks/system/signals.py` handles
+signals.
 """
 
 from __future__ import annotations

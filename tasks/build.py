@@ -19,8 +19,7 @@ from tasks.image import staging
 from tasks.image.fingerprint import INPUTS, Inputs, inputs_tag
 from tasks.model import CURRENT, LOADED, Image
 from tasks.reference import Digest
-from tasks.refresh import pulls
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.stage import stage_in
 
 
@@ -37,14 +36,14 @@ class Built:
     note: str
 
 
-def tasks(session: Session) -> Iterator[dict[str, Any]]:
+def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task of each image."""
     for image in session.catalogue.images:
         yield {
             "name": image.name,
             "doc": f"Build {image.name} and load it into the local engine.",
             "actions": [action(build, session, image)],
-            "file_dep": session.files(image),
+            "file_dep": session.file_dependencies[image.name],
             "task_dep": ["builder"],
             "uptodate": [(is_loaded, [session, image])],
             "clean": [(session.state.remove_logs, ["build", image])],
@@ -53,7 +52,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
         }
 
 
-def build(session: Session, image: Image) -> dict[str, Any]:
+def build(session: RunContext, image: Image) -> dict[str, Any]:
     """Build the image and load it into the engine, unless it is there; return its outcome, name and a note."""
     if is_loaded(session, image):
         return {"outcome": CURRENT}
@@ -69,7 +68,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
         buildx.Output.load(names),
         verb="build",
         platforms=() if image.multiplatform else collected.inputs.platforms,
-        environment=session.docker_environment(logged_in=False),
+        environment=session.docker.environment(),
     )
     session.decisions.check_unchanged(image, collected)
     staging.remove(context)
@@ -78,7 +77,7 @@ def build(session: Session, image: Image) -> dict[str, Any]:
 
 
 def run_build(
-    session: Session,
+    session: RunContext,
     image: Image,
     inputs: Inputs,
     context: Path,
@@ -108,16 +107,17 @@ def run_build(
         BuildError: the build failed.
         EngineGoneError: the engine stopped answering.
     """
-    pull, pulled = pulls(session, inputs)
+    engine, force = session.docker.engine, session.settings.force
+    pull, pulled = session.bases.pull(inputs, force=force, in_engine=engine.driver == "docker")
     metadata = session.state.metadata(verb, image)
     argv = buildx.command(
-        session.engine,
+        engine,
         context,
         inputs,
         output,
         platforms=platforms,
         metadata=metadata,
-        force=session.settings.force,
+        force=force,
         pull=pull,
     )
     run = functools.partial(
@@ -126,24 +126,24 @@ def run_build(
         environment=environment,
         metadata=metadata,
         log=session.state.log(verb, image),
-        listener=session.listener(verb, image),
+        listener=session.channel.listener(f"{verb}:{image.name}"),
         advise=advise,
     )
-    digest, note = session.alive.build(lambda: retry.build(argv, run, renew=renew))
+    digest, note = session.docker.alive.build(lambda: retry.build(argv, run, renew=renew))
     return Built(digest, "; ".join(filter(None, (note, pulled))))
 
 
-def is_loaded(session: Session, image: Image) -> bool:
+def is_loaded(session: RunContext, image: Image) -> bool:
     """Whether the engine has the image of these inputs, and the version is that image."""
     try:
         version, inputs = local_names(session, image)
-        held = _at_first(session)
+        held = session.docker.images
         return not session.settings.force and inputs in held and held.get(version) == held[inputs]
     except SleeperImagesError:
         return False  # The action meets the same fault and reports it.
 
 
-def local_names(session: Session, image: Image) -> tuple[str, str]:
+def local_names(session: RunContext, image: Image) -> tuple[str, str]:
     """Return the image's names in the local engine: by its version, and by its inputs."""
     fingerprint = session.decisions.collected(image).inputs.fingerprint()
     return f"{image.name}:{session.version}", f"{image.name}:{inputs_tag(fingerprint)}"
@@ -161,21 +161,12 @@ def replaced(held: Mapping[str, str], name: str) -> list[str]:
     return sorted(tag for tag, identity in mine.items() if identity not in wanted)
 
 
-def _remove_replaced(session: Session, image: Image) -> None:
+def _remove_replaced(session: RunContext, image: Image) -> None:
     """Free what an earlier build of the image left: its name by inputs would keep it on the disk forever."""
-    environment = session.docker_environment(logged_in=False)
+    environment = session.docker.environment()
     try:
         names = replaced(images.named(environment), image.name)
         if names:
             images.remove_names(names, environment)
     except EngineError:
         return  # The image is loaded all the same.
-
-
-@functools.cache
-def _at_first(session: Session) -> Mapping[str, str]:
-    """Return what the engine had when this run first asked; nothing without an answer, which the builder reports."""
-    try:
-        return images.named(session.docker_environment(logged_in=False))
-    except SleeperImagesError:
-        return {}

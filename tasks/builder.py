@@ -1,4 +1,4 @@
-"""builder: the buildx builder is there, booted, and as the catalogue describes it, before builds fan out."""
+"""builder: the buildx builder exists, runs, and is as the catalogue describes it, before the builds begin."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from tasks.engine import builders
 from tasks.graph.actions import NO_CAPTURE, action
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.stage import is_not_needed
 
 
-def tasks(session: Session) -> Iterator[dict[str, Any]]:
+def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task."""
     yield {
         "basename": "builder",
@@ -25,26 +25,27 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
     }
 
 
-def is_not_used(session: Session) -> bool:
+def is_not_used(session: RunContext) -> bool:
     """Whether this run builds no image at all, and nobody named the builder itself."""
-    unused = not session.loads and not session.boots
-    return unused and all(is_not_needed(session, image) for image in session.pushes)
+    asked = session.asked
+    return not asked.loads and not asked.builder and all(is_not_needed(session, image) for image in asked.pushes)
 
 
-def boot(session: Session) -> dict[str, Any]:
+def boot(session: RunContext) -> dict[str, Any]:
     """Get the builder ready, if it is used; return which one builds."""
     if is_not_used(session):
         return {}
-    return {"builder": session.engine.builder, "driver": session.engine.driver, "note": session.engine.note}
+    engine = session.docker.engine
+    return {"builder": engine.builder, "driver": engine.driver, "note": engine.note}
 
 
-def remove(session: Session, *, dryrun: bool) -> list[str]:
-    """Remove the builder and what is remembered of it, unless `dryrun`; the engine's own stays. Return what there was.
+def remove(session: RunContext, *, dryrun: bool) -> list[str]:
+    """Remove the builder and our record of it, unless `dryrun`; return what there was. The engine's own builder stays.
 
     Raises:
         SleeperImagesError: it cannot be removed, or another run builds with it.
     """
     if not dryrun:
         session.state.builder.unlink(missing_ok=True)
-    there = builders.remove(session.builder.name, session.docker_environment(logged_in=False), dryrun=dryrun)
-    return [f"the builder {session.builder.name}"] if there else []
+    name = session.docker.builder.name
+    return [f"the builder {name}"] if builders.remove(name, session.docker.environment(), dryrun=dryrun) else []

@@ -1,7 +1,8 @@
-"""The project's own checks: `test` runs pytest, `lint` runs ruff and mypy, their output shown as it comes."""
+"""The project's own checks: `test` runs pytest, `lint` runs ruff and mypy; their output appears as it comes."""
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 import sys
 from collections.abc import Iterator
@@ -18,13 +19,17 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 _LINTERS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 
-_FAULTS = "tests/faults"
-_WHOLE_SUITE = (
-    ["--numprocesses=auto", "--dist=loadfile", "--durations=10", f"--ignore={_FAULTS}"],
-    # One at a time: they kill at moments, fill disks and read every process of the machine.
-    ["--durations=10", _FAULTS],
+_REAL = ["tests/faults", "tests/integration"]
+_PHASES = (
+    # The fast tests first. The tests of a file share fixtures, so one process runs them.
+    [*(f"--ignore={room}" for room in _REAL)],
+    # Those that need an engine, in the order that tests/conftest.py gives them. Each process has its own sandbox.
+    ["--no-loadscope-reorder", *_REAL],
 )
-"""What pytest is told for all tests. Each file's tests share what they made, so one process has them all."""
+_PARALLEL = ["--numprocesses=auto", "--dist=loadfile", "--durations=10"]
+
+_ALL = "--all"
+_COVERAGE = "--cov"
 
 
 def tasks() -> Iterator[dict[str, Any]]:
@@ -46,7 +51,7 @@ def tasks() -> Iterator[dict[str, Any]]:
 
 
 def _test(arguments: list[str]) -> Any:
-    # doit hands over what it parsed by the parameter's name, so it has to see it.
+    # doit passes what it parsed by the parameter's name, so the function must have it.
     function, given = action(test, arguments)
     return function(*given)
 
@@ -54,26 +59,41 @@ def _test(arguments: list[str]) -> Any:
 def test(arguments: list[str]) -> None:
     """Run pytest with these arguments; without any, the whole suite.
 
+    Args:
+        arguments: for pytest. With `--all` (the nightly tests, too) and `--cov` (branch coverage) alone, they apply to
+            the whole suite.
+
     Raises:
-        CommandError: a test failed, or none ran.
+        CommandError: a test failed, no test ran, or the environment does not have pytest.
     """
-    _all([_module("pytest", *words) for words in ([arguments] if arguments else _WHOLE_SUITE)])
+    # pytest-cov would take a path that follows `--cov` for the package to measure, so it comes last.
+    words = sorted(arguments, key=_COVERAGE.__eq__)
+    whole = set(arguments) <= {_ALL, _COVERAGE}
+    commands = [[*_PARALLEL, *phase, *words] for phase in _PHASES] if whole else [words]
+    if whole and _COVERAGE in arguments:
+        commands[0].append("--cov-report=")
+        commands[1].append("--cov-append")
+    _run_all([_module("pytest", *command) for command in commands])
 
 
 def lint() -> None:
-    """Run every linter, also after one that found something.
+    """Run every linter, even when one of them fails.
 
     Raises:
-        CommandError: one found something.
+        CommandError: a linter found something, or the environment does not have it.
     """
-    _all([_module(*linter) for linter in _LINTERS])
+    _run_all([_module(*linter) for linter in _LINTERS])
 
 
-def _module(*words: str) -> list[str]:
-    return [sys.executable, "-m", *words]
+def _module(name: str, *words: str) -> list[str]:
+    if importlib.util.find_spec(name) is None:
+        raise CommandError(
+            f"{name} is not installed in this environment", f"run ./doitw {'test' if name == 'pytest' else 'lint'}"
+        )
+    return [sys.executable, "-m", name, *words]
 
 
-def _all(commands: list[list[str]]) -> None:
+def _run_all(commands: list[list[str]]) -> None:
     failed = [command for command in commands if processes.foreground(command) != 0]
     if failed:
         raise CommandError("; ".join(f"{shlex.join(command)} failed" for command in failed), "see its output above")

@@ -13,40 +13,20 @@ import functools
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
+from tasks.configuration.settings import Settings
 from tasks.decision import Blocked, Build, Current, Decision, Retag, Unknown, decide
 from tasks.errors import ChangedWhileBuildingError, InputError, RegistryError, SleeperImagesError
+from tasks.image.collect import Collected, Collector
 from tasks.image.fingerprint import Inputs, inputs_tag
-from tasks.image.gather import Gathered, Gatherer
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_version
 from tasks.registry import proof
-from tasks.registry.client import IMMUTABLE, Client
+from tasks.registry.client import IMMUTABLE
 from tasks.registry.images import look
 from tasks.registry.model import Answer, Descriptor
+from tasks.registry.target import Target
 from tasks.system.parallel import Pool
-
-
-class Holdings(Protocol):
-    """What decisions need of the run: where images go and who can be asked about it."""
-
-    @property
-    def client(self) -> Client:
-        """The client to the target registry."""
-
-    @property
-    def version(self) -> str:
-        """The version tag."""
-
-    def log_in(self) -> None:
-        """Get the login that the client will be asked for; raises what asking would."""
-
-    def repository(self, image: Image) -> Repository:
-        """Return the image's repository."""
-
-    def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
-        """Return those of `tags` that cannot be moved."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +44,7 @@ class Decided:
     """
 
     image: Image
-    collected: Gathered
+    collected: Collected
     fingerprint: str
     repository: Repository
     version: str
@@ -81,25 +61,26 @@ class Decisions:
     """One decision an image. Threads may share it.
 
     Args:
-        gatherer: reads what images are made of.
-        holdings: what the registry is asked through.
-        force: build whatever the registry holds.
+        collector: reads what images are made of.
+        target: the registry.
+        settings: VERSION and FORCE are used.
+        images: what the run is about, unless `about` says otherwise: the first question is answered for all of them.
     """
 
-    def __init__(self, gatherer: Gatherer, holdings: Holdings, *, force: bool = False) -> None:
-        self._gatherer = gatherer
-        self._holdings = holdings
-        self._force = force
+    def __init__(self, collector: Collector, target: Target, settings: Settings, images: Iterable[Image] = ()) -> None:
+        self._collector = collector
+        self._target = target
+        self._settings = settings
         self._lock = threading.RLock()
-        self._collected: dict[str, Gathered | SleeperImagesError] = {}
+        self._collected: dict[str, Collected | SleeperImagesError] = {}
         self._decided: dict[str, Decided] = {}
         self._faults: dict[str, Blocked | Unknown] = {}
-        self._expected: dict[str, Image] = {}
+        self._images = {image.name: image for image in images}
 
-    def expect(self, images: Iterable[Image]) -> None:
-        """Say which images the run is about: the first question is answered for all of them."""
+    def about(self, images: Iterable[Image]) -> None:
+        """Say which images the run is about, before the first question."""
         with self._lock:
-            self._expected |= {image.name: image for image in images}
+            self._images = {image.name: image for image in images}
 
     def of(self, image: Image) -> Decision:
         """Return what has to be done about the image."""
@@ -120,7 +101,7 @@ class Decisions:
                 raise decision.error
             return self._decided[image.name]
 
-    def collected(self, image: Image) -> Gathered:
+    def collected(self, image: Image) -> Collected:
         """Return what the image is made of, as it was when it was decided on; asks no registry.
 
         Raises:
@@ -128,8 +109,7 @@ class Decisions:
         """
         with self._lock:
             if image.name not in self._collected:
-                self.expect([image])
-                self._collect_expected()
+                self._collect_all(image)
             found = self._collected[image.name]
         if isinstance(found, SleeperImagesError):
             raise found
@@ -156,14 +136,14 @@ class Decisions:
         with self._lock:
             self._faults[image.name] = Blocked(error)
 
-    def check_unchanged(self, image: Image, collected: Gathered) -> None:
+    def check_unchanged(self, image: Image, collected: Collected) -> None:
         """Read the inputs again.
 
         Raises:
             ChangedWhileBuildingError: they differ from what was collected.
         """
         after = self._collect([image])[image.name]
-        if isinstance(after, InputError) or (isinstance(after, Gathered) and after.inputs != collected.inputs):
+        if isinstance(after, InputError) or (isinstance(after, Collected) and after.inputs != collected.inputs):
             what = after.message if isinstance(after, InputError) else _difference(collected.inputs, after.inputs)
             raise ChangedWhileBuildingError(
                 f"the inputs changed during the build ({what}); no tag was written", "run again", image=image.name
@@ -171,28 +151,29 @@ class Decisions:
         if isinstance(after, SleeperImagesError):
             raise after
 
-    def _collect(self, images: Iterable[Image]) -> Mapping[str, Gathered | SleeperImagesError]:
+    def _collect(self, images: Iterable[Image]) -> Mapping[str, Collected | SleeperImagesError]:
         try:
-            return self._gatherer.gather(images)
+            return self._collector.collect(images)
         except SleeperImagesError as error:  # The same for every image: no SCRIPTS_DIR, for instance.
             return dict.fromkeys((image.name for image in images), error)
 
-    def _collect_expected(self) -> None:
-        self._collected |= self._collect([one for name, one in self._expected.items() if name not in self._collected])
+    def _collect_all(self, image: Image) -> None:
+        """Collect the inputs of the image and of all images of the run."""
+        self._images.setdefault(image.name, image)
+        self._collected |= self._collect([one for name, one in self._images.items() if name not in self._collected])
 
     def _decide(self, image: Image) -> None:
-        """Decide on the image and on every expected image that has no decision yet."""
-        self.expect([image])
+        """Decide on the image, and on all images of the run that have no decision yet."""
         with Pool(1) as pool:
             # AWS takes as long to give a token as it takes to read a changed jar.
-            login = pool.submit(self._holdings.log_in)
-        self._collect_expected()
-        known: list[tuple[Image, Gathered]] = []
-        for name, one in self._expected.items():
+            login = pool.submit(self._target.log_in)
+        self._collect_all(image)
+        known: list[tuple[Image, Collected]] = []
+        for name, one in self._images.items():
             found = self._collected[name]
             if name in self._decided or name in self._faults:
                 continue
-            if isinstance(found, Gathered):
+            if isinstance(found, Collected):
                 known.append((one, found))
             else:
                 self._faults[name] = Blocked(found)
@@ -203,12 +184,12 @@ class Decisions:
         except SleeperImagesError as error:  # No target, no credentials, no answer: the same for every image.
             self._faults |= {one.name: Unknown(error) for one, _ in known}
 
-    def _ask(self, known: Iterable[tuple[Image, Gathered]]) -> None:
+    def _ask(self, known: Iterable[tuple[Image, Collected]]) -> None:
         """Ask the registry about all of these images, and decide."""
-        version = check_version(self._holdings.version)
-        places = {one.name: (self._holdings.repository(one), found.inputs.fingerprint()) for one, found in known}
+        version = check_version(self._settings.require_version())
+        places = {one.name: (self._target.repository(one), found.inputs.fingerprint()) for one, found in known}
         wanted = {name: (repository, (inputs_tag(made), version)) for name, (repository, made) in places.items()}
-        answers = look(self._holdings.client, wanted)
+        answers = look(self._target.client, wanted)
         decided: dict[str, Decided] = {}
         for image, collected in known:
             repository, fingerprint = places[image.name]
@@ -218,7 +199,7 @@ class Decisions:
                 held[version],
                 version_tag=version,
                 fits=functools.partial(proof.kind_fits, image=image),
-                force=self._force,
+                force=self._settings.force,
             )
             decided[image.name] = Decided(image, collected, fingerprint, repository, version, held, decision)
         self._decided |= self._without_immovable(decided)
@@ -226,7 +207,7 @@ class Decisions:
     def _without_immovable(self, decided: Mapping[str, Decided]) -> dict[str, Decided]:
         """Return them, those Blocked of which a tag has to move and cannot."""
         moving = {tag: (one, held) for one in decided.values() for tag, held in _moving(one)}
-        immutable = self._holdings.immutable(moving) if moving else set()
+        immutable = self._target.immutable(moving) if moving else set()
         blocked = {
             one.image.name: replace(one, decision=Blocked(_immutable(one, tag, held)))
             for tag, (one, held) in moving.items()

@@ -1,4 +1,4 @@
-"""Every fault that a person can do something about, as one tree.
+"""Every fault that a user can do something about, as one tree.
 
 An error is data: the image that it is about, the message, the next step. `str()` puts them together for the places that
 show nothing else; a reporter that shows the image itself takes the fields.
@@ -10,18 +10,18 @@ show nothing else; a reporter that shows the image itself takes the fields.
     │   ├── SelectionError            a task, image or stack that does not exist
     │   └── LockedError               another run holds this checkout
     ├── InputError                what images are made of
-    │   ├── MissingInputError         a jar or directory that the Maven build should have left
+    │   ├── MissingInputError         a jar or directory that the Maven build makes
     │   ├── UnreadableInputError      a corrupt, encrypted or bomb-like jar; a file that cannot be read
-    │   ├── ChangedWhileBuildingError the inputs moved under the build
+    │   ├── ChangedWhileBuildingError the inputs changed during the build
     │   └── StagingError              a context cannot be written: the disk is full
     ├── EngineError               Docker, buildx or the builder
-    │   ├── EngineGoneError           it no longer answers: one fault, whose text is the same for every image
-    │   └── BuildError                one build failed; carries the command, the end of its output and the log
-    ├── CommandError              another command of ours failed
+    │   ├── EngineGoneError           it stopped answering: one fault, with the same text for every image
+    │   └── BuildError                one build failed
+    ├── CommandError              another command failed
     ├── RegistryError             an answer of the registry, or none
-    │   └── CredentialsError          no login, or one that was refused
-    ├── PreflightError            what stands in the way of building anything at all
-    └── ProofError                what the registry holds is not what was pushed
+    │   └── CredentialsError          no login, or a refused one
+    ├── PreflightError            nothing can be built
+    └── ProofError                the registry does not hold what was pushed
 
 No text of an error holds a secret, whatever it quotes: see `tasks/system/secrets.py`. An exception that is not in this
 tree is a bug and keeps its traceback.
@@ -72,7 +72,7 @@ class SleeperImagesError(Exception):
 
 
 class ConfigurationError(SleeperImagesError):
-    """Something in the catalogue, the settings or the command line; nothing has run."""
+    """A fault in the catalogue, the settings or the command line; nothing has run."""
 
 
 class CatalogueError(ConfigurationError):
@@ -80,7 +80,7 @@ class CatalogueError(ConfigurationError):
 
 
 class SettingsError(ConfigurationError):
-    """A variable that is unknown, missing or malformed."""
+    """A setting that is unknown, missing or malformed."""
 
 
 class SelectionError(ConfigurationError):
@@ -92,31 +92,31 @@ class LockedError(ConfigurationError):
 
 
 class InputError(SleeperImagesError):
-    """Something that an image is made of."""
+    """A fault in what an image is made of."""
 
 
 class MissingInputError(InputError):
-    """A jar, a directory or a file that should be below SCRIPTS_DIR is not there."""
+    """A jar, a directory or a file below SCRIPTS_DIR does not exist."""
 
 
 class UnreadableInputError(InputError):
-    """A file that is there and cannot be used: corrupt, encrypted, too large when inflated, or not readable."""
+    """A file exists and cannot be used: it is corrupt, encrypted, too large when inflated, or not readable."""
 
 
 class ChangedWhileBuildingError(InputError):
-    """The inputs were changed between the fingerprint and the tags; nothing was tagged."""
+    """The inputs changed between the fingerprint and the tags; no tag was written."""
 
 
 class StagingError(InputError):
-    """A context cannot be written where it is staged."""
+    """A build context cannot be staged."""
 
 
 class EngineError(SleeperImagesError):
-    """Docker, buildx or the builder does not do what is needed."""
+    """A fault of Docker, buildx or the builder."""
 
 
 class EngineGoneError(EngineError):
-    """The engine or the builder stopped answering during the run; every image that it stops has the same text."""
+    """The engine or the builder stopped answering during the run; the text is the same for every image."""
 
 
 class BuildError(EngineError):
@@ -127,27 +127,34 @@ class BuildError(EngineError):
         next_step: as for every error.
         image: as for every error.
         said: the command's last line that begins with ERROR, or empty.
+        log: the file with the command and its output, or empty.
     """
 
-    def __init__(self, message: str, next_step: str = "", *, image: str = "", said: str = "") -> None:
+    def __init__(self, message: str, next_step: str = "", *, image: str = "", said: str = "", log: str = "") -> None:
         super().__init__(message, next_step, image=image)
         self.said = said
+        self.log = log
+
+    @property
+    def text(self) -> str:
+        """The message, the next step and the log."""
+        return f"{super().text}\n  log:  {self.log}" if self.log else super().text
 
 
 class CommandError(SleeperImagesError):
-    """A command that we ran failed, or could not be started."""
+    """A command failed, or could not be started."""
 
 
 class RegistryError(SleeperImagesError):
-    """The registry's answer, or its silence.
+    """An answer of the registry, or no answer.
 
     Args:
         message: as for every error.
         next_step: as for every error.
         image: as for every error.
-        status: the HTTP status, or 0 where there was no answer.
+        status: the HTTP status; 0 for no answer.
         code: the distribution specification's error code (`MANIFEST_UNKNOWN` …), or AWS's, or empty.
-        temporary: whether the same request may well succeed later.
+        temporary: whether the same request may succeed later.
     """
 
     def __init__(
@@ -167,12 +174,12 @@ class RegistryError(SleeperImagesError):
 
 
 class CredentialsError(RegistryError):
-    """No credentials for a registry or for AWS, or some that were refused."""
+    """No credentials for a registry or for AWS, or refused ones."""
 
 
 class PreflightError(SleeperImagesError):
-    """What stands in the way of building, found before the first build; the message lists all of it with its fixes."""
+    """Problems found before the first build; the message lists them all, each with its next step."""
 
 
 class ProofError(SleeperImagesError):
-    """What the registry holds is not what was pushed, or not what this image must be."""
+    """The registry does not hold what was pushed, or not what this image must be."""

@@ -1,7 +1,7 @@
 """login: docker and buildx can push to the registry, for as long as this run lasts.
 
-Credentials are fetched once and given out by a credential helper (`tasks.engine.credentials`), so that they are
-in no argument, environment or file.
+Credentials are fetched once and given out by a credential helper (`tasks.engine.credentials`): no argument,
+environment or file contains them.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.graph.actions import NO_CAPTURE, action
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.stage import is_not_needed
 
 
-def tasks(session: Session) -> Iterator[dict[str, Any]]:
+def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task."""
     yield {
         "basename": "login",
@@ -27,16 +27,16 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
     }
 
 
-def nothing_is_pushed(session: Session) -> bool:
-    """Whether this run pushes no layers: tags are moved with credentials that the look at the registry fetched."""
-    return all(is_not_needed(session, image) for image in session.pushes)
+def nothing_is_pushed(session: RunContext) -> bool:
+    """Whether this run pushes no layers: to move tags, the credentials that the decisions needed are enough."""
+    return all(is_not_needed(session, image) for image in session.asked.pushes)
 
 
-def login(session: Session) -> dict[str, Any]:
-    """Fetch the credentials, if an image has to be pushed, and be ready to give them to buildx."""
+def login(session: RunContext) -> dict[str, Any]:
+    """Fetch the credentials and start the helper that gives them to buildx, if an image has to be pushed."""
     if nothing_is_pushed(session):
         return {}
     registry = session.target.registry
     session.target.credential(registry)
-    _ = session.login
+    _ = session.docker.login
     return {"registry": str(registry)}

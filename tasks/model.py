@@ -1,4 +1,4 @@
-"""The things the graph is about: images, the builder, the catalogue that describes them. No I/O and no doit here."""
+"""What the graph is about: images, the builder, and the catalogue that describes them. No I/O and no doit here."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import Enum
 from pathlib import Path
 
 VERSION_PLACEHOLDER = "<version>"
-"""Where a jar's file name in the catalogue holds the version of Sleeper."""
+"""Stands for Sleeper's version in a jar's file name in the catalogue."""
 
 BUILT, RETAGGED, LOADED, CURRENT = "built", "retagged", "loaded", "current"
 """What can become of an image: pushed, tagged, built into the local engine, up to date."""
 
 
 class Kind(Enum):
-    """Which of the document's two tables an image stands in."""
+    """The table of Sleeper's document that lists an image: deployment images or lambda images."""
 
     DEPLOYMENT = "deployment"
     LAMBDA = "lambda"
@@ -29,13 +29,13 @@ class Image:
         name: the image's name, and the last part of its repository's (`<INSTANCE_ID>/<name>`).
         kind: deployment or lambda.
         directory: the build directory's name below `SCRIPTS_DIR/docker`.
-        jar: for a lambda, its file name below `SCRIPTS_DIR/jars` with `<version>` in it; None for a deployment.
-        stacks: the optional stacks that need it, spelled as in Sleeper; empty when it is always deployed.
-        always_docker: whether a lambda is deployed from an image even where the others are deployed from jars.
+        jar: a lambda's file name below `SCRIPTS_DIR/jars`, which contains `<version>`; None for a deployment.
+        stacks: the optional stacks that need it, in Sleeper's spelling; empty if it is always deployed.
+        always_docker: whether a lambda is deployed from an image even where other lambdas are deployed from jars.
         platforms: the platforms of a multi-platform image; empty for an image of the one PLATFORM.
         build_args: names and values for `--build-arg`.
-        attestations: whether BuildKit adds provenance and an SBOM. Lambda refuses images that have them.
-        revision: any text; another one rebuilds the image everywhere.
+        attestations: whether BuildKit adds provenance and an SBOM. Lambda refuses images with attestations.
+        revision: any text; a change of it rebuilds the image everywhere.
     """
 
     name: str
@@ -61,13 +61,13 @@ class Image:
 
 @dataclass(frozen=True)
 class BuilderNode:
-    """One machine of a builder that has several.
+    """One node of a builder that has several.
 
     Attributes:
-        endpoint: the context or address that `docker buildx create --append` takes; empty on Kubernetes.
-        platforms: what this machine builds for; empty leaves it to BuildKit.
+        endpoint: the context or address for `docker buildx create --append`; empty on Kubernetes.
+        platforms: what this node builds for; empty lets BuildKit decide.
         options: `--driver-opt` names and values, in addition to the builder's.
-        name: its name for buildx (`--node`), or empty for one that buildx chooses.
+        name: its name for buildx (`--node`); empty lets buildx choose.
     """
 
     endpoint: str
@@ -85,10 +85,10 @@ class Builder:
         driver: `docker-container`, `kubernetes`, `remote` or `docker`.
         options: `--driver-opt` names and values.
         platforms: what it must be able to build for.
-        endpoint: the context or address that `docker buildx create` takes, or empty for the current one.
+        endpoint: the context or address for `docker buildx create`; empty for the current context.
         config: a buildkitd configuration file, or None.
-        nodes: its machines where there are several; empty for the one of `endpoint`.
-        as_is: whether a person said no more than its name, so that one of that name may be as it likes.
+        nodes: its nodes, if there are several; empty for the one at `endpoint`.
+        as_is: whether only its name was given: an existing builder of that name is then used as it is.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Builder:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Everything a catalogue file says.
+    """The content of a catalogue file.
 
     Attributes:
         path: the file.
@@ -125,7 +125,7 @@ class Catalogue:
     bases: Mapping[str, str] = field(default_factory=dict)
 
     def image(self, name: str) -> Image:
-        """Return the image called `name`; KeyError where there is none."""
+        """Return the image with this name; KeyError if it does not exist."""
         for image in self.images:
             if image.name == name:
                 return image

@@ -14,7 +14,6 @@ true statements in the registry, and the next run continues from there.
 from __future__ import annotations
 
 import functools
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +27,9 @@ from tasks.errors import BuildError, RegistryError
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
 from tasks.model import BUILT, CURRENT, RETAGGED, Image
-from tasks.reference import Digest
+from tasks.reference import Digest, Repository
 from tasks.registry.model import Descriptor
-from tasks.repository import if_denied
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.stage import context_directory
 
 if TYPE_CHECKING:  # Only what asks the registry loads what talks to it.
@@ -55,14 +53,14 @@ class Pushed:
     note: str = ""
 
 
-def tasks(session: Session) -> Iterator[dict[str, Any]]:
+def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task of each image."""
     for image in session.catalogue.images:
         yield {
             "name": image.name,
             "doc": f"Build and push {image.name}, if it changed.",
             "actions": [action(push, session, image)],
-            "file_dep": session.files(image),
+            "file_dep": session.file_dependencies[image.name],
             "task_dep": [f"stage:{image.name}", f"repository:{image.name}", "builder", "login"],
             "uptodate": [(is_current, [session, image])],
             "clean": [(session.state.remove_logs, ["push", image])],
@@ -71,12 +69,12 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
         }
 
 
-def is_current(session: Session, image: Image) -> bool:
+def is_current(session: RunContext, image: Image) -> bool:
     """Whether the registry has the image under both tags."""
     return isinstance(session.decisions.of(image), Current)
 
 
-def push(session: Session, image: Image) -> dict[str, Any]:
+def push(session: RunContext, image: Image) -> dict[str, Any]:
     """Do what the image's decision says; return its outcome, digest, size, fingerprint and a note.
 
     Raises:
@@ -101,13 +99,13 @@ def push(session: Session, image: Image) -> dict[str, Any]:
     }
 
 
-def _retag(session: Session, decided: Decided, digest: Digest) -> Pushed:
+def _retag(session: RunContext, decided: Decided, digest: Digest) -> Pushed:
     proved = _prove(session, decided, digest)
-    session.client.put(decided.repository, decided.version, proved.manifest)
+    session.target.client.put(decided.repository, decided.version, proved.manifest)
     return Pushed(RETAGGED, digest, proved.size)
 
 
-def _build(session: Session, decided: Decided) -> Pushed:
+def _build(session: RunContext, decided: Decided) -> Pushed:
     context = context_directory(session.state.contexts, decided.image, decided.fingerprint)
     listed = session.records.begin(decided.collected)
     built = _push(session, decided, context)
@@ -122,7 +120,7 @@ def _build(session: Session, decided: Decided) -> Pushed:
     return Pushed(BUILT, proved.manifest.digest, proved.size, "; ".join(filter(None, (built.note, unrecorded))))
 
 
-def _push(session: Session, decided: Decided, context: Path) -> Built:
+def _push(session: RunContext, decided: Decided, context: Path) -> Built:
     """Build the image and push it under none of its own tags."""
     tag = _building_tag(session, decided)
     try:
@@ -130,12 +128,11 @@ def _push(session: Session, decided: Decided, context: Path) -> Built:
     except BuildError as error:
         if tag != buildx.BUILDING or not failure.refuses_tag(error.said):
             raise
-    # Only ECR says beforehand that tags cannot move. All images of a run go to one registry.
-    session.keeps_building.update(session.repository(one) for one in session.pushes)
+    session.repositories.refuse_building_tag(_siblings(session))
     return _run(session, decided, context, _building_tag(session, decided))
 
 
-def _run(session: Session, decided: Decided, context: Path, tag: str) -> Built:
+def _run(session: RunContext, decided: Decided, context: Path, tag: str) -> Built:
     inputs, repository = decided.collected.inputs, decided.repository
     login = session.target.credential(repository.registry)
     return run_build(
@@ -143,62 +140,66 @@ def _run(session: Session, decided: Decided, context: Path, tag: str) -> Built:
         decided.image,
         inputs,
         context,
-        buildx.Output.push(repository, inputs, session.engine, tag),
+        buildx.Output.push(repository, inputs, session.docker.engine, tag),
         verb="push",
         platforms=inputs.platforms,
-        environment=session.docker_environment(logged_in=True),
-        advise=functools.partial(if_denied, session, decided.image),
+        environment=session.docker.environment(logged_in=True),
+        advise=functools.partial(session.target.backend.missing_right, repository),
         renew=functools.partial(session.target.renew_login, login),
     )
 
 
-def _building_tag(session: Session, decided: Decided) -> str:
-    """Return a tag that the build can push to: a new one for each build where tags cannot move."""
-    if session.engine.pushes_by_digest or decided.repository not in session.keeps_building:
+def _building_tag(session: RunContext, decided: Decided) -> str:
+    """Return a tag that the build can push to, where the driver cannot push by digest."""
+    if session.docker.engine.pushes_by_digest:
         return buildx.BUILDING
-    return f"{buildx.BUILDING}-{secrets.token_hex(8)}"
+    return session.repositories.building_tag(decided.repository, _siblings(session))
 
 
-def _prove(session: Session, decided: Decided, digest: Digest, *, fresh: bool = False) -> Proved:
+def _siblings(session: RunContext) -> list[Repository]:
+    return [session.target.repository(image) for image in session.asked.pushes]
+
+
+def _prove(session: RunContext, decided: Decided, digest: Digest, *, fresh: bool = False) -> Proved:
     """Read back what the registry holds and prove that it is the image; `fresh` was pushed just now."""
     from tasks.registry.proof import prove  # noqa: PLC0415  # As above.
 
     platforms = decided.collected.inputs.platforms
-    return prove(session.client, decided.repository, digest, decided.image, platforms, fresh=fresh)
+    return prove(session.target.client, decided.repository, digest, decided.image, platforms, fresh=fresh)
 
 
-def _tag(session: Session, decided: Decided, proved: Proved) -> Proved:
+def _tag(session: RunContext, decided: Decided, proved: Proved) -> Proved:
     """Write both tags to one image of these inputs: ours, or the one that another run tagged meanwhile; return it."""
     held = None if session.settings.force else _held(session, decided)
     if held is None:
         proved = _claim(session, decided, proved)
     elif held.digest != proved.manifest.digest:
         proved = _prove(session, decided, held.digest, fresh=True)
-    session.client.put(decided.repository, decided.version, proved.manifest)
+    session.target.client.put(decided.repository, decided.version, proved.manifest)
     # Two runs can write the inputs tag at once. Read it back and use the winner.
     held = _held(session, decided)
     if held is not None and held.digest != proved.manifest.digest:
         proved = _prove(session, decided, held.digest, fresh=True)
-        session.client.put(decided.repository, decided.version, proved.manifest)
+        session.target.client.put(decided.repository, decided.version, proved.manifest)
     return proved
 
 
-def _held(session: Session, decided: Decided) -> Descriptor | None:
+def _held(session: RunContext, decided: Decided) -> Descriptor | None:
     """Return what the inputs tag points to now, if that has the right kind."""
     from tasks.registry.proof import kind_fits  # noqa: PLC0415  # As above.
 
-    held = session.client.head(decided.repository, decided.inputs_tag)
+    held = session.target.client.head(decided.repository, decided.inputs_tag)
     return held if held is not None and kind_fits(held, decided.image) else None
 
 
-def _claim(session: Session, decided: Decided, proved: Proved) -> Proved:
+def _claim(session: RunContext, decided: Decided, proved: Proved) -> Proved:
     """Write the inputs tag; return what it points to then: another run's image where an immutable tag was first."""
     from tasks.registry.client import IMMUTABLE  # noqa: PLC0415  # As above.
 
     try:
-        session.client.put(decided.repository, decided.inputs_tag, proved.manifest)
+        session.target.client.put(decided.repository, decided.inputs_tag, proved.manifest)
     except RegistryError as error:
-        held = session.client.head(decided.repository, decided.inputs_tag) if error.code == IMMUTABLE else None
+        held = session.target.client.head(decided.repository, decided.inputs_tag) if error.code == IMMUTABLE else None
         if held is None:
             raise
         return _prove(session, decided, held.digest, fresh=True)

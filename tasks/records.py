@@ -1,32 +1,32 @@
-"""The records of one run: written with each image that is built, read to say why one would be.
+"""The records of one run: written with each image that is built, read to explain why an image is built.
 
     push ──▶ keep ─────▶ registry.record, before the image's tags
-    plan ──▶ compare ──▶ the record of what the version tag is on ─▶ what differs, entry by entry
+    plan ──▶ compare ──▶ the record of what the version tag points to ─▶ what differs, entry by entry
 
-A record explains and never decides: a fault of one is told and fails nothing.
+A record explains and never decides: a fault of a record is a note and fails nothing.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from tasks.errors import RegistryError, SleeperImagesError
+from tasks.image.collect import Collected, list_jars
 from tasks.image.difference import Change, differences, differing_jars
-from tasks.image.gather import Gathered
-from tasks.image.jar.listing import Listings
+from tasks.image.jar.cache import Digests
 from tasks.reference import Digest, Repository
 from tasks.registry import record
-from tasks.registry.client import IMMUTABLE, Client
+from tasks.registry.client import IMMUTABLE
 from tasks.registry.model import Descriptor
 from tasks.registry.record import Record
+from tasks.registry.target import Target
 from tasks.system.parallel import each
 
 READERS = 8
-"""How many records are read at once; each may hold tens of megabytes while it is."""
-
+"""How many records are read at once; each read may take tens of megabytes."""
 
 Listed = Future[Record]
 """A record that is being made."""
@@ -34,13 +34,13 @@ Listed = Future[Record]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between an image and what it would be made of now.
+    """What differs between an image in the registry and what it would be made of now.
 
     Attributes:
         digest: the image.
-        changes: what differs; None where it cannot be told.
-        untold: why it cannot; else empty.
-        record: what the image was made of, if it is known.
+        changes: what differs; None where that is not known.
+        untold: why it is not known; else empty.
+        record: what the image was made of, where that is known.
     """
 
     digest: Digest
@@ -53,27 +53,27 @@ class Records:
     """Writes and reads records. Threads may share it.
 
     Args:
-        client: returns the client to the registry, when it is first needed.
-        listings: lists the entries of jars.
+        target: the registry.
+        digests: reads the entries of jars.
     """
 
-    def __init__(self, client: Callable[[], Client], listings: Listings) -> None:
-        self._client = client
-        self._listings = listings
+    def __init__(self, target: Target, digests: Digests) -> None:
+        self._target = target
+        self._digests = digests
         self._lock = threading.Lock()
         self._failed = False
 
-    def begin(self, gathered: Gathered) -> Listed:
-        """List what an image is made of in the background, as its build takes longer than that."""
+    def begin(self, collected: Collected) -> Listed:
+        """List what an image is made of in the background, while it is built."""
         listed = Listed()
 
         def work() -> None:
             try:
-                listed.set_result(Record(gathered.inputs, self._listings.of(gathered)))
+                listed.set_result(Record(collected.inputs, list_jars(collected, self._digests)))
             except BaseException as fault:  # noqa: BLE001  # Raised again where the result is awaited.
                 listed.set_exception(fault)
 
-        # Not an executor's thread: nobody waits for this one when the build failed or the run is interrupted.
+        # Not a thread of an executor, which the process would join after a failed build or an interrupt.
         threading.Thread(target=work, name="records", daemon=True).start()
         return listed
 
@@ -86,38 +86,38 @@ class Records:
             listed: what it was made of, from `begin`.
 
         Returns:
-            Why it could not be written, once a run: what refuses one record refuses the next, and would be asked for
-            nothing; empty where it was, and where it was not tried.
+            Why it could not be written, once a run: a registry that refuses one record refuses all, so no other is
+            tried. Empty where it was written, and where it was not tried.
         """
         with self._lock:
             if self._failed:
                 return ""
         try:
-            record.write(self._client(), repository, image, listed.result())
+            record.write(self._target.client, repository, image, listed.result())
         except SleeperImagesError as error:
             with self._lock:
-                # A list that cannot be moved is of this image alone.
+                # An immutable list of referrers concerns this image alone.
                 of_all = not isinstance(error, RegistryError) or error.code != IMMUTABLE
                 first, self._failed = not self._failed, self._failed or of_all
             return f"doit why will not know what this was made of: {error.message}" if first else ""
         return ""
 
-    def compare(self, wanted: Mapping[str, tuple[Repository, Digest, Gathered]]) -> dict[str, Comparison]:
-        """Say what differs between images in the registry and what they would be made of now.
+    def compare(self, wanted: Mapping[str, tuple[Repository, Digest, Collected]]) -> dict[str, Comparison]:
+        """Compare images in the registry with what they would be made of now.
 
         Args:
-            wanted: by image, its repository, the image's digest and what it would be made of.
+            wanted: by image, its repository, its digest in the registry and what it would be made of.
         """
         found = each(lambda one: self._compare(*one), wanted.values(), at_once=READERS)
         return dict(zip(wanted, found, strict=True))
 
-    def _compare(self, repository: Repository, digest: Digest, gathered: Gathered) -> Comparison:
+    def _compare(self, repository: Repository, digest: Digest, collected: Collected) -> Comparison:
         try:
-            known = record.read(self._client(), repository, digest, gathered.inputs)
+            known = record.read(self._target.client, repository, digest, collected.inputs)
         except SleeperImagesError as error:
             return Comparison(digest, None, error.message)
         if known is None:
             return Comparison(digest, None, f"the registry has no record of what {digest.short} was made of")
-        _, now = differing_jars(known.inputs, gathered.inputs)
-        listings = self._listings.of(gathered, now) if now else {}
-        return Comparison(digest, differences(known.inputs, gathered.inputs, known.jars, listings), record=known)
+        _, now = differing_jars(known.inputs, collected.inputs)
+        listings = list_jars(collected, self._digests, now) if now else {}
+        return Comparison(digest, differences(known.inputs, collected.inputs, known.jars, listings), record=known)

@@ -1,7 +1,7 @@
-"""Names of things in a registry, in go-containerregistry's words and parsed strictly: no implied host, no implied tag.
+"""Names of things in a registry, in go-containerregistry's terms and parsed strictly: no implied host, no implied tag.
 
 The grammar is the distribution specification's (`pull.md`, "Pulling manifests") and the reference grammar of
-github.com/distribution/reference; a registry's rules may be narrower, as ECR's are.
+github.com/distribution/reference; a registry may be stricter, as ECR is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ECR_HOST = re.compile(
     r"(?:amazonaws\.(?:com|com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|"
     r"on\.(?:aws|amazonwebservices\.(?:com\.cn|eu)|aws\.(?:hci\.)?ic\.gov|aws\.scloud|cloud-aws\.adc-e\.uk))"
 )
-"""The only hosts that get AWS's login without being told to be ECR. A test holds the suffixes to botocore's partitions.
+"""The only hosts that get AWS's login unless REGISTRY is `ecr`. A test compares the suffixes with botocore's.
 
 The names of dual-stack (`dkr-ecr…on.aws`) and FIPS hosts are those of github.com/awslabs/amazon-ecr-credential-helper.
 """
@@ -41,11 +41,11 @@ _DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io"})
 
 _REPOSITORY_LENGTH = 255
 _HOST_LENGTH = 253 + len(":65535")
-"""The longest name that DNS has (RFC 1035, 3.1, without the final dot), and a port."""
+"""The longest DNS name (RFC 1035, 3.1, without the final dot), and a port."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, without its port and an address's brackets, is this machine."""
+    """Whether a host (without its port, an address without brackets) is this machine."""
     if host == "localhost":
         return True
     try:
@@ -69,13 +69,13 @@ class Registry:
 
     @property
     def loopback(self) -> bool:
-        """Whether the host is this machine; only then is plain http spoken."""
+        """Whether the host is this machine; only this machine is asked by plain http."""
         name = self.host[1:].partition("]")[0] if self.host.startswith("[") else self.host.partition(":")[0]
         return is_loopback(name)
 
     @property
     def reached(self) -> Registry:
-        """The registry whose API serves this one: as in Docker's clients, another host for `docker.io`."""
+        """The registry that serves this registry's API: for `docker.io` another one, as in Docker's clients."""
         return Registry(DOCKER_HUB) if self.host in _DOCKER_HUB_NAMES else self
 
     @property
@@ -109,14 +109,14 @@ class Repository:
 
     @classmethod
     def parse(cls, text: str) -> Repository:
-        """Parse `host[:port]/path`; SettingsError where a part is missing or malformed."""
+        """Parse `host[:port]/path`; SettingsError if a part is missing or malformed."""
         host, slash, path = text.partition("/")
         if not slash:
-            raise SettingsError(f"{quoted(text)} names no repository in a registry", "write it as <registry>/<path>")
+            raise SettingsError(f"{quoted(text)} is not a repository in a registry", "write it as <registry>/<path>")
         return cls(Registry(host), path)
 
     def tag(self, name: str) -> Tag:
-        """Return the tag called `name`."""
+        """Return the tag with this name."""
         return Tag(self, name)
 
     def digest(self, digest: Digest) -> str:
@@ -161,11 +161,11 @@ class Digest:
 
 
 def check_tag(name: str) -> str:
-    """Return `name` if it can be a tag; SettingsError where it cannot."""
+    """Return `name` if it is a valid tag; else SettingsError."""
     if not _TAG.fullmatch(name):
         raise SettingsError(
             f"{quoted(name)} cannot be a tag",
-            "use letters, digits, '.', '_' and '-', at most 128, beginning with none of '.' and '-'",
+            "use letters, digits, '.', '_' and '-', at most 128, not beginning with '.' or '-'",
         )
     return name
 
@@ -177,14 +177,14 @@ def split_host(text: str) -> tuple[str | None, str]:
 
 
 def check_version(name: str) -> str:
-    """Return `name` if it can be the version's tag; SettingsError where it cannot.
+    """Return `name` if it can be the version tag; else SettingsError.
 
     `building` is pushed to before anything is proved, `inputs-…` says what an image is made of, and `sha256-…` lists
-    what is about a manifest (the distribution specification's "Referrers Tag Schema").
+    what refers to a manifest (the distribution specification's "Referrers Tag Schema").
     """
     if _OURS.fullmatch(check_tag(name)):
         raise SettingsError(
-            f"{quoted(name)} cannot be the version's tag: it stands for something else in the registry",
-            "use one that is not 'building' and begins with none of 'building-', 'inputs-' and 'sha256-'",
+            f"{quoted(name)} cannot be the version tag: it has another meaning in the registry",
+            "use a tag that is not 'building' and does not begin with 'building-', 'inputs-' or 'sha256-'",
         )
     return name

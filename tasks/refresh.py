@@ -1,11 +1,11 @@
-"""Base images that nothing locks yet: what their registries have today, and which are only in this machine's engine.
+"""Base images: where they are, what they are locked to, and which exist only in the local engine.
 
-`base=refresh` locks each base image to the digest that its registry has. A reference without a digest moves under its
-name; with the lock every machine builds from the same base, and a newer one is a change to review and commit.
+`base=refresh` locks each base image to the digest that its registry has. A reference without a digest can change under
+the same name; with the lock every machine builds from the same base, and a newer one is a change to review and commit.
 
-An image that was built on this machine and never pushed cannot be locked: no other machine can get it by a digest. It
-must not be pulled either, so a build that looks for newer bases has to know of it. It is told by what its registry and
-the engine say: an engine with containerd's image store does not know what it has built from what it has pulled.
+An image that was built on this machine and never pushed cannot be locked: no other machine can get it by its digest. A
+build that looks for newer bases must not pull it either, so it has to know such an image. Its registry and the engine
+tell: an engine with containerd's image store does not distinguish what it built from what it pulled.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
 
+from tasks.configuration.catalogue import write_lock
+from tasks.configuration.settings import Settings
 from tasks.errors import RegistryError, SleeperImagesError
+from tasks.image.collect import Collector
 from tasks.image.fingerprint import Inputs
+from tasks.image.jar.cache import Digests
+from tasks.model import Catalogue, Image
 from tasks.reference import DOCKER_HUB, Registry, Repository, split_host
+from tasks.registry.client import Client
 from tasks.registry.credentials import Credential, Keychain
 from tasks.system.parallel import each
-
-if TYPE_CHECKING:  # The client is imported where something is asked; a session imports this module where it needs it.
-    from tasks.registry.client import Client
-    from tasks.session import Session
 
 _AT_ONCE = 8
 
 _NOT_SHOWN = {0, 401, 403}
-"""How registries fail that are not there, and that do not say whether there is such an image; Docker Hub, for one."""
+"""How a registry fails that does not exist, or that does not say whether it has an image (Docker Hub, for one)."""
 
 Held = Callable[[str], tuple[str, ...] | None]
-"""Returns the names by digest (`host/name@sha256:…`) that the engine knows an image by; None where it has none."""
+"""Returns the names by digest (`host/name@sha256:…`) that the engine has for an image; None where it has no image."""
 
 
 @dataclass(frozen=True)
@@ -40,71 +42,82 @@ class Refreshed:
 
     Attributes:
         locked: by reference, the digest that its registry has.
-        only_here: those that only this machine's engine has.
+        only_here: the references that only the local engine has.
     """
 
     locked: Mapping[str, str]
     only_here: tuple[str, ...] = ()
 
 
-def or_users_own(credential: Keychain) -> Keychain:
-    """Return a keychain that has the user's own logins where nothing says where images go: bases are read then, too."""
+def or_users_own(credential: Keychain, users_own: Keychain) -> Keychain:
+    """Return a keychain that uses the user's own logins where no target is set: bases are read without one, too."""
 
     def found(registry: Registry, fresh: bool) -> Credential | None:  # noqa: FBT001  # A Keychain.
-        from tasks.engine.credentials import docker_credential  # noqa: PLC0415  # Slow to import.
-
         try:
             return credential(registry, fresh)
         except SleeperImagesError:
-            return docker_credential(registry)
+            return users_own(registry, fresh)
 
     return found
 
 
-def pulls(session: Session, inputs: Inputs) -> tuple[bool, str]:
-    """Return whether a build looks for newer bases, and what people should know of that, or nothing.
-
-    It does where it is to fetch everything anew: it is forced, or the image has a `revision`. The engine's own builder
-    would else take what the engine holds under a base's name, however old that is.
-    """
-    if not (session.settings.force or inputs.revision):
-        return False, ""
-    # Builders of other drivers do not see the engine's images.
-    here = session.bases.only_here(inputs.unpinned) if session.engine.driver == "docker" else ()
-    told = f"{', '.join(here)} was taken from this machine's engine, as its registry did not give it" if here else ""
-    return not here, told
-
-
 class Bases:
-    """Asks where base images are. Threads may share it.
+    """The base images of a run. Threads may share it.
 
     Args:
         keychain: what to log in with.
         held: asks the engine.
-        locked: references that were locked before, and so were in a registry.
+        locked: by reference, the digests that the catalogue's lock has.
     """
 
-    def __init__(self, keychain: Keychain, held: Held, locked: Collection[str] = ()) -> None:
+    def __init__(self, keychain: Keychain, held: Held, locked: Mapping[str, str] = MappingProxyType({})) -> None:
         self._keychain = keychain
         self._held = held
-        self._locked = frozenset(locked)
+        self._locked = dict(locked)
         self._lock = threading.RLock()
         self._clients: dict[Registry, Client] = {}
         self._known: dict[str, str | None] = {}
 
+    @property
+    def locked(self) -> Mapping[str, str]:
+        """By reference, the digest that it is locked to; a view that shows what `lock` changes."""
+        return MappingProxyType(self._locked)
+
+    def lock(self, locked: Mapping[str, str]) -> None:
+        """Replace what is locked."""
+        self._locked.clear()
+        self._locked.update(locked)
+
     def refresh(self, references: Iterable[str]) -> Refreshed:
-        """Ask for each reference's digest, all at once; one that names its digest itself is left out.
+        """Ask for each reference's digest, all at once, except those that name their digest.
 
         Raises:
-            RegistryError: a registry gave no answer, or has no such image, and neither has the engine.
+            RegistryError: a registry did not answer, or has no such image, and neither has the engine.
         """
         wanted = sorted({reference for reference in references if "@" not in reference})
         found = dict(zip(wanted, each(self._digest, wanted, at_once=_AT_ONCE), strict=True))
         locked = {reference: digest for reference, digest in found.items() if digest is not None}
         return Refreshed(locked, tuple(reference for reference in wanted if found[reference] is None))
 
-    def only_here(self, references: Iterable[str]) -> tuple[str, ...]:
-        """Return those that only this machine's engine has."""
+    def pull(self, inputs: Inputs, *, force: bool, in_engine: bool) -> tuple[bool, str]:
+        """Return whether a build looks for newer bases, and what people should know about that, or nothing.
+
+        It does where everything is to be fetched anew: it is forced, or the image has a `revision`. The engine's own
+        builder would otherwise use what the engine has under a base's name, however old that is.
+
+        Args:
+            inputs: what is built.
+            force: whether the build is forced.
+            in_engine: whether the builder sees the engine's images; only the driver `docker` does.
+        """
+        if not (force or inputs.revision):
+            return False, ""
+        here = self.only_here(inputs.unpinned) if in_engine else ()
+        note = f"{', '.join(here)}: taken from the local engine, its registry did not provide it" if here else ""
+        return not here, note
+
+    def only_here(self, references: Collection[str]) -> tuple[str, ...]:
+        """Return the references that only the local engine has."""
         with self._lock:
             for reference in references:
                 if reference not in self._known:
@@ -112,8 +125,6 @@ class Bases:
             return tuple(reference for reference in references if self._known[reference] is None)
 
     def _client(self, registry: Registry) -> Client:
-        from tasks.registry.client import Client  # noqa: PLC0415  # Slow to import.
-
         with self._lock:
             if registry not in self._clients:
                 self._clients[registry] = Client(registry, self._keychain)
@@ -126,10 +137,10 @@ class Bases:
         try:
             return "" if held is None else self._digest(reference)
         except RegistryError:
-            return ""  # The build says it.
+            return ""  # The build meets the same fault and reports it.
 
     def _digest(self, reference: str) -> str | None:
-        """Return what its registry has; None where only the engine has it."""
+        """Return what its registry has; None where only the engine has the image."""
         repository, tag = parse(reference)
         fault: RegistryError | None = None
         try:
@@ -148,13 +159,26 @@ class Bases:
         )
 
 
-def parse(reference: str) -> tuple[Repository, str]:
-    """Return the repository and the tag that a FROM line's reference means, as Docker reads it.
+def refresh(bases: Bases, catalogue: Catalogue, selected: tuple[Image, ...], settings: Settings) -> Refreshed:
+    """Lock the base images of the selected images to their digests of today, and write the catalogue's lock.
 
-    Without a host it is Docker Hub's.
+    The locks of images that are not selected stay.
 
     Raises:
-        SettingsError: it is no reference.
+        SleeperImagesError: a Dockerfile cannot be read, a registry did not say a digest, or the lock cannot be written.
+    """
+    found = bases.refresh(Collector(settings, {}, Digests(None)).bases(selected))
+    kept = {} if selected == catalogue.images else bases.locked
+    bases.lock({**kept, **found.locked})
+    write_lock(catalogue.path, bases.locked)
+    return found
+
+
+def parse(reference: str) -> tuple[Repository, str]:
+    """Return the repository and the tag of a FROM line's reference, as Docker reads it: Docker Hub's without a host.
+
+    Raises:
+        SettingsError: it is not a reference.
     """
     host, name = split_host(reference)
     path, colon, tag = name.rpartition(":")

@@ -15,13 +15,13 @@ from sandbox.layout import Sandbox
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
 from tasks.graph.actions import NO_CAPTURE, action
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.terminal import spelled
 
 _TASK = "sandbox"
 
 
-def tasks(session: Session) -> Iterator[dict[str, Any]]:
+def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the sandbox's tasks."""
     used = contextlib.ExitStack()
     yield {
@@ -43,7 +43,7 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
     }
 
 
-def _start(session: Session, used: contextlib.ExitStack) -> dict[str, str]:
+def _start(session: RunContext, used: contextlib.ExitStack) -> dict[str, str]:
     """Start it; the values say what the others use, and the note what to do with it, where the run does not.
 
     Until this run ends, another one cannot stop it.
@@ -51,8 +51,7 @@ def _start(session: Session, used: contextlib.ExitStack) -> dict[str, str]:
     from sandbox import servers  # noqa: PLC0415  # Only a run of these tasks pays for its imports.
 
     def tell(step: str) -> None:
-        if session.watcher is not None:
-            session.watcher(_TASK, Progress(step))
+        session.channel.tell(_TASK, Progress(step))
 
     used.enter_context(servers.used(session.sandbox))
     engine = servers.start(session.sandbox, session.catalogue.images, tell)
@@ -62,7 +61,8 @@ def _start(session: Session, used: contextlib.ExitStack) -> dict[str, str]:
         "api": session.sandbox.endpoint_url,
         "scripts": str(session.sandbox.scripts_dir),
     }
-    return found if session.pushes or session.loads else {**found, "note": _note(session.sandbox, engine.host)}
+    used_by_run = session.asked.pushes or session.asked.loads
+    return found if used_by_run else {**found, "note": _note(session.sandbox, engine.host)}
 
 
 def _note(sandbox: Sandbox, engine: str) -> str:

@@ -15,21 +15,21 @@ from typing import Any
 from tasks.decision import Build
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
-from tasks.image.gather import Gathered
+from tasks.image.collect import Collected
 from tasks.model import Image
-from tasks.session import Session
+from tasks.run_context import RunContext
 
 _CONTEXT = re.compile("-[0-9a-f]{12}$")
 
 
-def tasks(session: Session) -> Iterator[dict[str, Any]]:
+def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task of each image."""
     for image in session.catalogue.images:
         yield {
             "name": image.name,
             "doc": f"Stage the build context of {image.name}.",
             "actions": [action(stage, session, image)],
-            "file_dep": session.files(image),
+            "file_dep": session.file_dependencies[image.name],
             "task_dep": session.before,
             "uptodate": [(is_not_needed, [session, image])],
             "clean": [(remove, [session, image])],
@@ -38,12 +38,12 @@ def tasks(session: Session) -> Iterator[dict[str, Any]]:
         }
 
 
-def is_not_needed(session: Session, image: Image) -> bool:
+def is_not_needed(session: RunContext, image: Image) -> bool:
     """Whether the image need not be built."""
     return not isinstance(session.decisions.of(image), Build)
 
 
-def stage(session: Session, image: Image) -> None:
+def stage(session: RunContext, image: Image) -> None:
     """Stage the context, if the image has to be built."""
     if not is_not_needed(session, image):
         stage_in(session.state.contexts, image, session.decisions.collected(image))
@@ -54,7 +54,7 @@ def context_directory(parent: Path, image: Image, fingerprint: str) -> Path:
     return parent / f"{image.name}-{fingerprint[:12]}"
 
 
-def stage_in(parent: Path, image: Image, collected: Gathered) -> Path:
+def stage_in(parent: Path, image: Image, collected: Collected) -> Path:
     """Copy the image's context to a directory of its own below `parent` and return it; remove its older ones.
 
     Raises:
@@ -64,11 +64,11 @@ def stage_in(parent: Path, image: Image, collected: Gathered) -> Path:
     destination = context_directory(parent, image, collected.inputs.fingerprint())
     for older in _staged(parent, image) - {destination}:
         staging.remove(older)
-    staging.stage(sources.entries, sources.dockerfile, destination, sources.stamps)
+    staging.stage(sources.entries, sources.dockerfile, destination, sources.states)
     return destination
 
 
-def sweep(session: Session) -> None:
+def sweep(session: RunContext) -> None:
     """Remove what killed runs and failed builds left; no task removes the context of an image that is current.
 
     Raises:
@@ -81,7 +81,7 @@ def sweep(session: Session) -> None:
                 staging.remove(path.with_name(name))
 
 
-def remove(session: Session, image: Image, *, dryrun: bool) -> list[Path]:
+def remove(session: RunContext, image: Image, *, dryrun: bool) -> list[Path]:
     """Remove the image's contexts from this machine, unless `dryrun`; return what there was.
 
     Raises:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from sandbox import layout, sample
 from tasks.configuration import settings
 from tasks.image.fingerprint import inputs_tag
 from tasks.model import Builder, Catalogue, Image, Kind
 from tasks.registry.model import OCI_MANIFEST, sha256
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.stage import context_directory
 from tests.registry.server import Answer, Asked, Server, serving
 
@@ -28,7 +29,7 @@ HELD = sha256(b"held")
 class World:
     """A session, its registry, the tags (`name:tag`) that it holds, and how it answers who begins an upload."""
 
-    session: Session
+    session: RunContext
     server: Server
     tags: set[str] = field(default_factory=set)
     uploads: Answer = field(default_factory=lambda: Answer(403))
@@ -49,8 +50,8 @@ class World:
 
 
 @contextmanager
-def world(root: Path, **variables: str) -> Iterator[World]:
-    """Make a session of all IMAGES, with these settings besides those that name the registry, which takes no push."""
+def world(root: Path, locked: Mapping[str, str] = MappingProxyType({}), /, **variables: str) -> Iterator[World]:
+    """Make a run of all IMAGES, with these settings besides those that name the registry, which takes no push."""
     sample.make(root / "scripts", IMAGES, VERSION)
     tags: set[str] = set()
 
@@ -74,8 +75,9 @@ def world(root: Path, **variables: str) -> Iterator[World]:
         }
         (root / "bin").mkdir()
         environment = {"PATH": str(root / "bin"), "HOME": str(root)}
-        catalogue = Catalogue(root / "catalogue.yaml", IMAGES, Builder("sleeper"), ())
-        session = Session(settings.load(given, {}, root), catalogue, layout.defaults(root / "sandbox"), environment)
+        catalogue = Catalogue(root / "catalogue.yaml", IMAGES, Builder("sleeper"), (), locked)
+        found = settings.load(given, {}, root)
+        session = RunContext.of(found, catalogue, layout.defaults(root / "sandbox"), environment)
         here = World(session, server, tags)
         try:
             yield here

@@ -22,7 +22,7 @@ DOORS = {
     "botocore": {"tasks.registry.aws_client", "tasks.registry.ecr"},
     "docker": {"tasks.engine.images"},
     "e2b_dockerfile_utils": {"tasks.image.dockerfile"},
-    "isal": {"tasks.image.jar.jar"},
+    "isal": {"tasks.image.jar.content"},
     "subprocess": {"tasks.system.processes"},
     "urllib3": {"tasks.registry.http"},
     "yaml": {"tasks.configuration.yaml_nodes"},
@@ -49,7 +49,6 @@ PURE = {
     "tasks.errors",
     "tasks.image.difference",
     "tasks.image.fingerprint",
-    "tasks.image.scheme",
     "tasks.model",
     "tasks.reference",
     "tasks.registry.aws_faults",
@@ -62,15 +61,13 @@ PURE = {
     "tasks.registry.plain",
     "tasks.registry.routes",
     "tasks.configuration.destination",
-    "tasks.configuration.rules",
+    "tasks.configuration.documents",
     "tasks.configuration.selection",
-    "tasks.configuration.suggest",
     "tasks.commands.table",
     "tasks.graph.selected_tasks",
     "tasks.report.events",
+    "tasks.report.style",
     "tasks.system.text",
-    "tasks.views",
-    "tasks.views.settings",
 }
 """Modules that neither ask nor change anything: the same arguments always give the same result."""
 
@@ -85,7 +82,7 @@ TOUCHING = {
 
 ABOVE = {
     "tasks.configuration": {"tasks.system.files"},
-    "tasks.image": {"tasks.configuration", "tasks.system.processes"},
+    "tasks.image": {"tasks.configuration", "tasks.system.processes", "tasks.system.text"},
     "tasks.registry": {
         "tasks.configuration",
         "tasks.image",
@@ -102,7 +99,6 @@ ABOVE = {
         "tasks.system.processes",
     },
     "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.processes"},
-    "tasks.views": {"tasks.configuration"},
 }
 """By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
 
@@ -117,8 +113,7 @@ VALUES = {
     "tasks.commands.plan.Planned",
     "tasks.commands.plan.file_of",
     "tasks.engine.progress.human",
-    "tasks.image.gather.LAMBDA_JAR",
-    "tasks.image.told",
+    "tasks.image.collect.LAMBDA_JAR",
     "tasks.registry.proof.repair",
 }
 """What is pure in modules that also ask, or that use a library."""

@@ -25,6 +25,6 @@ def test_what_is_only_loaded_asks_no_registry(tmp_path: Path, loads: list[object
 
 def test_a_builder_that_was_named_is_made_ready_though_nothing_is_built(tmp_path: Path) -> None:
     with world(tmp_path) as here:
-        here.session.ask(pushes=[], loads=[], boots=True)
+        here.session.ask(pushes=[], loads=[], builder=True)
         assert not builder.is_not_used(here.session)
         assert login.nothing_is_pushed(here.session)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,15 @@ from tasks.errors import (
     SettingsError,
     SleeperImagesError,
 )
+from tasks.image.collect import Collected, Collector
 from tasks.image.fingerprint import inputs_tag
-from tasks.image.gather import Gathered, Gatherer
-from tasks.image.jar.digests import Digests
+from tasks.image.jar.cache import Digests
 from tasks.model import Image, Kind
-from tasks.reference import Digest, Registry, Repository, Tag
+from tasks.reference import Digest, Repository, Tag
 from tasks.registry.client import Client
 from tasks.registry.http import Http
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
+from tasks.registry.target import Target
 from tasks.system.backoff import Budget
 from tests.registry.server import RESET, Answer, Asked, Server, serving
 
@@ -39,21 +40,18 @@ IMAGES = (INGEST, COMPACTION, QUERY)
 ONE, OTHER = sha256(b"one"), sha256(b"other")
 
 
-@dataclass
-class Holding:
-    """A registry that holds manifests under tags, as `repository:tag`, and who may ask it."""
+class Holding(Target):
+    """A target that notes what is asked besides manifests, and in which these tags cannot be moved."""
 
-    client: Client
-    version: str = VERSION
-    immovable: set[str] = field(default_factory=set)
-    asked_about: list[set[str]] = field(default_factory=list)
-    logged_in: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, found: settings.Settings, client: Client) -> None:
+        super().__init__(found, {}, lambda _registry, _fresh: None)
+        vars(self)["client"] = client  # Where the locked property keeps it.
+        self.immovable: set[str] = set()
+        self.asked_about: list[set[str]] = []
+        self.logged_in = threading.Event()
 
     def log_in(self) -> None:
         self.logged_in.set()
-
-    def repository(self, image: Image) -> Repository:
-        return Repository(Registry("registry.example"), f"mine/{image.name}")
 
     def immutable(self, tags: Iterable[Tag]) -> set[Tag]:
         given = set(tags)
@@ -73,15 +71,15 @@ class World:
     def __init__(self, scripts: Path, server: Server, held: dict[str, tuple[Digest, str]]) -> None:
         self.server = server
         self.held = held
+        given = {"docker_registry": str(server.registry), "registry": "oci", "instance_id": "mine"}
+        self.settings = settings.load({"scripts_dir": str(scripts), **given}, {}, scripts)
         http = Http(server.registry, sleep=lambda _: None, budget=Budget(attempts=1))
-        self.holding = Holding(Client(server.registry, lambda _registry, _fresh: None, http=http))
-        found = settings.load({"scripts_dir": str(scripts)}, {}, scripts)
-        self.gatherer = Gatherer(found, {}, Digests(None, workers=1))
+        client = Client(server.registry, lambda _registry, _fresh: None, http=http)
+        self.holding = Holding(self.settings, client)
+        self.collector = Collector(self.settings, {}, Digests(None, workers=1))
 
-    def decisions(self, *, force: bool = False) -> Decisions:
-        made = Decisions(self.gatherer, self.holding, force=force)
-        made.expect(IMAGES)
-        return made
+    def decisions(self, images: Iterable[Image] = IMAGES, *, force: bool = False) -> Decisions:
+        return Decisions(self.collector, self.holding, replace(self.settings, force=force), images)
 
     def tag(self, image: Image) -> str:
         return inputs_tag(self.decisions().collected(image).inputs.fingerprint())
@@ -113,14 +111,14 @@ def world(scripts: Path) -> Iterator[World]:
 
 
 def test_the_login_is_fetched_while_inputs_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = world.gatherer.gather
+    original = world.collector.collect
     seen: list[bool] = []
 
-    def gather(images: Iterable[Image]) -> Mapping[str, Gathered | InputError]:
+    def collect(images: Iterable[Image]) -> Mapping[str, Collected | InputError]:
         seen.append(world.holding.logged_in.wait(30))
         return original(images)
 
-    monkeypatch.setattr(world.gatherer, "gather", gather)
+    monkeypatch.setattr(world.collector, "collect", collect)
     world.decisions().of(INGEST)
     assert seen == [True]
 
@@ -201,7 +199,7 @@ def test_many_threads_that_ask_at_once_get_one_answer(world: World) -> None:
 
 def test_an_image_that_was_not_expected_is_decided_too(world: World) -> None:
     world.hold_current(QUERY)
-    assert Decisions(world.gatherer, world.holding).of(QUERY) == Current(ONE)
+    assert world.decisions(()).of(QUERY) == Current(ONE)
     assert world.server.count("HEAD") == 2
 
 
@@ -235,7 +233,7 @@ def test_no_target_is_no_exception_but_an_answer(world: World, monkeypatch: pyte
 
 
 def test_a_version_that_can_be_no_tag_is_no_exception_but_an_answer(world: World) -> None:
-    world.holding.version = "not a tag"
+    world.settings = replace(world.settings, version="not a tag")
     assert isinstance(world.decisions().of(INGEST), Unknown)
 
 

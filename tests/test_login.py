@@ -1,5 +1,6 @@
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,18 +9,21 @@ from tasks import login
 from tests.sessions import IMAGES, INGEST, world
 
 
-def test_nothing_is_logged_in_to_where_everything_is_current(tmp_path: Path) -> None:
+def test_nothing_is_logged_in_to_where_everything_is_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    helpers = tmp_path / "helpers"
+    helpers.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(helpers))
     with world(tmp_path) as here:
         here.hold(*IMAGES)
         assert login.login(here.session) == {}
-        assert "login" not in vars(here.session)
+        assert list(helpers.iterdir()) == []
 
 
 def test_one_image_to_push_needs_the_login(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         here.hold(INGEST)
         assert login.login(here.session) == {"registry": str(here.server.registry)}
-        assert "DOCKER_CONFIG" in here.session.docker_environment(logged_in=True)
+        assert "DOCKER_CONFIG" in here.session.docker.environment(logged_in=True)
 
 
 def test_a_helper_that_the_user_chose_for_the_host_is_in_charge_with_all_of_the_users_environment(
@@ -36,7 +40,7 @@ def test_a_helper_that_the_user_chose_for_the_host_is_in_charge_with_all_of_the_
         monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
         monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / ".docker"))
         monkeypatch.setenv("AWS_PROFILE", "production")
-        given = here.session.docker_environment(logged_in=True)
+        given = here.session.docker.environment(logged_in=True)
         assert "AWS_PROFILE" not in given
         told = subprocess.run(
             [f"{given['DOCKER_CONFIG']}/docker-credential-sleeper-images", "get"],

@@ -6,13 +6,14 @@ import pytest
 
 from sandbox import sample
 from tasks.configuration import settings
-from tasks.image.gather import Gathered, Gatherer
-from tasks.image.jar.digests import Digests
-from tasks.image.jar.listing import Listings
+from tasks.image.collect import Collected, Collector
+from tasks.image.jar.cache import Digests
 from tasks.model import Image, Kind
 from tasks.records import Records
 from tasks.registry import record
+from tasks.registry.client import Client
 from tasks.registry.record import attach
+from tasks.registry.target import Target
 from tests import trees
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, image
@@ -28,11 +29,16 @@ def scripts(tmp_path: Path) -> Path:
     return tmp_path / "scripts"
 
 
-def gathered(scripts: Path) -> Gathered:
+def collected(scripts: Path) -> Collected:
     found = settings.load({"scripts_dir": str(scripts)}, {}, scripts)
-    result = Gatherer(found, {}, Digests(None)).gather([IMAGE])[IMAGE.name]
-    assert isinstance(result, Gathered)
+    result = Collector(found, {}, Digests(None)).collect([IMAGE])[IMAGE.name]
+    assert isinstance(result, Collected)
     return result
+
+
+def target(client: Client, root: Path) -> Target:
+    given = {"docker_registry": str(client.registry), "registry": "oci", "instance_id": "mine"}
+    return Target(settings.load(given, {}, root), {}, lambda _registry, _fresh: None)
 
 
 class Refusing(Registry):
@@ -48,10 +54,10 @@ class Refusing(Registry):
 def test_what_was_kept_is_compared_with(scripts: Path) -> None:
     registry = Registry()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Listings(None))
-        assert records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts))) == ""
+        records = Records(target(client, scripts), Digests(None))
+        assert records.keep(repository, registry.put(PUSHED), records.begin(collected(scripts))) == ""
         edited = trees.rewrite(scripts / "jars" / "query-1.jar", edited=True)
-        (found,) = records.compare({"it": (repository, PUSHED.digest, gathered(scripts))}).values()
+        (found,) = records.compare({"it": (repository, PUSHED.digest, collected(scripts))}).values()
     assert found.changes is not None
     (change,) = found.changes
     assert [entry.name for entry in change.entries or ()] == [edited]
@@ -60,30 +66,30 @@ def test_what_was_kept_is_compared_with(scripts: Path) -> None:
 def test_equal_inputs_differ_in_nothing(scripts: Path) -> None:
     registry = Registry()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Listings(None))
-        records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts)))
+        records = Records(target(client, scripts), Digests(None))
+        records.keep(repository, registry.put(PUSHED), records.begin(collected(scripts)))
         trees.rebuild(scripts, shuffled=True)
-        (found,) = records.compare({"it": (repository, PUSHED.digest, gathered(scripts))}).values()
+        (found,) = records.compare({"it": (repository, PUSHED.digest, collected(scripts))}).values()
     assert (found.changes, found.untold) == ((), "")
 
 
 def test_what_was_tried_meanwhile_and_gave_the_same_image_differs_in_nothing(scripts: Path) -> None:
     notes, registry = scripts / "docker" / "lambda" / "notes.txt", Registry()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Listings(None))
+        records = Records(target(client, scripts), Digests(None))
         for text in ("first", "second"):
             notes.write_text(text)
-            records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts)))
+            records.keep(repository, registry.put(PUSHED), records.begin(collected(scripts)))
         notes.write_text("first")
-        (found,) = records.compare({"it": (repository, PUSHED.digest, gathered(scripts))}).values()
+        (found,) = records.compare({"it": (repository, PUSHED.digest, collected(scripts))}).values()
     assert found.changes == ()
 
 
 def test_a_registry_that_refuses_is_told_once_and_not_asked_again(scripts: Path) -> None:
     registry = Refusing()
     with running(registry) as (client, repository):
-        records = Records(lambda: client, Listings(None))
-        notes = [records.keep(repository, registry.put(PUSHED), records.begin(gathered(scripts))) for _ in range(3)]
+        records = Records(target(client, scripts), Digests(None))
+        notes = [records.keep(repository, registry.put(PUSHED), records.begin(collected(scripts))) for _ in range(3)]
     assert "no uploads" in notes[0]
     assert "\n" not in notes[0]
     assert notes[1:] == ["", ""]
@@ -92,8 +98,8 @@ def test_a_registry_that_refuses_is_told_once_and_not_asked_again(scripts: Path)
 
 def test_an_image_without_a_record_says_so(scripts: Path) -> None:
     with running(Registry()) as (client, repository):
-        wanted = {"it": (repository, PUSHED.digest, gathered(scripts))}
-        (found,) = Records(lambda: client, Listings(None)).compare(wanted).values()
+        wanted = {"it": (repository, PUSHED.digest, collected(scripts))}
+        (found,) = Records(target(client, scripts), Digests(None)).compare(wanted).values()
     assert found.changes is None
     assert found.untold == f"the registry has no record of what {PUSHED.digest.short} was made of"
 
@@ -102,7 +108,7 @@ def test_a_record_that_cannot_be_read_says_why(scripts: Path) -> None:
     registry = Registry()
     with running(registry) as (client, repository):
         attach(client, repository, registry.put(PUSHED), record.ARTIFACT_TYPE, (record.LAYER_TYPE, b"not gzip"))
-        wanted = {"it": (repository, PUSHED.digest, gathered(scripts))}
-        (found,) = Records(lambda: client, Listings(None)).compare(wanted).values()
+        wanted = {"it": (repository, PUSHED.digest, collected(scripts))}
+        (found,) = Records(target(client, scripts), Digests(None)).compare(wanted).values()
     assert found.changes is None
     assert "cannot be unpacked" in found.untold

@@ -49,7 +49,7 @@ def test_what_is_no_repository_is_refused(path: str) -> None:
 
 
 def test_a_repository_without_a_registry_is_refused() -> None:
-    with pytest.raises(SettingsError, match="names no repository"):
+    with pytest.raises(SettingsError, match="is not a repository in a registry"):
         Repository.parse("ubuntu")
 
 
@@ -83,7 +83,7 @@ def test_every_tag_that_is_taken_is_within_the_grammar(name: str) -> None:
     ],
 )
 def test_a_tag_that_means_something_else_is_no_version(name: str) -> None:
-    with pytest.raises(SettingsError, match="stands for something else"):
+    with pytest.raises(SettingsError, match="has another meaning"):
         check_version(name)
 
 

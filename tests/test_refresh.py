@@ -1,4 +1,5 @@
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -45,7 +46,7 @@ def registry() -> Iterator[str]:
         yield str(server.registry)
 
 
-def bases(held: Mapping[str, tuple[str, ...]], locked: Collection[str] = ()) -> Bases:
+def bases(held: Mapping[str, tuple[str, ...]], locked: Mapping[str, str] = MappingProxyType({})) -> Bases:
     return Bases(lambda _registry, _fresh: None, held.get, locked)
 
 
@@ -70,7 +71,7 @@ def test_what_neither_has_is_an_error(registry: str) -> None:
 
 def test_what_was_locked_before_is_an_error_where_its_registry_is_away() -> None:
     with pytest.raises(RegistryError, match=f"the base image {AWAY}"):
-        bases({AWAY: ("x@sha256:0",)}, [AWAY]).refresh([AWAY])
+        bases({AWAY: ("x@sha256:0",)}, {AWAY: str(SERVED)}).refresh([AWAY])
 
 
 def test_what_was_built_here_needs_no_registry_to_be_asked() -> None:

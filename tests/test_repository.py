@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks import repository
+from tasks import preflight, repository
 from tasks.errors import RegistryError
 from tests.registry.server import Answer, Asked, Server, serving
 from tests.sessions import INGEST, QUERY, World, world
@@ -93,14 +93,14 @@ def test_a_repository_that_holds_the_image_under_a_tag_is_not_created(
     with ecr(tmp_path, monkeypatch) as (here, api):
         here.tags.add(f"{INGEST.name}:1.2.3")
         with pytest.raises(RegistryError, match="blobs/uploads/: the registry answered 403"):
-            repository.check(here.session, INGEST)
+            preflight.check_push(here.session, INGEST)
         assert made(api) == []
 
 
 def test_a_login_that_may_not_push_is_found_before_the_build(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         with pytest.raises(RegistryError, match="blobs/uploads/: the registry answered 403") as caught:
-            repository.check(here.session, INGEST)
+            preflight.check_push(here.session, INGEST)
         assert "push to the repository" in caught.value.next_step
 
 
@@ -112,7 +112,7 @@ def test_a_registry_that_creates_at_the_push_needs_no_right_to_create(
 ) -> None:
     with ecr(tmp_path, monkeypatch, denying("CreateRepository", "DescribeRepositories")) as (here, _):
         here.uploads = TAKEN
-        repository.check(here.session, INGEST)
+        preflight.check_push(here.session, INGEST)
         assert repository.create(here.session, INGEST) == {"created": False}
 
 
@@ -122,7 +122,7 @@ def test_an_absent_repository_that_may_not_be_created_is_what_is_said(
     with ecr(tmp_path, monkeypatch, denying("CreateRepository")) as (here, _):
         here.uploads = Answer(404, body=b'{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}')
         with pytest.raises(RegistryError, match="ecr:CreateRepository for mine/ingest") as caught:
-            repository.check(here.session, INGEST)
+            preflight.check_push(here.session, INGEST)
         assert "allow ecr:CreateRepository" in caught.value.next_step
 
 
@@ -141,7 +141,7 @@ def test_a_refused_push_to_another_account_names_both(
     with ecr(tmp_path, monkeypatch, account="222222222222") as (here, api):
         here.uploads = Answer(status)
         with pytest.raises(RegistryError) as caught:
-            repository.check(here.session, INGEST)
+            preflight.check_push(here.session, INGEST)
         assert "the registry belongs to account 222222222222, the AWS login to account 123456789012" in str(
             caught.value
         )
@@ -152,7 +152,7 @@ def test_a_refused_push_to_another_account_names_both(
 def test_a_repository_of_another_account_is_pushed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ecr(tmp_path, monkeypatch, account="222222222222") as (here, api):
         here.uploads = TAKEN
-        repository.check(here.session, INGEST)
+        preflight.check_push(here.session, INGEST)
         assert repository.create(here.session, INGEST) == {"created": False}
         assert made(api) == []
 
@@ -165,7 +165,7 @@ def test_another_fault_of_creating_is_not_passed_over(tmp_path: Path, monkeypatc
     with ecr(tmp_path, monkeypatch, quota) as (here, _):
         here.uploads = TAKEN
         with pytest.raises(RegistryError, match="KmsException"):
-            repository.check(here.session, INGEST)
+            preflight.check_push(here.session, INGEST)
 
 
 # Where BuildKit's push is denied
@@ -174,6 +174,12 @@ SAID = (
     "ERROR: failed to push r.example/mine/ingest:building: unexpected status from {} request to "
     "https://r.example/v2/mine/ingest/{}: 403 Forbidden"
 )
+
+
+def missing_right(here: World, said: str) -> str:
+    """Return the next step for what BuildKit said of a push."""
+    target = here.session.target
+    return target.backend.missing_right(target.repository(INGEST), said)
 
 
 @pytest.mark.parametrize(
@@ -190,12 +196,12 @@ def test_a_denied_push_says_which_right_it_lacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, path: str, right: str
 ) -> None:
     with ecr(tmp_path, monkeypatch) as (here, _):
-        assert right in repository.if_denied(here.session, INGEST, SAID.format(method, path))
+        assert right in missing_right(here, SAID.format(method, path))
 
 
 def test_a_denied_push_to_another_account_names_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ecr(tmp_path, monkeypatch, account="222222222222") as (here, _):
-        said = repository.if_denied(here.session, INGEST, SAID.format("PUT", "manifests/building"))
+        said = missing_right(here, SAID.format("PUT", "manifests/building"))
     assert "let the policy of mine/ingest in account 222222222222 allow ecr:PutImage to account 123456789012" in said
 
 
@@ -206,9 +212,9 @@ def test_of_another_fault_of_a_push_no_right_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     with ecr(tmp_path, monkeypatch) as (here, _):
-        assert repository.if_denied(here.session, INGEST, said) == ""
+        assert missing_right(here, said) == ""
 
 
 def test_a_plain_registry_has_no_rights_of_awss(tmp_path: Path) -> None:
     with world(tmp_path) as here:
-        assert repository.if_denied(here.session, INGEST, SAID.format("PUT", "manifests/building")) == ""
+        assert missing_right(here, SAID.format("PUT", "manifests/building")) == ""

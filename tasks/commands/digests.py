@@ -33,12 +33,12 @@ from tasks.commands.table import aligned, short_platforms
 from tasks.decision import Current, reason, state
 from tasks.errors import RegistryError, SettingsError, SleeperImagesError
 from tasks.graph.composition import current
+from tasks.image.collect import platforms
 from tasks.image.fingerprint import inputs_tag
-from tasks.image.gather import platforms
 from tasks.model import Image
 from tasks.reference import Digest, Repository, check_tag
 from tasks.registry.model import Answer
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system import files
 from tasks.system.text import wrapped
 
@@ -82,17 +82,14 @@ class Digests(Reading):
         if sum(map(bool, (output, check, properties))) > 1:
             raise InvalidCommand("--output, --check and --properties exclude each other\n  next: use one of them")
         session = current()
-        try:
-            if properties:
-                path = session.settings.require_repository_prefix()
-                self.say(encoded({PROPERTY: path}) if json else property_line(path))
-                return 0
-            check_sandbox(session)
-            return self._check(session, check, json=json) if check else self._write(session, output, json=json)
-        except SleeperImagesError as error:
-            raise InvalidCommand(str(error)) from None
+        if properties:
+            path = session.settings.require_repository_prefix()
+            self.say(encoded({PROPERTY: path}) if json else property_line(path))
+            return 0
+        check_sandbox(session)
+        return self._check(session, check, json=json) if check else self._write(session, output, json=json)
 
-    def _write(self, session: Session, output: str, *, json: bool) -> int:
+    def _write(self, session: RunContext, output: str, *, json: bool) -> int:
         session.settings.require_destination()  # Without it every image would be blocked by the same missing setting.
         session.ask(pushes=session.selected, loads=())
         decided = {image.name: session.decisions.of(image) for image in session.selected}
@@ -112,7 +109,7 @@ class Digests(Reading):
         self.say(found.text() if json else as_text(found))
         return 0
 
-    def _check(self, session: Session, check: str, *, json: bool) -> int:
+    def _check(self, session: RunContext, check: str, *, json: bool) -> int:
         try:
             written = parse(read(check))
         except SettingsError as error:
@@ -221,7 +218,7 @@ def parse(text: str) -> DigestsFile:
 # What it asks
 
 
-def of(session: Session, images: Iterable[Image]) -> DigestsFile:
+def of(session: RunContext, images: Iterable[Image]) -> DigestsFile:
     """Return the current ones of `images`, from the decisions that have been made; asks nothing.
 
     Raises:
@@ -233,7 +230,7 @@ def of(session: Session, images: Iterable[Image]) -> DigestsFile:
         decision = known.get(image.name)
         if isinstance(decision, Current):
             entries[image.name] = Entry(
-                session.repository(image),
+                session.target.repository(image),
                 session.version,
                 decision.digest,
                 platforms(image, session.settings),
@@ -242,7 +239,7 @@ def of(session: Session, images: Iterable[Image]) -> DigestsFile:
     return DigestsFile(session.target.prefix, entries)
 
 
-def record(session: Session) -> str:
+def record(session: RunContext) -> str:
     """Update STATE_DIR/digests.json with the images that a run pushed or found current.
 
     The entries of images that this run did not look at stay, as long as the prefix and the version are the same: this
@@ -251,13 +248,13 @@ def record(session: Session) -> str:
     Returns:
         Why the file could not be written; otherwise empty.
     """
-    if not session.pushes or "decisions" not in vars(session):
+    if not session.asked.pushes:
         return ""
     path = session.state.pushed
     try:
         known = session.decisions.known()
         if any(isinstance(decision, Current) for decision in known.values()):
-            new = of(session, session.pushes)
+            new = of(session, session.asked.pushes)
             kept = {name: entry for name, entry in _kept(_text_of(session), new).items() if name not in known}
             files.replace(path, DigestsFile(new.prefix, {**kept, **new.images}).text())
     except OSError as fault:
@@ -267,7 +264,7 @@ def record(session: Session) -> str:
     return ""
 
 
-def differences(session: Session, written: DigestsFile) -> tuple[dict[str, str], dict[str, str]]:
+def differences(session: RunContext, written: DigestsFile) -> tuple[dict[str, str], dict[str, str]]:
     """Compare a file with the registry and with the selected images.
 
     Args:
@@ -291,7 +288,7 @@ def differences(session: Session, written: DigestsFile) -> tuple[dict[str, str],
         else:
             differing[name] = f"it is in {str(entry.repository).removesuffix('/' + name)}, not in {prefix}"
     unanswered = {}
-    for name, answers in look(session.client, asked).items():
+    for name, answers in look(session.target.client, asked).items():
         for tag, answer in answers.items():
             if isinstance(answer, RegistryError):
                 unanswered[name] = str(answer)
@@ -300,7 +297,7 @@ def differences(session: Session, written: DigestsFile) -> tuple[dict[str, str],
     return differing, unanswered
 
 
-def _text_of(session: Session) -> str:
+def _text_of(session: RunContext) -> str:
     try:
         return session.state.pushed.read_text(encoding="utf-8")
     except (OSError, ValueError):

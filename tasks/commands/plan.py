@@ -21,7 +21,6 @@ from tasks.commands.command import (
     JSON,
     Reading,
     arguments,
-    check_destination,
     check_sandbox,
     encoded,
     faults_code,
@@ -33,13 +32,12 @@ from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
-from tasks.image.difference import Change
+from tasks.image.collect import LAMBDA_JAR, Collected
+from tasks.image.difference import Change, summary
 from tasks.image.fingerprint import inputs_tag
-from tasks.image.gather import LAMBDA_JAR, Gathered
-from tasks.image.told import summary
 from tasks.model import Image
 from tasks.reference import Digest
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.parallel import Pool
 from tasks.system.terminal import colours, columns
 from tasks.system.text import TOGETHER, WIDTH, folded, printable
@@ -83,7 +81,7 @@ class PlanCommand(Reading):
             self.say(as_text(found, target, version, colour=colours(stream), width=columns(stream)))
         return state_code(found.counts) if exit_code else faults_code(found.counts)
 
-    def _plan(self, session: Session, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
+    def _plan(self, session: RunContext, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
         needed = with_prerequisites(tasks, names)
         pushes = images_of(session.catalogue, tasks, needed, "push")
         loads = images_of(session.catalogue, tasks, needed, "build")
@@ -92,7 +90,7 @@ class PlanCommand(Reading):
         check_sandbox(session)
         session.ask(pushes=pushes, loads=())  # Without loads, no builder has to be asked for.
         if pushes and not session.settings.sandbox:
-            check_destination(session)
+            session.settings.require_destination()  # Every image would be blocked by the same missing setting.
         return plan(session, pushes, {image.name: build.is_loaded(session, image) for image in loads})
 
 
@@ -192,7 +190,7 @@ class Plan:
 # What it asks
 
 
-def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
+def plan(session: RunContext, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
     """Return what a run would do.
 
     Args:
@@ -201,7 +199,6 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
         loads: by name, the images that it would build into the engine, and whether the engine has them already.
         whole: also compare an image that needs only a tag with what its version tag is on.
     """
-    session.decisions.expect(pushes)
     decided = {image: session.decisions.of(image) for image in pushes}
     differing = Build | Retag if whole else Build
     compared = _compare(session, [image for image, decision in decided.items() if isinstance(decision, differing)])
@@ -210,33 +207,33 @@ def plan(session: Session, pushes: Sequence[Image], loads: Mapping[str, bool], *
     return Plan(tuple(planned))
 
 
-def build_reasons(session: Session) -> Iterator[tuple[str, str]]:
+def build_reasons(session: RunContext) -> Iterator[tuple[str, str]]:
     """Yield the name of each image that a run builds, and why, in the order in which they are built."""
-    building = [image for image in session.pushes if isinstance(session.decisions.of(image), Build)]
+    building = [image for image in session.asked.pushes if isinstance(session.decisions.of(image), Build)]
     with Pool(_EXPLAINED_AT_ONCE) as pool:
         for found in pool.map(lambda image: plan(session, [image], {}), building):
             yield from ((one.image.name, one.reason) for one in found.images)
 
 
-def where(session: Session) -> str | None:
+def where(session: RunContext) -> str | None:
     """Return where images go; None if unknown, which is then the reason of each image."""
     try:
-        return session.target.prefix if session.pushes else None
+        return session.target.prefix if session.asked.pushes else None
     except SleeperImagesError:
         return None
 
 
-def _compare(session: Session, images: Iterable[Image]) -> Mapping[str, Comparison]:
+def _compare(session: RunContext, images: Iterable[Image]) -> Mapping[str, Comparison]:
     """Compare images' inputs with what their version tags are on; by name, for the images that have one."""
     wanted = {}
     for image in images:
         held = _version_digest(session, image)
         if held is not None:
-            wanted[image.name] = (session.repository(image), held, session.decisions.collected(image))
+            wanted[image.name] = (session.target.repository(image), held, session.decisions.collected(image))
     return session.records.compare(wanted) if wanted else {}
 
 
-def _version_digest(session: Session, image: Image) -> Digest | None:
+def _version_digest(session: RunContext, image: Image) -> Digest | None:
     """Return what the image's version tag is on; None if the tag does not exist or was not answered."""
     answers = session.decisions.held(image)
     found = answers.get(session.version) if answers else None
@@ -244,14 +241,14 @@ def _version_digest(session: Session, image: Image) -> Digest | None:
     return None if found is None or isinstance(found, SleeperImagesError) else found.digest
 
 
-def _pushed(session: Session, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
+def _pushed(session: RunContext, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
     task, word = f"push:{image.name}", state(decision)
-    gathered = _gathered(session, image)
-    made = None if gathered is None else gathered.inputs
+    collected = _collected(session, image)
+    made = None if collected is None else collected.inputs
     known: dict[str, Any] = {
         "fingerprint": None if made is None else made.fingerprint(),
         "unpinned": () if made is None else made.unpinned,
-        "special": _special(image, gathered),
+        "special": _special(image, collected),
     }
     match decision:
         case Current(digest):
@@ -261,20 +258,20 @@ def _pushed(session: Session, image: Image, decision: Decision, comparison: Comp
         case Blocked(error) | Unknown(error):
             return Planned(task, image, word, error.message, error.next_step, **known)
     reason = _why_build(session, image, decision, comparison)
-    size = None if gathered is None else _size(gathered, comparison)
+    size = None if collected is None else _size(collected, comparison)
     return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
 
 
-def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
+def _loaded(session: RunContext, image: Image, *, current: bool) -> Planned:
     task = f"build:{image.name}"
     try:
-        gathered = session.decisions.collected(image)
+        collected = session.decisions.collected(image)
     except SleeperImagesError as error:
         return Planned(task, image, "blocked", error.message, error.next_step)
     known: dict[str, Any] = {
-        "fingerprint": gathered.inputs.fingerprint(),
-        "unpinned": gathered.inputs.unpinned,
-        "special": _special(image, gathered),
+        "fingerprint": collected.inputs.fingerprint(),
+        "unpinned": collected.inputs.unpinned,
+        "special": _special(image, collected),
         "size": 0,
     }
     if current:
@@ -282,14 +279,14 @@ def _loaded(session: Session, image: Image, *, current: bool) -> Planned:
     return Planned(task, image, "build", "for the local engine", **known)
 
 
-def _gathered(session: Session, image: Image) -> Gathered | None:
+def _collected(session: RunContext, image: Image) -> Collected | None:
     try:
         return session.decisions.collected(image)
     except SleeperImagesError:
         return None
 
 
-def _why_build(session: Session, image: Image, decision: Build, comparison: Comparison | None) -> str:
+def _why_build(session: RunContext, image: Image, decision: Build, comparison: Comparison | None) -> str:
     if session.settings.force:
         return FORCED
     held = session.decisions.held(image)
@@ -385,19 +382,19 @@ def _few(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} images"  # noqa: PLR2004  # As many as fit a line.
 
 
-def _special(image: Image, gathered: Gathered | None) -> tuple[str, ...]:
-    entries = () if gathered is None else gathered.sources.entries
+def _special(image: Image, collected: Collected | None) -> tuple[str, ...]:
+    entries = () if collected is None else collected.sources.entries
     return tuple(f"docker/{image.directory}/{entry.path}" for entry in entries if entry.special)
 
 
-def _size(gathered: Gathered, comparison: Comparison | None) -> int:
+def _size(collected: Collected, comparison: Comparison | None) -> int:
     """Return the bytes of the context's files that the registry lacks, or of all files if that is unknown."""
     fresh = None
     if comparison is not None and comparison.changes:
         fresh = {change.name for change in comparison.changes if change.what == "context" and change.new is not None}
-    stamps = gathered.sources.stamps
+    stamps = collected.sources.states
     return sum(
         stamps[entry.source].size
-        for entry in gathered.sources.entries
+        for entry in collected.sources.entries
         if entry.source is not None and (fresh is None or entry.path in fresh)
     )

@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from doit.exceptions import InvalidCommand
-
 from tasks.commands.command import JSON, Reading, check_sandbox, encoded, flag, no_arguments
 from tasks.commands.table import age, aligned, coloured, short_platforms
 from tasks.decision import STATES, Blocked, Decision, reason, state
 from tasks.engine.progress import human
-from tasks.errors import RegistryError, SleeperImagesError
+from tasks.errors import RegistryError
 from tasks.graph.composition import current
 from tasks.model import Image
 from tasks.reference import Digest, Repository
 from tasks.registry.model import Answer
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.parallel import Pool
 from tasks.system.terminal import colours
 from tasks.system.text import wrapped
@@ -69,10 +67,7 @@ class StatusCommand(Reading):
         session = current()
         check_sandbox(session)
         now = datetime.now(UTC)
-        try:
-            found = look(session, now, deep=deep)
-        except SleeperImagesError as error:
-            raise InvalidCommand(str(error)) from None
+        found = look(session, now, deep=deep)
         colour = colours(self.outstream)
         self.say(encoded(as_object(found)) if json else as_text(found, now=now, colour=colour))
         return 0 if all(row.answered for row in found.images) else UNANSWERED
@@ -132,7 +127,7 @@ class Status:
 # What it asks
 
 
-def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
+def look(session: RunContext, now: datetime, *, deep: bool = False) -> Status:
     """Return the status of all selected images.
 
     Args:
@@ -151,11 +146,11 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
     decided = {image.name: session.decisions.of(image) for image in images}
     tags = _version_tags(session, decided)
     wanted = {
-        image.name: (session.repository(image), tag.digest)
+        image.name: (session.target.repository(image), tag.digest)
         for image in images
         if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
     }
-    answers = inspect(session.client, wanted, target.backend.pushed_at, deep=deep) if wanted else None
+    answers = inspect(session.target.client, wanted, target.backend.pushed_at, deep=deep) if wanted else None
     expiries, expiry_fault = _expiries(session, wanted, now)
     rows = []
     for image in images:
@@ -171,7 +166,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
         rows.append(
             ImageStatus(
                 image=image,
-                repository=session.repository(image),
+                repository=session.target.repository(image),
                 state=state(decision),
                 reason=reason(decision),
                 digest=wanted[image.name][1] if image.name in wanted else None,
@@ -185,7 +180,7 @@ def look(session: Session, now: datetime, *, deep: bool = False) -> Status:
 
 
 def _expiries(
-    session: Session, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
+    session: RunContext, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
 ) -> tuple[dict[str, str], str]:
     """Return by image what a lifecycle rule does to it soon, and why that is unknown for some."""
     from tasks.registry.images import WORKERS  # noqa: PLC0415  # As above.
@@ -201,7 +196,7 @@ def _expiries(
     return found, fault
 
 
-def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str, Answer]:
+def _version_tags(session: RunContext, decided: Mapping[str, Decision]) -> dict[str, Answer]:
     """Return what each version tag is on: from the look that the decisions used, or from a second look.
 
     An image whose files are missing is blocked before the first look, and may still be deployed.
@@ -215,8 +210,8 @@ def _version_tags(session: Session, decided: Mapping[str, Decision]) -> dict[str
         if isinstance(decided[image.name], Blocked) and session.version not in session.decisions.held(image)
     ]
     if unasked:
-        wanted = {image.name: (session.repository(image), (session.version,)) for image in unasked}
-        answers = look_at(session.client, wanted)
+        wanted = {image.name: (session.target.repository(image), (session.version,)) for image in unasked}
+        answers = look_at(session.target.client, wanted)
         found |= {name: tags[session.version] for name, tags in answers.items()}
     return found
 

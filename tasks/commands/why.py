@@ -14,15 +14,14 @@ from doit.exceptions import InvalidCommand
 
 from tasks.commands.command import EXIT_CODE, JSON, Reading, arguments, check_sandbox, encoded, state_code
 from tasks.commands.plan import Planned, file_of, plan, where
-from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.faults import did_you_mean
 from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
-from tasks.image.difference import Change
+from tasks.image.difference import Change, describe
 from tasks.image.fingerprint import Inputs, inputs_tag
-from tasks.image.told import tell
 from tasks.model import Image
 from tasks.registry.model import Answer
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.terminal import columns
 from tasks.system.text import WIDTH, folded, printable, quoted
 
@@ -75,7 +74,7 @@ class Explanation:
 # What it asks
 
 
-def explain(session: Session, image: Image) -> Explanation:
+def explain(session: RunContext, image: Image) -> Explanation:
     """Return all about one image."""
     (planned,) = plan(session, [image], {}, whole=True).images
     try:
@@ -85,7 +84,7 @@ def explain(session: Session, image: Image) -> Explanation:
     return Explanation(planned, inputs, session.decisions.held(image), where(session), session.settings.version)
 
 
-def _image(session: Session, names: list[str]) -> Image:
+def _image(session: RunContext, names: list[str]) -> Image:
     images = {image.name: image for image in session.catalogue.images}
     listed = "\n  next: `doit list --all push` lists them"
     if len(names) != 1:
@@ -182,7 +181,7 @@ def _differences(found: Explanation) -> Iterator[str]:
 
 
 def _change(change: Change, found: Explanation) -> Iterator[str]:
-    yield f"    {tell(change, found.file, entries=False)}"
+    yield f"    {describe(change, found.file, entries=False)}"
     if change.old != change.new and change.what in {"context", "dockerfile", "base", "build argument"}:
         yield f"      {_side(change.old)} → {_side(change.new)}"
     for entry in change.entries or ():

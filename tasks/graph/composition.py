@@ -15,17 +15,17 @@ from doit.exceptions import InvalidDodoFile
 from sandbox import layout
 from tasks.configuration import catalogue, settings
 from tasks.errors import ConfigurationError, SettingsError
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tasks.system.secrets import keep_variables
 from tasks.system.terminal import Guarded
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The checkout, where the defaults of paths are."""
 
-_loaded: list[Session] = []
+_loaded: list[RunContext] = []
 
 
-def load() -> Session:
+def load() -> RunContext:
     """Compose this process's session from doit's command line.
 
     Raises:
@@ -45,7 +45,7 @@ def load() -> Session:
     return session
 
 
-def current() -> Session:
+def current() -> RunContext:
     """Return the session that dodo.py loaded."""
     return _loaded[0]
 
@@ -56,7 +56,7 @@ def close() -> None:
         session.close()
 
 
-def compose(variables: Mapping[str, str]) -> Session:
+def compose(variables: Mapping[str, str]) -> RunContext:
     """Make a session of doit's variables, the environment and the catalogue.
 
     Where the sandbox is the target, its settings are found before it runs, and the environment is one without the
@@ -82,7 +82,7 @@ def compose(variables: Mapping[str, str]) -> Session:
             variables, environment, PROJECT, initial_directory=initial, known_extra=ports, defaults=supplied
         )
     _check_state_dir(found)
-    return Session(found, catalogue.load(found.catalogue), sandbox, environment)
+    return RunContext.of(found, catalogue.load(found.catalogue), sandbox, environment)
 
 
 def _said(variables: Mapping[str, str], name: str) -> str:

@@ -1,8 +1,8 @@
 """What an image is made of: read, put into one value, hashed; and staged for a build.
 
-    context (dockerignore) ─▶ entries ─┐
-    dockerfile ─▶ base images ─────────┼▶ gather ─▶ fingerprint.Inputs ─▶ inputs-<fingerprint>
-    digests (jar, archive) ─▶ meaning ─┘                └▶ staging: a context of the image's own
+    context (dockerignore) ─▶ entries ─────────┐
+    dockerfile ─▶ base images ─────────────────┼▶ collect ─▶ fingerprint.Inputs ─▶ inputs-<fingerprint>
+    jar.cache (jar.content, jar.zip) ─▶ digests┘
 
-`hashing`, `inflated`, `sealed` and `source` make digests quick and their cache safe.
+`staging` copies the entries to a build context of the image's own. `difference` compares the inputs of two images.
 """

@@ -1,32 +1,39 @@
-"""What differs between two images' inputs, entry by entry inside jars. Pure; `tasks.image.told` says it in words."""
+"""What differs between two images' inputs, entry by entry inside jars; as data, and in words. Pure.
+
+    Inputs, Inputs ─▶ differences ─▶ Change ─▶ describe: one change in words
+                                            └▶ summary: the first few of them, for one line
+
+Names may come from a record that somebody else wrote, so the words hold nothing that moves a terminal's cursor.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.image.fingerprint import Inputs, Item
+from tasks.system.text import printable
 
 DIGITS = 12
-"""How many hexadecimal digits of an entry's digest are kept: enough to tell a change, and what people are shown."""
+"""How many hexadecimal digits of an entry's digest are recorded and shown; enough to see a change."""
 
 Listing = Mapping[str, str] | int
-"""A jar's entries with the first DIGITS digits of their digests, or how many there are where they are too many."""
+"""A jar's entries with the first DIGITS digits of their digests; their number if they are too many."""
 
 _CONTEXT, _DOCKERFILE, _BASE, _BUILD_ARG = "context", "dockerfile", "base", "build argument"
 _JAR = re.compile(r"jar-([0-9]+):")
 _VERSION = re.compile(r"-[0-9][^/]*(?=\.jar$)")
 
 EXECUTABLE = " executable"
-"""What follows the digest of a file that is executable."""
+"""Follows the digest of an executable file."""
 
 
 @dataclass(frozen=True)
 class EntryChange:
-    """An entry of a jar that differs; `old` or `new` is None where it is not there."""
+    """An entry of a jar that differs; `old` or `new` is None if the jar does not have it."""
 
     name: str
     old: str | None
@@ -45,12 +52,12 @@ class Change:
     Attributes:
         what: `context`, `dockerfile`, `base`, `build argument`, or a setting's name: `platforms`, `attestations`,
             `revision`, `media types`, `compression`, `scheme`.
-        name: which of its kind: a path of the context, a base image, a build argument; else empty.
-        old: what it was; None where there was none.
-        new: what it is; None where there is none.
-        former: a jar's path before, where only the version in it is another one.
-        entries: of a jar, what differs in it; None for what is no jar, or where that cannot be told.
-        untold: why it cannot be told; else empty.
+        name: the path in the context, the base image or the build argument; else empty.
+        old: what it was; None if it did not exist.
+        new: what it is; None if it does not exist.
+        former: a jar's former path, if only the version in it changed.
+        entries: of a jar, the entries that differ; None if it is not a jar, or if they are not known.
+        omitted: why they are not known; else empty.
     """
 
     what: str
@@ -59,7 +66,7 @@ class Change:
     new: str | None
     former: str = ""
     entries: tuple[EntryChange, ...] | None = None
-    untold: str = ""
+    omitted: str = ""
 
     @property
     def change(self) -> str:
@@ -67,7 +74,7 @@ class Change:
         return _change(self.old, self.new)
 
     def data(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the change for JSON."""
         found: dict[str, Any] = {
             "what": self.what,
             "name": self.name,
@@ -82,25 +89,25 @@ class Change:
                 {"name": entry.name, "change": entry.change, "old": entry.old, "new": entry.new}
                 for entry in self.entries
             ]
-        if self.untold:
-            found["entries_untold"] = self.untold
+        if self.omitted:
+            found["entries_omitted"] = self.omitted
         return found
 
 
 def is_jar(item: Item) -> bool:
-    """Whether an item of a context counts by its meaning."""
+    """Whether an item of a context counts by the content digest of a jar."""
     return _JAR.match(item.content) is not None
 
 
 def differences(
     old: Inputs, new: Inputs, old_jars: Mapping[str, Listing], new_jars: Mapping[str, Listing]
 ) -> tuple[Change, ...]:
-    """Return what differs; nothing exactly where the two are equal.
+    """Return what differs; empty exactly if the two are equal.
 
     Args:
-        old: the inputs that something was made of.
-        new: the inputs that it would be made of.
-        old_jars: entries of jars of `old`, by their paths in its context; a jar may be missing.
+        old: the inputs that an image was made of.
+        new: the inputs that it would be made of now.
+        old_jars: the entries of jars of `old`, by path in the context; a jar may be missing.
         new_jars: the same of `new`.
     """
     found = [*_settings(old, new)]
@@ -162,8 +169,8 @@ def _context(
         if was is not None and now is not None:
             change = replace(change, former=was.path if was.path != now.path else "")
             if is_jar(was) and is_jar(now) and was.content != now.content:
-                entries, untold = _entries(was, now, old_jars.get(was.path), new_jars.get(now.path))
-                change = replace(change, entries=entries, untold=untold)
+                entries, omitted = _entries(was, now, old_jars.get(was.path), new_jars.get(now.path))
+                change = replace(change, entries=entries, omitted=omitted)
         yield change
 
 
@@ -173,8 +180,8 @@ _NOTHING = Item("", "", executable=False, content="")
 def _matched(old: Inputs, new: Inputs) -> list[tuple[Item | None, Item | None]]:
     """Return the items of both contexts side by side, sorted by path.
 
-    A jar that has gone and one that has come are one jar, if their names are the same but for the version, and no other
-    two are.
+    A removed jar and an added jar are the same jar if their names differ in the version only, and no other jar has that
+    name.
     """
     before, after = {item.path: item for item in old.context}, {item.path: item for item in new.context}
     gone = {path: item for path, item in before.items() if path not in after and is_jar(item)}
@@ -188,7 +195,7 @@ def _matched(old: Inputs, new: Inputs) -> list[tuple[Item | None, Item | None]]:
 
 
 def _is_dockerfile(was: Item | None, now: Item | None, old: Inputs, new: Inputs) -> bool:
-    """Whether an item is the Dockerfile with nothing but its content changed, which is told of by itself."""
+    """Whether an item is the Dockerfile and only its content changed, which is a change of its own."""
     if was is None or now is None or was.path not in {"Dockerfile", "dockerfile"}:
         return False
     return replace(was, content=now.content) == now and (was.content, now.content) == (old.dockerfile, new.dockerfile)
@@ -208,7 +215,7 @@ def _entries(
 ) -> tuple[tuple[EntryChange, ...] | None, str]:
     schemes = [match[1] for item in (was, now) if (match := _JAR.match(item.content))]
     if schemes[0] != schemes[1]:
-        return None, "its digest is of another scheme than the recorded one"
+        return None, "its digest and the recorded one are of different schemes"
     if isinstance(old, int) or isinstance(new, int):
         return None, f"too many entries to list ({max(one for one in (old, new) if isinstance(one, int)):,})"
     if old is None or new is None:
@@ -217,3 +224,98 @@ def _entries(
     return tuple(
         EntryChange(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)
     ), ""
+
+
+Named = Callable[[str], str]
+"""Returns the name to show for a path of a context, such as the file's path below SCRIPTS_DIR."""
+
+_NAMED = 3
+"""The most names on a line, before it gives the number of the others."""
+
+_LONG_NAME = 48
+
+
+def summary(changes: Iterable[Change], named: Named, most: int = _NAMED) -> str:
+    """Return changes in words, for one line: the first `most`, and the number of the others."""
+    described = [describe(change, named) for change in changes]
+    more = len(described) - most
+    return "; ".join(described[:most]) + (f"; and {more} more" if more > 0 else "")
+
+
+def describe(change: Change, named: Named, *, entries: bool = True) -> str:
+    """Return one change in words; of a jar's entries, their number and, if `entries`, their first names."""
+    match change.what:
+        case "dockerfile":
+            return f"{printable(named('Dockerfile'))} changed"
+        case "context":
+            return _describe_item(change, printable(named(change.name)), entries=entries)
+        case "base":
+            return _describe_base(change)
+        case "build argument":
+            return f"build argument {printable(change.name)} {change.change}"
+    return f"{change.what} changed from {printable(change.old or 'none')} to {printable(change.new or 'none')}"
+
+
+def _describe_item(change: Change, name: str, *, entries: bool) -> str:
+    words = _describe_content(change, entries=entries)
+    if change.former:
+        return f"{name} was {printable(change.former.rpartition('/')[2])}" + (f"; {words}" if words else "")
+    if change.entries:
+        return f"{name}: {words}"
+    return f"{name} {words}"
+
+
+def _describe_content(change: Change, *, entries: bool) -> str:
+    if change.old is None or change.new is None:
+        return change.change
+    if change.entries:
+        return _describe_entries(change.entries, names=entries)
+    if change.omitted:
+        return f"changed ({change.omitted})"
+    (was, was_executable), (now, executable) = _kind(change.old), _kind(change.new)
+    if was != now:
+        return f"became a {now}"
+    if was_executable != executable and change.old.split()[0] == change.new.split()[0]:
+        return "became executable" if executable else "is no longer executable"
+    return "" if change.old == change.new else "changed"
+
+
+def _kind(content: str) -> tuple[str, bool]:
+    """Return the kind of thing that `_content` describes, and whether it is executable."""
+    for kind in ("directory", "symlink"):
+        if content == kind or content.startswith(f"{kind} to "):
+            return kind, False
+    return "file", content.endswith(EXECUTABLE)
+
+
+def _describe_entries(entries: tuple[EntryChange, ...], *, names: bool) -> str:
+    counts = Counter(entry.change for entry in entries)
+    parts = [f"{counts[change]} {change}" for change in ("changed", "added", "removed") if counts[change]]
+    first, *others = parts
+    number, _, change = first.partition(" ")
+    noun = "entry" if number == "1" else "entries"
+    head = ", ".join([f"{number} {noun} {change}", *others])
+    if not names:
+        return head
+    shown = [shortened(printable(entry.name)) for entry in entries[:_NAMED]]
+    more = len(entries) - len(shown)
+    return f"{head}: {', '.join(shown)}" + (f" and {more} more" if more else "")
+
+
+def shortened(name: str) -> str:
+    """Return an entry's name; a long one without its middle: `sleeper/query/…/Foo.class`."""
+    parts = name.split("/")
+    if len(name) <= _LONG_NAME or len(parts) <= _NAMED + 1:
+        return name
+    return "/".join([*parts[:2], "…", parts[-1]])
+
+
+def _describe_base(change: Change) -> str:
+    name = printable(change.name)
+    if change.old is None:
+        return f"base {name} is new"
+    if change.new is None:
+        return f"base {name} is no longer used"
+    if not change.old:
+        return f"base {name} is now locked"
+    return f"base {name} moved" if change.new else f"base {name} is no longer locked"

@@ -1,11 +1,11 @@
-"""The base images that a Dockerfile names; nothing else of a Dockerfile is understood here.
+"""The base images that a Dockerfile names. Nothing else of a Dockerfile is interpreted here.
 
-Lines, directives, continuations, heredocs and flags are read by e2b-dockerfile-utils, a port of BuildKit's parser.
-Which names are stages and which are images follows `frontend/dockerfile/dockerfile2llb` of github.com/moby/buildkit:
+e2b-dockerfile-utils, a port of BuildKit's parser, reads lines, directives, continuations, heredocs and flags. Which
+names are stages and which are images follows `frontend/dockerfile/dockerfile2llb` of github.com/moby/buildkit:
 
-- `FROM` may name an earlier stage, `COPY --from` any stage by name or number, `RUN --mount=from=` any stage by name;
-- names of stages are compared without regard to case, and `scratch` is no image unless a stage is called so;
-- only `FROM` has variables substituted, out of the `ARG`s before the first `FROM` and BuildKit's own.
+- `FROM` can name an earlier stage, `COPY --from` any stage by name or number, `RUN --mount=from=` any stage by name;
+- the names of stages ignore case, and `scratch` is not an image;
+- only `FROM` can use variables: the `ARG`s before the first `FROM`, and BuildKit's own.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ _TARGETS_OWN = ("TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT")
 
 
 def bases(text: str, build_args: Mapping[str, str], platforms: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the images that a Dockerfile is built on or copies from.
+    """Return the images that a Dockerfile builds on or copies from.
 
     Args:
         text: the Dockerfile.
-        build_args: what is given with `--build-arg`.
-        platforms: what it is built for, as in `linux/arm64`; a name may depend on it.
+        build_args: the values of `--build-arg`.
+        platforms: what it is built for, such as `linux/arm64`; a name can depend on it.
 
     Returns:
-        References as they are written, variables substituted, each once, in the order of the file. Those of stages that
-        are not built, and of `ONBUILD`, are among them.
+        The references with their variables substituted, each once, in the order of the file, including those in
+        `ONBUILD` and in stages that are not built.
 
     Raises:
-        UnreadableInputError: it cannot be parsed, or a name depends on what is not known before the build. The
-            message begins with the line.
+        UnreadableInputError: the Dockerfile cannot be parsed, or a name has a variable without a value. The message
+            begins with the line.
     """
     parsed = _parse(text)
     found: dict[str, None] = {}
@@ -54,11 +54,11 @@ def bases(text: str, build_args: Mapping[str, str], platforms: Sequence[str] = (
     return tuple(found)
 
 
-def called_like_a_stage(text: str, references: Iterable[str]) -> frozenset[str]:
-    """Return those of the images that share their name with a stage, as in `FROM debian AS debian`.
+def named_as_a_stage(text: str, references: Iterable[str]) -> frozenset[str]:
+    """Return those of the images that have the name of a stage, as in `FROM debian AS debian`.
 
-    An image given with `--build-context` takes the place of a stage of that name, and what the stage does is not
-    done (`NamedContext` in BuildKit's frontend/dockerui, dispatchStages in dockerfile2llb).
+    An image that is given with `--build-context` replaces a stage of that name, and the stage is not built
+    (`NamedContext` in BuildKit's frontend/dockerui, dispatchStages in dockerfile2llb).
 
     Args:
         text: a Dockerfile that `bases` can read.
@@ -71,14 +71,14 @@ def called_like_a_stage(text: str, references: Iterable[str]) -> frozenset[str]:
 
 
 def runs(text: str) -> bool:
-    """Whether building runs commands of the platform that is built for, which takes its processor or an emulator.
+    """Whether the build runs commands of the target platform, and needs its processor or an emulator.
 
     Args:
         text: a Dockerfile that `bases` can read.
 
     Returns:
-        Whether there is a RUN in a stage that the last one needs, itself included, and that has no platform of its own
-        (`FROM --platform=$BUILDPLATFORM`). What ONBUILD in a base image runs is not known here.
+        Whether the last stage, or a stage that it needs, has a RUN and no platform of its own
+        (`FROM --platform=$BUILDPLATFORM`). The ONBUILD triggers of a base image are not known here.
     """
     stages: list[_Stage] = []
     try:
@@ -105,7 +105,7 @@ def runs(text: str) -> bool:
 
 @dataclass
 class _Stage:
-    """A stage: its name, what it takes from other stages or images, and whether it runs something."""
+    """A stage: its name, the stages and images that it uses, and whether it runs something."""
 
     name: str
     own_platform: bool
@@ -113,8 +113,12 @@ class _Stage:
     runs: bool = False
 
 
+class _NoValueError(ValueError):
+    """A variable has a value only during the build."""
+
+
 class _Arguments(dict[str, str]):
-    """The values of the `ARG`s before the first `FROM`; asking for one that cannot be known is an error."""
+    """The values of the `ARG`s before the first `FROM`; to get one that is not known yet is an error."""
 
     def __init__(self, build_args: Mapping[str, str], platform: str) -> None:
         system, _, rest = platform.partition("/")
@@ -124,22 +128,24 @@ class _Arguments(dict[str, str]):
         own = "/".join(filter(None, (system, machine, variant))), system, machine, variant
         super().__init__(zip(_TARGETS_OWN, own, strict=True) if platform else ())
         self.given = build_args
-        self.faults = {
-            name: f"{name} is known to the builder only" for name in (*_BUILDERS_OWN, *_TARGETS_OWN) if name not in self
+        self.faults: dict[str, ValueError] = {
+            name: _NoValueError(f"ARG {name} has a value only during the build")
+            for name in (*_BUILDERS_OWN, *_TARGETS_OWN)
+            if name not in self
         }
         for name in (*_BUILDERS_OWN, *_TARGETS_OWN):
             if name in build_args:
                 self.set(name, build_args[name])
 
     def set(self, name: str, value: str) -> None:
-        """Give a variable its value."""
+        """Set a variable."""
         self[name] = value
         self.faults.pop(name, None)
 
     def get(self, name: str, _default: object = None) -> str | None:  # type: ignore[override]  # The lexer wants text.
-        """Return a variable's value; ValueError where it has one that cannot be known."""
+        """Return a variable's value; raises the ValueError of a variable whose value is not known."""
         if name in self.faults:
-            raise ValueError(self.faults[name])
+            raise self.faults[name]
         return super().get(name)
 
 
@@ -151,7 +157,7 @@ class _Reader:
         self._stages: set[str] = set()
 
     def references(self, parsed: Parsed) -> Iterator[str]:
-        """Yield each image that is named, in the order of the file."""
+        """Yield each image that the Dockerfile names, in the order of the file."""
         instructions, escape = parsed
         later = {_stage_name(instruction) for instruction in instructions if instruction.name == "FROM"}
         started = False
@@ -172,10 +178,13 @@ class _Reader:
         name = _stage_name(instruction)
         try:
             reference = _substitute(instruction.args[0], escape, self._arguments)
+        except _NoValueError as error:
+            raise _fault(instruction.start_line, str(error), "give it a value in build_args") from error
         except ValueError as error:
             raise _fault(instruction.start_line, str(error)) from error
         if not reference:
-            raise _fault(instruction.start_line, f"{instruction.args[0]} is no name: a variable in it has no value")
+            reason = f"FROM {instruction.args[0]}: a variable in it has no value"
+            raise _fault(instruction.start_line, reason, "give its ARG a default, or set it in build_args")
         if reference.lower() not in self._stages and reference != _NO_IMAGE:
             yield reference
         if name:
@@ -190,12 +199,12 @@ class _Reader:
             try:
                 self._arguments.set(name, _substitute(default, escape, self._arguments))
             except ValueError as error:
-                # An error only once a FROM uses it: what the stages do with it is none of our business.
-                self._arguments.faults[name] = str(error)
+                # An error only if a FROM uses it: what the stages do with it does not matter here.
+                self._arguments.faults[name] = error
 
 
 def _copied_from(instruction: DockerfileInstruction, stages: set[str], escape: str) -> Iterator[str]:
-    """Yield the images that an instruction within a stage names."""
+    """Yield the images that an instruction of a stage names."""
     if instruction.name == "ONBUILD":
         trigger = instruction.original.strip().partition(" ")[2]
         for inner in _parse(trigger, escape, instruction.start_line)[0]:
@@ -203,7 +212,9 @@ def _copied_from(instruction: DockerfileInstruction, stages: set[str], escape: s
         return
     for reference in _sources(instruction):
         if "$" in reference:
-            raise _fault(instruction.start_line, f"{reference}: only FROM has variables substituted")
+            flag = "--from" if instruction.name == "COPY" else "--mount=from"
+            reason = f"{instruction.name} {flag}={reference}: only FROM can use variables"
+            raise _fault(instruction.start_line, reason, f"add a stage (FROM {reference} AS name) and name it instead")
         numbered = instruction.name == "COPY" and _STAGE_NUMBER.fullmatch(reference)
         if reference and not numbered and reference.lower() not in stages and reference != _NO_IMAGE:
             yield reference
@@ -223,12 +234,12 @@ def _sources(instruction: DockerfileInstruction) -> Iterator[str]:
 
 
 def _stage_name(instruction: DockerfileInstruction) -> str:
-    """Return the name that a FROM gives its stage, in lower case; empty where it gives none."""
+    """Return the name that a FROM gives its stage, in lower case; empty if it gives none."""
     words = instruction.args
     if len(words) == 1:
         return ""
     if len(words) != 3 or words[1].lower() != "as":  # noqa: PLR2004  # FROM <image> AS <name>
-        raise _fault(instruction.start_line, "FROM takes an image, or an image, AS and a name")
+        raise _fault(instruction.start_line, "FROM takes an image, and perhaps AS and a name")
     name = words[2].lower()
     if not _STAGE_NAME.fullmatch(name):
         raise _fault(instruction.start_line, f"{words[2]!r} cannot be the name of a stage")
@@ -253,7 +264,7 @@ def _parse(text: str, escape: str = "", line: int = 0) -> Parsed:
     for instruction in tree.instructions:
         if UNDECODED.search(instruction.original + "".join(document.content for document in instruction.heredocs)):
             raise UnreadableInputError(
-                f"line {line or instruction.start_line}: this is not UTF-8 (Latin-1, perhaps)",
+                f"line {line or instruction.start_line}: the text is not UTF-8; perhaps it is Latin-1",
                 "save the Dockerfile as UTF-8",
             )
     return tree.instructions, tree.escape_token
@@ -266,7 +277,7 @@ def _substitute(word: str, escape: str, arguments: _Arguments) -> str:
     return text
 
 
-def _fault(line: int, reason: str) -> UnreadableInputError:
-    return UnreadableInputError(
-        f"line {line}: {reason}", "correct the Dockerfile; `docker buildx build` says more about it"
-    )
+def _fault(
+    line: int, reason: str, next_step: str = "correct the Dockerfile; `docker buildx build` says more about it"
+) -> UnreadableInputError:
+    return UnreadableInputError(f"line {line}: {reason}", next_step)

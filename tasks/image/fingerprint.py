@@ -1,11 +1,11 @@
-"""What an image is made of, as one value with one hash. Pure: `tasks.image.gather` gathers it.
+"""What an image is made of, as one value with one hash, the fingerprint. Pure; `tasks.image.collect` reads it.
 
-The hash names the tag `inputs-<fingerprint>`, so two machines must come to the same one for the same inputs. It is the
-sha256 of a canonical JSON text: keys sorted, no spaces, ASCII, everything in it a string, a boolean, a number or a
-list in a stated order.
+The fingerprint is part of the tag `inputs-<fingerprint>`, so two machines must compute the same for the same inputs. It
+is the sha256 of a canonical JSON text: sorted keys, no spaces, ASCII; strings, booleans, numbers, and lists in a stated
+order.
 
-What is not here on purpose: credentials, the target registry, the version of Sleeper, the clock, modification times,
-and modes beyond the executable bit (docs/fingerprint.md gives the reasons).
+Left out on purpose: credentials, the target registry, the version of Sleeper, the clock, modification times, and modes
+other than the executable bit (docs/fingerprint.md gives the reasons).
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ import json
 from dataclasses import asdict, dataclass
 
 SCHEME = 2
-"""Counts up whenever the meaning of a fingerprint changes; every image is then rebuilt once."""
+"""Counts up when the same inputs get another fingerprint; every image is then rebuilt once."""
+
+JAR_SCHEME = 2
+"""Counts up when the same jar gets another content digest (`tasks.image.jar.content`); it is part of the digest."""
 
 INPUTS = "inputs-"
-"""How the tags begin that say what an image is made of."""
+"""The prefix of the tags that say what an image is made of."""
 
 PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"})
-"""Build arguments, in either case, that every RUN has without an ARG, and that BuildKit leaves out of its cache keys
+"""Build arguments, in upper or lower case, that every RUN has without an ARG, and that are not in BuildKit's cache keys
 ("Predefined ARGs" in the Dockerfile reference)."""
 
 MEDIA_TYPES = "oci"
-"""Which media types the build is told to write: BuildKit's default changed between releases."""
+"""The media types of images, which every build sets: BuildKit's default changed between releases."""
 
 COMPRESSION = "gzip"
-"""How layers are compressed: the one compression that every service that runs Sleeper's images takes."""
+"""The compression of layers: the only one that all services that run Sleeper's images accept."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Item:
         path: relative to the context, with slashes.
         kind: `file`, `directory` or `symlink`.
         executable: whether a file may be executed.
-        content: a file's sha256, a jar's meaning, a link's target; empty for a directory.
+        content: a file's sha256, a jar's content digest, a link's text; empty for a directory.
     """
 
     path: str
@@ -54,14 +57,14 @@ class Inputs:
 
     Attributes:
         dockerfile: the sha256 of the Dockerfile's bytes.
-        context: what `COPY . /` would see, sorted by path.
+        context: what `COPY . /` sees, sorted by path.
         build_args: names and values, sorted by name.
         platforms: what it is built for, sorted.
         attestations: whether BuildKit adds provenance and an SBOM.
-        revision: the catalogue's text that forces a rebuild everywhere.
-        bases: each base image and the digest that it is locked to, empty where it is not.
-        media_types: `oci`, see MEDIA_TYPES.
-        compression: `gzip`, see COMPRESSION.
+        revision: a text of the catalogue; a new one rebuilds the image everywhere.
+        bases: each base image and the digest that it is locked to, empty if it is not locked.
+        media_types: see MEDIA_TYPES.
+        compression: see COMPRESSION.
         scheme: see SCHEME.
     """
 
@@ -77,7 +80,7 @@ class Inputs:
     scheme: int = SCHEME
 
     def canonical(self) -> str:
-        """Return the text that is hashed."""
+        """Return the canonical JSON text."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     def fingerprint(self) -> str:
@@ -86,10 +89,10 @@ class Inputs:
 
     @property
     def unseen(self) -> str:
-        """A digest of the inputs that BuildKit's cache keys leave out, 12 hexadecimal digits; empty without any.
+        """A digest of the inputs that are not in BuildKit's cache keys, 12 hexadecimal digits; empty without any.
 
-        Everything else either is in BuildKit's keys (files, base digests, platforms, declared build arguments), or is
-        applied behind the cache, when the image is written (attestations, media types, compression).
+        Everything else either is in the cache keys (files, base digests, platforms, declared build arguments), or is
+        applied after the cache, when the image is written (attestations, media types, compression).
         """
         proxies = [(name, value) for name, value in self.build_args if name.lower() in PROXIES]
         if not self.revision and not proxies:
@@ -99,10 +102,10 @@ class Inputs:
 
     @property
     def unpinned(self) -> tuple[str, ...]:
-        """The base images of which only the name counts: neither the lock nor the name itself holds a digest."""
+        """The base images without a digest, in the lock or in their name: they count by name only."""
         return tuple(reference for reference, digest in self.bases if not digest and "@" not in reference)
 
 
 def inputs_tag(fingerprint: str) -> str:
-    """Return the tag that an image made of these inputs has, and nothing else ever has."""
+    """Return the tag of an image that is made of these inputs; no other image ever gets it."""
     return f"{INPUTS}{fingerprint}"

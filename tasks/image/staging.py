@@ -1,18 +1,18 @@
-"""Copies a context to a directory of its own, for one build to read.
+"""Copies a build context to a directory of its own, which one build reads.
 
-The files are copies, never links: docs/decisions/0003-contexts-are-copied.md says why. What the copy is like follows
-from the entries alone, whatever the source's modes and the umask are, but for the files' times, which are the source's:
-BuildKit tells by size and time what it need not read again.
+The files are copies, never links: docs/decisions/0003-contexts-are-copied.md gives the reason. The entries alone decide
+what the copy is like, whatever the source's modes and the umask. Only the files' times are those of the source, as
+BuildKit goes by size and time to find what it need not read again.
 
-BuildKit reads a staged context as any other, so that its Dockerfile and its ignore file must be right:
+BuildKit reads a staged context like any other, so its Dockerfile and its ignore file must be right:
 
-- The Dockerfile is there even where `COPY . /` must not see it; `dockerfile` keeps its name, as buildx finds it too.
-- The ignore file that a listing honoured may be in the listing itself. Applied again it leaves out nothing more, as a
-  pattern looks at a path and what is above it, never at another file. But with the ignore file gone (it may name
-  itself), another that did not count before would.
+- The Dockerfile is there even if `COPY . /` must not see it; `dockerfile` keeps its name, which buildx finds, too.
+- The listing may contain the ignore file that was applied to it. Applied again, it leaves out nothing more: a pattern
+  tests a path and the directories above it, never another file. But without it (it may name itself), another ignore
+  file that did not count before would count.
 
-So a context in which an ignore file of its own does not already say everything gets a `Dockerfile.dockerignore`, which
-comes before every other and names just what is not part of the context: itself, and the Dockerfile if that is not.
+So a context whose own ignore file does not already say everything gets a `Dockerfile.dockerignore`, which comes before
+every other. It names what is not part of the context: itself, and the Dockerfile if that is not.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from types import MappingProxyType
 
 from tasks.errors import ChangedWhileBuildingError, InputError, StagingError, UnreadableInputError
 from tasks.image.context import DOCKERFILE, Entry
-from tasks.image.jar.stamp import FileStamp
+from tasks.image.jar.file_state import FileState, unreadable
 
 PARTIAL = ".partial"
-"""What is added to a context's name while it is written."""
+"""The suffix of a context's directory while it is written."""
 
 _FILE = 0o644
 _EXECUTABLE = 0o755
 _DIRECTORY = 0o755
 
 _NOT_IN_KERNEL = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF}
-"""What `copy_file_range` answers where a pair of file systems or a kernel cannot do it."""
+"""The errors of `copy_file_range` if the file systems or the kernel do not support it."""
 
 _CHUNK = 1 << 30
 
@@ -46,22 +46,22 @@ def stage(
     entries: Sequence[Entry],
     dockerfile: Path,
     destination: Path,
-    stamps: Mapping[Path, FileStamp] = MappingProxyType({}),
+    states: Mapping[Path, FileState] = MappingProxyType({}),
 ) -> None:
-    """Write a context to a directory, so that `docker buildx build <destination>` builds what the entries say.
+    """Write a context to a directory, for `docker buildx build <destination>`.
 
-    Nothing is written to where the files come from. The directory is made anew under another name, and takes its own
-    when it is complete.
+    Nothing is written to the directories that the files come from. The destination is written under another name, and
+    renamed when it is complete.
 
     Args:
         entries: a listing.
-        dockerfile: staged as `Dockerfile`, or as `dockerfile` if that is its name, if no entry is it already.
+        dockerfile: staged as `Dockerfile`, or as `dockerfile` if that is its name, unless an entry is it already.
         destination: the directory; it may exist.
-        stamps: what files were like when they were read; a file that has none is taken as it is.
+        states: the state that a file must have; a file without one is copied as it is.
 
     Raises:
         UnreadableInputError: a file cannot be read, or the Dockerfile cannot be part of the context.
-        ChangedWhileBuildingError: a file is not what its stamp says, is gone, or changed while it was copied.
+        ChangedWhileBuildingError: a file is not in its state, no longer exists, or changed while it was copied.
         StagingError: the directory cannot be written.
     """
     partial = _partial(destination)
@@ -71,8 +71,8 @@ def stage(
             partial.mkdir(parents=True)
             partial.chmod(_DIRECTORY)
         for entry in sorted(entries, key=lambda entry: entry.path):
-            _write(entry, partial / _local(entry.path), stamps)
-        _complete({entry.path for entry in entries}, dockerfile, partial, stamps)
+            _write(entry, partial / _local(entry.path), states)
+        _complete({entry.path for entry in entries}, dockerfile, partial, states)
         with _writing(destination):
             partial.rename(destination)
     except BaseException:
@@ -81,7 +81,7 @@ def stage(
 
 
 def remove(destination: Path) -> None:
-    """Remove a staged context, whole or half written; nothing where there is none.
+    """Remove a staged context, complete or not; it need not exist.
 
     Raises:
         StagingError: it cannot be removed.
@@ -101,9 +101,9 @@ def _partial(destination: Path) -> Path:
     return destination.with_name(destination.name + PARTIAL)
 
 
-def _write(entry: Entry, path: Path, stamps: Mapping[Path, FileStamp]) -> None:
+def _write(entry: Entry, path: Path, states: Mapping[Path, FileState]) -> None:
     if entry.source is not None:
-        _copy(entry.source, path, stamps.get(entry.source), _EXECUTABLE if entry.executable else _FILE)
+        _copy(entry.source, path, states.get(entry.source), _EXECUTABLE if entry.executable else _FILE)
         return
     with _writing(path):
         if entry.target is not None:
@@ -114,20 +114,20 @@ def _write(entry: Entry, path: Path, stamps: Mapping[Path, FileStamp]) -> None:
 
 
 def _local(text: str) -> str:
-    """Return what the operating system's calls take for the UTF-8 of `text`; the same, but in an odd locale."""
+    """Return the text whose bytes are UTF-8 for the operating system's calls, whatever the locale is."""
     return os.fsdecode(text.encode())
 
 
-def _complete(paths: set[str], dockerfile: Path, partial: Path, stamps: Mapping[Path, FileStamp]) -> None:
-    """Add the Dockerfile and the ignore file that BuildKit needs and `COPY . /` does not see."""
+def _complete(paths: set[str], dockerfile: Path, partial: Path, states: Mapping[Path, FileState]) -> None:
+    """Add the Dockerfile and the ignore file that BuildKit needs, if `COPY . /` does not see them."""
     name = dockerfile.name if dockerfile.name == DOCKERFILE.lower() else DOCKERFILE
     ignore = f"{name}.dockerignore"
     if name not in paths:
-        _copy(dockerfile, partial / name, stamps.get(dockerfile), _FILE)
+        _copy(dockerfile, partial / name, states.get(dockerfile), _FILE)
     elif not _leads_to_file(partial, partial / name):
         raise UnreadableInputError(
             f"{dockerfile} is a link to a file that the ignore file leaves out",
-            "put the Dockerfile itself there, or do not ignore the file",
+            "put the Dockerfile itself there, or do not ignore that file",
         )
     if ignore in paths or (name in paths and ".dockerignore" not in paths):
         return
@@ -140,12 +140,12 @@ def _leads_to_file(root: Path, path: Path) -> bool:
     return resolved.is_relative_to(root.resolve()) and resolved.is_file()
 
 
-def _copy(source: Path, path: Path, expected: FileStamp | None, mode: int) -> None:
-    """Copy a file's content and times, and see to it that the file stays what it is meanwhile."""
+def _copy(source: Path, path: Path, expected: FileState | None, mode: int) -> None:
+    """Copy a file's content and times, and check that the file is in the expected state and stays in it."""
     with _reading(source):
         reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        before = FileStamp.of(os.fstat(reader))
+        before = FileState.of(os.fstat(reader))
         with _writing(path):
             writer = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             try:
@@ -154,14 +154,14 @@ def _copy(source: Path, path: Path, expected: FileStamp | None, mode: int) -> No
                 os.utime(writer, ns=(before.mtime_ns, before.mtime_ns))
             finally:
                 os.close(writer)
-        if (expected or before) != before or FileStamp.of(os.fstat(reader)) != before:
+        if (expected or before) != before or FileState.of(os.fstat(reader)) != before:
             raise ChangedWhileBuildingError(f"{source} changed while it was staged", "run again")
     finally:
         os.close(reader)
 
 
 def _copy_content(reader: int, writer: int) -> None:
-    """Copy in the kernel, which shares the blocks where the file system can (XFS, Btrfs); else through memory."""
+    """Copy in the kernel, which shares the blocks if the file system can (XFS, Btrfs); else through memory."""
     if hasattr(os, "copy_file_range"):
         try:
             while os.copy_file_range(reader, writer, _CHUNK):
@@ -169,7 +169,7 @@ def _copy_content(reader: int, writer: int) -> None:
         except OSError as fault:
             if fault.errno not in _NOT_IN_KERNEL:
                 raise
-    # Goes on from where the kernel stopped, which is the end unless it could not do it.
+    # Continue where the kernel stopped: at the end, unless it could not copy.
     with open(reader, "rb", closefd=False) as whole, open(writer, "wb", closefd=False) as copy:
         shutil.copyfileobj(whole, copy, 1 << 20)
 
@@ -179,11 +179,9 @@ def _reading(source: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as fault:
-        raise ChangedWhileBuildingError(f"{source} vanished before it was staged", "run again") from fault
+        raise ChangedWhileBuildingError(f"{source} was removed before it was staged", "run again") from fault
     except OSError as fault:
-        raise UnreadableInputError(
-            f"{source} cannot be read: {fault.strerror}", "make it readable for this user, then run again"
-        ) from fault
+        raise unreadable(source, fault) from fault
 
 
 @contextmanager
@@ -195,5 +193,5 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as fault:
         step = "make it writable for this user"
         if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
-            step = "free some space there: a context takes as much as its files"
+            step = "free some space there; a context takes as much as its files"
         raise StagingError(f"{path} cannot be written: {fault.strerror}", f"{step}, then run again") from fault

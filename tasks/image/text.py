@@ -1,4 +1,4 @@
-"""Text files that BuildKit reads, which must be UTF-8."""
+"""Text files that BuildKit reads: Dockerfiles and ignore files, which must be UTF-8."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _MARKS = (
 )
 
 _LATIN = 3
-"""Of the bytes of UTF-16 more than one in three is 0 where the text is mostly ASCII."""
+"""In UTF-16, more than one byte in three is 0 if the text is mostly ASCII."""
 
 UNDECODED = re.compile("[\udc80-\udcff]")
-"""What `decoded` puts in place of a byte that is not part of UTF-8."""
+"""Finds what `decoded` puts in place of a byte that is not UTF-8."""
 
 
 def decoded(content: bytes, path: Path) -> str:
-    """Return a file's text without a byte order mark; a byte that is not UTF-8 becomes what UNDECODED finds.
+    """Return a file's text without a byte order mark; UNDECODED finds the bytes in it that are not UTF-8.
 
     Raises:
-        UnreadableInputError: it is in UTF-16 or UTF-32.
+        UnreadableInputError: the text is UTF-16 or UTF-32.
     """
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "")
     if not encoding and content.count(0) * _LATIN > len(content):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tasks.configuration.platforms import written
+from tasks.configuration.values import written_platform
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
 from tasks.registry.client import Client
@@ -234,7 +234,7 @@ def _children(top: Manifest) -> Sequence[Child]:
 def platform(said: Mapping[str, Any]) -> str:
     """Return the platform in an index's entry or an image's config, in the catalogue's spelling."""
     system, architecture, variant = (clean(str(said.get(key) or "")) for key in ("os", "architecture", "variant"))
-    return written(system or "unknown", architecture or "unknown", variant)
+    return written_platform(system or "unknown", architecture or "unknown", variant)
 
 
 def attests(child: Child) -> bool:

@@ -42,7 +42,7 @@ def test_a_value_stays_with_its_option(words: tuple[str, ...]) -> None:
     ],
     ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
 )
-def test_what_is_no_option_or_lacks_its_value_is_an_error_with_where_they_are_listed(
+def test_an_unknown_option_or_one_without_its_value_is_an_error_with_a_next_step(
     words: tuple[str, ...], said: str
 ) -> None:
     with pytest.raises(InvalidCommand) as raised:
@@ -65,7 +65,7 @@ def test_the_exit_code_tells_what_there_is_to_do(states: set[str], expected: int
     assert state_code(states) == expected
 
 
-def test_a_file_in_a_directory_that_there_is_not_is_refused_and_the_directory_not_made(tmp_path: Path) -> None:
+def test_a_file_in_a_missing_directory_is_refused_and_the_directory_not_created(tmp_path: Path) -> None:
     with pytest.raises(InvalidCommand, match=f"the directory {tmp_path}/no/such does not exist"):
         write(str(tmp_path / "no" / "such" / "file"), "text")
     assert list(tmp_path.iterdir()) == []

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from sandbox import layout, sample
 from tasks.commands import digests as digests_file
 from tasks.commands.digests import DigestsFile, Entry
-from tasks.configuration import catalogue, properties, settings
+from tasks.configuration import catalogue, settings, sleeper_files
 from tasks.errors import SettingsError
 from tasks.image.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, sha256
 from tasks.registry.target import Target
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tests.integration.project import CHECKOUT
 from tests.registry.server import Answer, Asked, Server, serving
 
@@ -40,12 +40,12 @@ _ENTRIES = st.builds(
 )
 
 
-def session(root: Path, registry: Registry, images: str = "ingest,query-lambda", **more: str) -> Session:
+def session(root: Path, registry: Registry, images: str = "ingest,query-lambda", **more: str) -> RunContext:
     """Return a run that pushes to a plain registry."""
     variables = {"docker_registry": str(registry), "registry": "oci", "instance_id": "mine", "images": images}
     variables |= {"state_dir": str(root / "state"), "scripts_dir": str(root / "scripts"), **more}
     found = settings.load(variables, {}, root)
-    return Session(found, CATALOGUE, layout.defaults(root / "sandbox", {}), {})
+    return RunContext.of(found, CATALOGUE, layout.defaults(root / "sandbox", {}), {})
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def test_a_value_that_cannot_be_is_refused(key: str, value: object) -> None:
 @pytest.mark.parametrize("path", ["mine", "team/mine"])
 def test_the_property_is_the_path_alone_as_sleeper_puts_the_host_before_it(path: str) -> None:
     for host in ("123456789012.dkr.ecr.eu-west-2.amazonaws.com", "127.0.0.1:5000"):
-        found = properties.parse(DigestsFile(f"{host}/{path}", {}).property_line)
+        found = sleeper_files.parse_properties(DigestsFile(f"{host}/{path}", {}).property_line)
         assert found["sleeper.ecr.repository.prefix"].value == path
 
 

@@ -16,7 +16,7 @@ from tasks.configuration import settings
 from tasks.image.fingerprint import inputs_tag
 from tasks.model import Builder, Catalogue, Image, Kind
 from tasks.registry.model import DOCKER_LIST, Manifest
-from tasks.session import Session
+from tasks.run_context import RunContext
 from tests import trees
 from tests.commands.test_settings import DODO
 from tests.registry.holding import Registry, running
@@ -44,7 +44,7 @@ class Checkout:
         return self.scripts / "docker" / "ingest"
 
     @contextmanager
-    def session(self, **variables: str) -> Iterator[Session]:
+    def session(self, **variables: str) -> Iterator[RunContext]:
         with running(self.registry) as (client, _):
             given = {
                 "docker_registry": str(client.registry),
@@ -56,7 +56,7 @@ class Checkout:
             }
             catalogue = Catalogue(self.root / "catalogue.yaml", (INGEST,), Builder("b"), ())
             sandbox = layout.defaults(self.root / "sandbox")
-            yield Session(settings.load(given, {}, self.root), catalogue, sandbox, {})
+            yield RunContext.of(settings.load(given, {}, self.root), catalogue, sandbox, {})
 
     def plan(self, *, whole: bool = False, **variables: str) -> Planned:
         with self.session(**variables) as session:
@@ -66,10 +66,10 @@ class Checkout:
     def push(self, manifest: Manifest = PUSHED) -> str:
         """Leave the registry as a push does; return the inputs tag."""
         with self.session() as session:
-            gathered = session.decisions.collected(INGEST)
-            tag = inputs_tag(gathered.inputs.fingerprint())
+            collected = session.decisions.collected(INGEST)
+            tag = inputs_tag(collected.inputs.fingerprint())
             held = self.registry.put(manifest, tag, VERSION)
-            assert session.records.keep(session.repository(INGEST), held, session.records.begin(gathered)) == ""
+            assert session.records.keep(session.target.repository(INGEST), held, session.records.begin(collected)) == ""
             return tag
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,15 @@ from tasks.errors import SelectionError
 from tasks.model import Kind
 
 PROJECT = Path(__file__).parents[2]
-SLEEPER = catalogue.load(PROJECT / "catalogue" / "sleeper.yaml")
+WHOLE = catalogue.load(PROJECT / "catalogue" / "sleeper.yaml")
+NAMES = {
+    *("ingest", "compaction-job-execution", "bulk-export-task-execution", "statestore-committer"),
+    *("athena-lambda", "bulk-export-planner", "bulk-export-task-creator", "ingest-task-creator-lambda"),
+    *("compaction-job-creator-lambda", "compaction-task-creator-lambda", "query-lambda"),
+    *("custom-resources-lambda", "metrics-lambda", "statestore-lambda"),
+}
+SLEEPER = replace(WHOLE, images=tuple(image for image in WHOLE.images if image.name in NAMES))
+"""Some of Sleeper's images: those that are added to its catalogue change nothing here."""
 
 ALWAYS = ("statestore-committer", "custom-resources-lambda", "statestore-lambda")
 """What every instance has whose lambdas are deployed from images."""
@@ -30,7 +39,6 @@ def refusal(**variables: str) -> str:
 
 def test_without_variables_every_image_is_selected_in_the_catalogues_order() -> None:
     assert select() == tuple(image.name for image in SLEEPER.images)
-    assert len(select()) == 20
 
 
 def test_without_optional_stacks_what_is_always_deployed_is_left() -> None:
@@ -84,7 +92,7 @@ def test_names_choose_among_what_stacks_leave() -> None:
     [
         (
             {"images": "query-lamda"},
-            "IMAGES (command line): no image is called 'query-lamda'; did you mean 'query-lambda'?",
+            "IMAGES (command line): no image is named 'query-lamda'; did you mean 'query-lambda'?",
         ),
         (
             {"images": "qurey-lam*"},
@@ -93,7 +101,7 @@ def test_names_choose_among_what_stacks_leave() -> None:
         ({"images": "ingest,zz*"}, "IMAGES (command line): no image matches 'zz*'"),
         (
             {"stacks": "IngstStack"},
-            "STACKS (command line): there is no optional stack 'IngstStack'; did you mean 'IngestStack'?",
+            "STACKS (command line): unknown stack 'IngstStack'; did you mean 'IngestStack'?",
         ),
     ],
 )
@@ -105,7 +113,7 @@ def test_a_stack_that_there_is_not_is_told_with_the_place_that_names_it(tmp_path
     file = tmp_path / "instance.properties"
     file.write_text("sleeper.id=mine\nsleeper.optional.stacks=IngstStack\n")
     fault = refusal(instance_properties=str(file))
-    assert fault.startswith(f"STACKS (sleeper.optional.stacks in {file}:2): there is no optional stack 'IngstStack'")
+    assert fault.startswith(f"STACKS (sleeper.optional.stacks in {file}:2): unknown stack 'IngstStack'")
 
 
 def test_all_faults_are_named_at_once() -> None:
@@ -114,7 +122,7 @@ def test_all_faults_are_named_at_once() -> None:
 
 def test_names_of_which_nothing_is_left_are_refused_rather_than_doing_nothing() -> None:
     fault = refusal(images="ingest", stacks="QueryStack")
-    assert fault.startswith("none of the images that IMAGES names (ingest) is left by STACKS (command line)")
+    assert fault.startswith("IMAGES (command line): none of ingest is selected by STACKS (command line)")
 
 
 STACKS = st.lists(st.sampled_from(SLEEPER.stacks), unique=True)

@@ -31,11 +31,11 @@ def test_arguments_with_names_that_doit_would_fill_in_stay_ours() -> None:
 
 def test_one_of_our_errors_is_a_failure_with_its_text_alone() -> None:
     def fail() -> None:
-        raise InputError("the thing is wrong", "mend it")
+        raise InputError("the thing is wrong", "fix it")
 
     failure = execute(fail).failure
     assert isinstance(failure, TaskFailed)
-    assert failure.get_msg().strip() == "the thing is wrong\n  next: mend it"
+    assert failure.get_msg().strip() == "the thing is wrong\n  next: fix it"
 
 
 def test_a_bug_keeps_its_traceback() -> None:
@@ -47,7 +47,7 @@ def test_a_bug_keeps_its_traceback() -> None:
     assert "Traceback" in failure.get_msg()
 
 
-def test_a_full_disk_is_no_bug() -> None:
+def test_a_full_disk_is_not_a_bug() -> None:
     def fill() -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/state/logs/x.log")
 

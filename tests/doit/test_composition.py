@@ -50,21 +50,21 @@ def test_a_port_of_the_sandbox_on_the_command_line_wins_over_the_environments(
     assert session.settings.docker_registry == "127.0.0.1:5001"
 
 
-def test_the_sandboxs_builder_reaches_a_registry_on_loopback_whatever_builder_is_exported(
+def test_the_sandbox_has_its_own_builder_whatever_builder_is_exported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BUILDER", "corp")
     monkeypatch.setenv("BUILDER_DRIVER", "kubernetes")
     monkeypatch.setenv("BUILDER_OPTIONS", "namespace=buildkit")
     session = compose({"target": "sandbox"})
-    builder = session.builder
+    builder = session.docker.builder
     assert (builder.name, builder.driver) == (session.sandbox.builder, "docker-container")
     assert builder.options == (("network", "host"),)
 
 
 @pytest.mark.parametrize("name", ["builder_driver", "BUILDER_DRIVER"])
 def test_the_sandboxs_options_are_not_for_another_driver_on_the_command_line(name: str) -> None:
-    builder = compose({"target": "sandbox", name: "remote"}).builder
+    builder = compose({"target": "sandbox", name: "remote"}).docker.builder
     assert (builder.driver, builder.options) == ("remote", ())
 
 
@@ -74,6 +74,6 @@ def test_a_path_starts_where_people_called_us_and_a_default_in_the_project(tmp_p
     assert settings.state_dir == PROJECT / ".sleeper-images"
 
 
-def test_a_variable_that_nobody_knows_is_refused_with_the_sandboxs_among_those_it_may_be() -> None:
+def test_an_unknown_variable_is_refused_with_a_suggestion_from_the_sandboxs_too() -> None:
     with pytest.raises(SettingsError, match=r"did you mean.*sandbox_api_port"):
         compose({"sandbox_api_prot": "5001"})

@@ -15,7 +15,7 @@ from sandbox.layout import Sandbox
 from tasks.model import Image
 from tests.faults.proxy import Fault, Proxy
 from tests.faults.truth import IMAGES, Truth
-from tests.integration.project import Project, Run
+from tests.integration.project import SLEEPER, Project, Run
 
 _numbers = itertools.count()
 
@@ -85,7 +85,7 @@ def place(
         "IMAGES": ",".join(image.name for image in images),
         **variables,
     }
-    project = Project(root, sandbox, engine, instance, given)
+    project = Project(root, sandbox, engine, instance, given, SLEEPER)
     try:
         found = Place(project, registry, api, Truth(project, images))
         found.truth.edit()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.faults import proxy
 from tests.faults.place import Place
@@ -90,8 +90,6 @@ RECORDED = ("POST uploads", "PUT uploads", "PUT manifest", "GET record tag", "PU
 ONLY_OF_AN_INDEX = {"buildkit: HEAD manifest", "buildkit: PUT manifest"}
 """BuildKit asks for manifests by digest only below an index."""
 
-WHOLE = os.environ.get("FAULTS") == "all"
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -141,9 +139,17 @@ def batches_by_digest(names: Sequence[str], times: int) -> list[dict[str, Cell]]
     return [dict(zip(others, some, strict=False)) for some in _parts(todo, len(others))]
 
 
-def chosen(found: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
-    """All of them with FAULTS=all; else every fourth, each of which has a fault or two at every step."""
-    return found if WHOLE else found[::4]
+def sampled(found: Sequence[object]) -> list[ParameterSet]:
+    """Mark three of four as nightly: each of the others has a fault or two at every step."""
+    return [pytest.param(one, marks=[] if number % 4 == 0 else pytest.mark.nightly) for number, one in enumerate(found)]
+
+
+def by_digest(names: Sequence[str], others: Sequence[str], times: int) -> list[ParameterSet]:
+    """Return the batches of a push by digest: some faults each time, the others nightly."""
+    return [
+        *map(pytest.param, batches_by_digest(names, times)),
+        *(pytest.param(batch, marks=pytest.mark.nightly) for batch in batches_by_digest(others, times)),
+    ]
 
 
 def summary(batch: dict[str, Cell]) -> str:
@@ -189,7 +195,7 @@ def carry_out(here: Place, batch: dict[str, Cell], *, meet: bool = True) -> dict
     return found
 
 
-@pytest.mark.parametrize("batch", chosen(ONCE), ids=summary)
+@pytest.mark.parametrize("batch", sampled(ONCE), ids=summary)
 def test_a_fault_that_happens_once(pushed: Place, batch: dict[str, Cell]) -> None:
     """Succeeds where the fault is temporary, and else fails clearly; the next run repairs it, no tag is ever wrong."""
     pushed.truth.edit()
@@ -198,14 +204,14 @@ def test_a_fault_that_happens_once(pushed: Place, batch: dict[str, Cell]) -> Non
     assert [cell for cell in failed if cell.endswith(TEMPORARY)] == []
 
 
-@pytest.mark.parametrize("batch", chosen(FOR_EVER_), ids=summary)
+@pytest.mark.parametrize("batch", sampled(FOR_EVER_), ids=summary)
 def test_a_fault_that_stays(pushed: Place, batch: dict[str, Cell]) -> None:
     """Fails clearly within the budget, or does not matter; the next run without it repairs it, no tag is ever wrong."""
     pushed.truth.edit()
     carry_out(pushed, batch)
 
 
-@pytest.mark.parametrize("batch", batches_by_digest(tuple(FAULTS) if WHOLE else MAIN, 1), ids=summary)
+@pytest.mark.parametrize("batch", by_digest(MAIN, [name for name in FAULTS if name not in MAIN], 1), ids=summary)
 def test_a_fault_that_happens_once_to_a_push_by_digest(pushed_by_digest: Place, batch: dict[str, Cell]) -> None:
     """As with the engine's own builder, which needs a tag."""
     pushed_by_digest.truth.edit()
@@ -214,14 +220,16 @@ def test_a_fault_that_happens_once_to_a_push_by_digest(pushed_by_digest: Place, 
     assert [cell for cell in failed if cell.endswith(TEMPORARY)] == []
 
 
-@pytest.mark.parametrize("batch", batches_by_digest(STUBBORN if WHOLE else ("401",), FOR_EVER), ids=summary)
+@pytest.mark.parametrize(
+    "batch", by_digest(("401",), [name for name in STUBBORN if name != "401"], FOR_EVER), ids=summary
+)
 def test_a_fault_that_stays_of_a_push_by_digest(pushed_by_digest: Place, batch: dict[str, Cell]) -> None:
     """As with the engine's own builder."""
     pushed_by_digest.truth.edit()
     carry_out(pushed_by_digest, batch)
 
 
-@pytest.mark.parametrize("batch", chosen(RETAG), ids=summary)
+@pytest.mark.parametrize("batch", sampled(RETAG), ids=summary)
 def test_a_fault_while_a_tag_moves(pushed: Place, batch: dict[str, Cell]) -> None:
     """As above, for images that are there and have lost their version tag."""
     for image in IMAGES:
@@ -230,7 +238,9 @@ def test_a_fault_while_a_tag_moves(pushed: Place, batch: dict[str, Cell]) -> Non
 
 
 @pytest.mark.parametrize("step", RECORDED)
-@pytest.mark.parametrize("name", ["500", "403", "other bytes"] if WHOLE else ["403"])
+@pytest.mark.parametrize(
+    "name", ["403", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("500", "other bytes"))]
+)
 def test_what_befalls_the_record_of_the_inputs_fails_no_push(pushed: Place, step: str, name: str) -> None:
     few = [image for image in IMAGES if image.name in {"ingest", "statestore-committer"}]
     pushed.truth.edit(few)

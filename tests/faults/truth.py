@@ -19,9 +19,9 @@ from typing import Any
 from sandbox.sample import sample_jar
 from tasks.configuration import catalogue
 from tasks.model import Image, Kind
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import SLEEPER, Project
 
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
+IMAGES = catalogue.load(SLEEPER).images
 _INDEX = "index"
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.image import context, dockerfile, dockerignore, staging
-from tasks.image.jar import jar
+from tasks.image.jar import content as jar
 from tests.fuzz.cases import fuzz, mutated, survives
 from tests.zips import MANIFEST, Member, archive
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -61,6 +62,8 @@ class Graph:
             "SCRIPTS_DIR": str(self.scripts),
             "STATE_DIR": str(self.state),
             "SANDBOX_DIR": str(self.root / "sandbox"),
+            # Coverage measures subprocesses by its own variables.
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
             **self.variables,
         }
 

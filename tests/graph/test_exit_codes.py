@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tasks.report.outcome import exit_code
+from tasks.report.events import exit_code
 from tests.graph.conftest import IMAGES, Graph
 from tests.graph.registry import holding_everything
 
@@ -66,9 +66,9 @@ def test_the_preflight_alone_tells_every_fault_with_its_remedy(graph: Graph) -> 
     with holding_everything() as registry:
         done = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry)).doit("preflight")
     assert done.code == 1
-    assert "docker/ingest is not there" in done.out
+    assert "docker/ingest does not exist" in done.out
     lambdas = [image for image in IMAGES if image.jar]
-    assert done.out.count(".jar is not there") == len(lambdas)
+    assert done.out.count(".jar does not exist") == len(lambdas)
     assert "next: " in done.out
 
 
@@ -76,7 +76,7 @@ def test_the_preflight_alone_says_that_nothing_stands_in_the_way(graph: Graph) -
     with holding_everything() as registry:
         done = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry)).doit("preflight")
     assert done.code == 0
-    assert f"nothing stands in the way: 0 to build, {len(IMAGES)} in the registry" in done.out
+    assert f"no problem found: 0 to build, {len(IMAGES)} in the registry" in done.out
 
 
 @pytest.mark.parametrize(

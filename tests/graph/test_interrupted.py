@@ -52,7 +52,7 @@ if name == "the end":
 """
 
 MODULES = [
-    "tasks.commands.main", "doit.cmd_base", "doit.cmd_run", "tasks.commands.plan", "tasks.session", "yaml", "dodo",
+    "tasks.commands.main", "doit.cmd_base", "doit.cmd_run", "tasks.commands.plan", "tasks.run_context", "yaml", "dodo",
     "tasks.report", "tasks.decisions", "urllib3", "the end",
 ]  # fmt: skip
 

@@ -59,7 +59,7 @@ def test_every_image_has_its_tasks_whatever_is_selected(graph: Graph) -> None:
 
 
 @pytest.mark.parametrize("verb", ["stage", "push", "build"])
-def test_the_file_dependencies_are_the_jar_the_files_of_the_directory_and_the_version(graph: Graph, verb: str) -> None:
+def test_file_dependencies_are_the_jar_the_version_and_the_files_of_the_directory(graph: Graph, verb: str) -> None:
     (graph.scripts / "docker" / "ingest" / "conf").mkdir()
     (graph.scripts / "docker" / "ingest" / "conf" / "log4j.xml").write_text("<x/>")
     found = files(graph.doit("list", "--all", "--deps", verb).out)

@@ -47,7 +47,7 @@ def test_a_reader_that_has_gone_ends_doits_own_commands_without_a_word(
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_a_reader_that_has_gone_changes_nothing_about_what_a_command_of_ours_comes_to(graph: Graph, words: str) -> None:
+def test_a_reader_that_has_gone_does_not_change_the_exit_code_of_our_commands(graph: Graph, words: str) -> None:
     with holding_everything() as registry:
         given = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry))
         assert to_nobody(given, words) == (0, "")

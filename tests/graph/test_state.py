@@ -11,8 +11,7 @@ pytestmark = pytest.mark.graph
 
 
 def databases(graph: Graph) -> list[str]:
-    found = (path for root in (graph.root, CHECKOUT) for path in root.glob("**/*doit.db*") if ".venv" not in path.parts)
-    return sorted(str(path) for path in found)
+    return sorted(str(path) for path in (*graph.root.rglob("*doit.db*"), *CHECKOUT.glob("*doit.db*")))
 
 
 @pytest.mark.parametrize("words", [("push_all",), ("-a", "push:ingest"), ("list", "--all", "--status"), ("clean",)])

@@ -280,7 +280,7 @@ def test_a_link_is_staged_as_a_link_wherever_it_leads(user: Graph, target: str) 
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
-def test_a_recipe_that_is_a_link_out_of_the_directory_tells_nothing_of_what_it_leads_to(user: Graph, name: str) -> None:
+def test_a_dockerfile_that_links_out_of_its_directory_reveals_nothing_of_the_target(user: Graph, name: str) -> None:
     (user.root / "outside").write_text("SECRET line\n")
     path = user.scripts / "docker" / "ingest" / name
     path.unlink(missing_ok=True)

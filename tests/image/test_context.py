@@ -250,7 +250,7 @@ def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_deletes_a_file_of_the_layer_below_is_refused(tmp_path: Path, name: str) -> None:
     write(tmp_path, name)
 
-    with pytest.raises(UnreadableInputError, match=r"/\.wh\..* would delete a file of the image below it"):
+    with pytest.raises(UnreadableInputError, match=r"/\.wh\..* would delete a file of the base image"):
         context.listing(tmp_path)
 
     (tmp_path / ".dockerignore").write_text("**/.wh.*")

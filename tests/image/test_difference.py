@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.image.difference import Change, EntryChange, differences, differing_jars, without_version
+from tasks.image.difference import (
+    Change,
+    EntryChange,
+    describe,
+    differences,
+    differing_jars,
+    shortened,
+    summary,
+    without_version,
+)
 from tasks.image.fingerprint import Inputs, Item
 
 PATHS = st.sampled_from(["Dockerfile", "a.jar", "lib/b-1.0.jar", "lib/b-1.1.jar", "lib/b-2.jar", "run.sh", "x/y"])
@@ -80,9 +89,9 @@ def test_what_was_added_one_way_was_removed_the_other(old: Inputs, new: Inputs) 
 def test_only_jars_that_differ_have_to_be_read(old: Inputs, new: Inputs) -> None:
     was, now = differing_jars(old, new)
     empty = dict.fromkeys(was, 0), dict.fromkeys(now, 0)
-    told = [change for change in differences(old, new, *empty) if change.untold.startswith("too many")]
+    told = [change for change in differences(old, new, *empty) if change.omitted.startswith("too many")]
     assert {change.name for change in told} <= now
-    assert not any(change.untold == "its entries are not recorded" for change in differences(old, new, *empty))
+    assert not any(change.omitted == "its entries are not recorded" for change in differences(old, new, *empty))
 
 
 def test_entries_of_a_jar_are_compared_by_name() -> None:
@@ -122,7 +131,7 @@ def test_a_dockerfile_is_told_of_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "untold"),
+    ("old", "new", "omitted"),
     [
         (5, {"x": "0"}, "too many entries to list (5)"),
         ({"x": "0"}, 1_234_567, "too many entries to list (1,234,567)"),
@@ -131,19 +140,19 @@ def test_a_dockerfile_is_told_of_once() -> None:
     ],
 )
 def test_what_cannot_be_told_of_a_jar_says_why(
-    old: dict[str, str] | int | None, new: dict[str, str] | int | None, untold: str
+    old: dict[str, str] | int | None, new: dict[str, str] | int | None, omitted: str
 ) -> None:
     before = {} if old is None else {"a.jar": old}
     after = {} if new is None else {"a.jar": new}
     (change,) = differences(holding(jar("a.jar")), holding(jar("a.jar", "jar-1:2")), before, after)
-    assert (change.entries, change.untold) == (None, untold)
+    assert (change.entries, change.omitted) == (None, omitted)
 
 
 def test_digests_of_two_schemes_are_not_compared() -> None:
     same = {"a.jar": {"x": "0"}}
     (change,) = differences(holding(jar("a.jar")), holding(jar("a.jar", "jar-2:1")), same, {"a.jar": {"x": "1"}})
     assert change.entries is None
-    assert "another scheme" in change.untold
+    assert "different schemes" in change.omitted
 
 
 @pytest.mark.parametrize(
@@ -159,3 +168,94 @@ def test_digests_of_two_schemes_are_not_compared() -> None:
 )
 def test_a_version_is_taken_out_of_a_jars_name_and_nothing_else(path: str, bare: str) -> None:
     assert without_version(path) == bare
+
+
+# In words
+
+
+def named(path: str) -> str:
+    return f"docker/ingest/{path}"
+
+
+def context(old: str | None, new: str | None, name: str = "run.sh", **more: object) -> Change:
+    return Change("context", name, old, new, **more)  # type: ignore[arg-type]
+
+
+ENTRIES = tuple(EntryChange(f"x/{number}.class", "0", "1") for number in range(5))
+
+CASES = [
+    (Change("dockerfile", "", "a", "b"), "docker/ingest/Dockerfile changed"),
+    (context("sha256:1", "sha256:2"), "docker/ingest/run.sh changed"),
+    (context(None, "sha256:2"), "docker/ingest/run.sh added"),
+    (context("sha256:1", None), "docker/ingest/run.sh removed"),
+    (context("sha256:1", "sha256:1 executable"), "docker/ingest/run.sh became executable"),
+    (context("sha256:1 executable", "sha256:1"), "docker/ingest/run.sh is no longer executable"),
+    (context("sha256:1 executable", "sha256:2"), "docker/ingest/run.sh changed"),
+    (context("sha256:1", "symlink to x"), "docker/ingest/run.sh became a symlink"),
+    (context("symlink to x", "directory"), "docker/ingest/run.sh became a directory"),
+    (context("directory", "sha256:1"), "docker/ingest/run.sh became a file"),
+    (context("symlink to x", "symlink to y"), "docker/ingest/run.sh changed"),
+    (
+        context("jar-1:1", "jar-1:2", "a.jar", entries=ENTRIES[:1]),
+        "docker/ingest/a.jar: 1 entry changed: x/0.class",
+    ),
+    (
+        context("jar-1:1", "jar-1:2", "a.jar", entries=ENTRIES),
+        "docker/ingest/a.jar: 5 entries changed: x/0.class, x/1.class, x/2.class and 2 more",
+    ),
+    (
+        context("jar-1:1", "jar-1:2", "a.jar", entries=(ENTRIES[0], EntryChange("x", None, "1"))),
+        "docker/ingest/a.jar: 1 entry changed, 1 added: x/0.class, x",
+    ),
+    (
+        context("jar-1:1", "jar-1:2", "a.jar", omitted="too many entries to list (9)"),
+        "docker/ingest/a.jar changed (too many entries to list (9))",
+    ),
+    (context("jar-1:1", "jar-1:2", "a.jar", entries=()), "docker/ingest/a.jar changed"),
+    (context("jar-1:1", "jar-1:1", "b-2.jar", former="lib/b-1.jar"), "docker/ingest/b-2.jar was b-1.jar"),
+    (
+        context("jar-1:1", "jar-1:2", "b-2.jar", former="b-1.jar", entries=ENTRIES[:1]),
+        "docker/ingest/b-2.jar was b-1.jar; 1 entry changed: x/0.class",
+    ),
+    (Change("base", "debian:12", "sha256:1", "sha256:2"), "base debian:12 moved"),
+    (Change("base", "debian:12", "", "sha256:2"), "base debian:12 is now locked"),
+    (Change("base", "debian:12", "sha256:1", ""), "base debian:12 is no longer locked"),
+    (Change("base", "debian:12", None, ""), "base debian:12 is new"),
+    (Change("base", "debian:12", "", None), "base debian:12 is no longer used"),
+    (Change("build argument", "A", "1", "2"), "build argument A changed"),
+    (Change("build argument", "A", None, "2"), "build argument A added"),
+    (Change("revision", "", "", "2"), "revision changed from none to 2"),
+    (Change("platforms", "", "linux/amd64", "linux/arm64"), "platforms changed from linux/amd64 to linux/arm64"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), CASES, ids=[words for _, words in CASES])
+def test_a_change_is_told_in_words(change: Change, words: str) -> None:
+    assert describe(change, named) == words
+
+
+def test_without_entries_only_their_number_is_told() -> None:
+    change = context("jar-1:1", "jar-1:2", "a.jar", entries=ENTRIES)
+    assert describe(change, named, entries=False) == "docker/ingest/a.jar: 5 entries changed"
+
+
+def test_a_summary_names_the_first_and_counts_the_rest() -> None:
+    changes = [Change("build argument", name, None, "1") for name in "ABCDE"]
+    assert (
+        summary(changes, named) == "build argument A added; build argument B added; build argument C added; and 2 more"
+    )
+    assert summary(changes[:3], named).count(";") == 2
+
+
+@given(st.text(st.characters(codec=None)))
+def test_what_is_told_can_be_shown_by_any_terminal(name: str) -> None:
+    change = context("jar-1:1", "jar-1:2", name, former=name, entries=(EntryChange(name, "0", "1"),))
+    words = describe(change, str)
+    assert all(character.isprintable() for character in words)
+    words.encode()
+
+
+def test_a_long_name_loses_its_middle() -> None:
+    long = "sleeper/query/runner/recordretrieval/iterators/LeafPartitionRetriever.class"
+    assert shortened(long) == "sleeper/query/…/LeafPartitionRetriever.class"
+    assert shortened("sleeper/query/Query.class") == "sleeper/query/Query.class"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.errors import UnreadableInputError
-from tasks.image.dockerfile import bases, called_like_a_stage, runs
+from tasks.image.dockerfile import bases, named_as_a_stage, runs
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_a_name_that_depends_on_the_platform_is_one_for_each_platform() -> None:
         ("FROM a AS\n", "line 1: FROM takes an image"),
         ("FROM a is b\n", "line 1: FROM takes an image"),
         ("FROM a AS 9\n", "line 1: '9' cannot be the name of a stage"),
-        ("FROM $X\n", "line 1: \\$X is no name"),
+        ("FROM $X\n", "line 1: FROM \\$X: a variable in it has no value"),
         ("FROM ${X:?which}\n", "line 1: .*which"),
         ("FROM ${X\n", "line 1: "),
-        ("FROM a\nCOPY --from=$X /a /a\n", "line 2: \\$X: only FROM"),
-        ("FROM a\nRUN --mount=from=$X,target=/a x\n", "line 2: \\$X: only FROM"),
-        ("FROM a:$TARGETARCH\n", "line 1: .*TARGETARCH is known to the builder only"),
-        ("ARG X=$BUILDOS\nFROM a\nFROM b:$X\n", "line 3: .*BUILDOS is known to the builder only"),
+        ("FROM a\nCOPY --from=$X /a /a\n", "line 2: .*from=\\$X: only FROM can"),
+        ("FROM a\nRUN --mount=from=$X,target=/a x\n", "line 2: .*from=\\$X: only FROM can"),
+        ("FROM a:$TARGETARCH\n", "line 1: .*ARG TARGETARCH has a value only during the build"),
+        ("ARG X=$BUILDOS\nFROM a\nFROM b:$X\n", "line 3: .*ARG BUILDOS has a value only during the build"),
         ("FROM a\nRUN <<EOF\nx\n", "line 2: unterminated heredoc"),
         ("FROM a\nONBUILD FORM b\n", "line 2: unknown instruction: FORM"),
         ("# escape=x\nFROM a\n", "line 1: "),
@@ -140,5 +140,5 @@ def test_a_build_runs_commands_where_a_stage_that_counts_has_a_run(text: str, *,
         ("FROM a:1 AS a\nFROM x/b AS b\nFROM c", set()),
     ],
 )
-def test_images_that_are_called_like_a_stage_are_told(text: str, like_stages: set[str]) -> None:
-    assert like_stages == called_like_a_stage(text, bases(text, {}))
+def test_images_that_are_named_as_a_stage_are_told(text: str, like_stages: set[str]) -> None:
+    assert like_stages == named_as_a_stage(text, bases(text, {}))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tasks.errors import ChangedWhileBuildingError, StagingError, UnreadableInputError
 from tasks.image import context, staging
-from tasks.image.jar.stamp import stamp
+from tasks.image.jar.file_state import FileState
 from tasks.system import processes
 
 
@@ -207,24 +207,24 @@ def test_a_dockerfile_that_is_a_link_to_an_ignored_file_is_refused(source: Path,
         stage(source, tmp_path / "staged")
 
 
-def test_a_file_that_is_what_its_stamp_says_is_staged(source: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_what_its_state_says_is_staged(source: Path, tmp_path: Path) -> None:
     entries = context.listing(source)
-    stamps = {entry.source: stamp(entry.source) for entry in entries if entry.source}
-    staging.stage(entries, source / "Dockerfile", tmp_path / "staged", stamps)
+    states = {entry.source: FileState.of(entry.source.stat()) for entry in entries if entry.source}
+    staging.stage(entries, source / "Dockerfile", tmp_path / "staged", states)
 
     assert seen(source) == seen(tmp_path / "staged")
 
 
 @pytest.mark.parametrize("way", ["in place", "by rename", "times only", "gone"])
 @pytest.mark.parametrize("name", ["lib/a.jar", "Dockerfile"])
-def test_a_file_that_is_not_what_its_stamp_says_stops_the_staging(
+def test_a_file_that_is_not_what_its_state_says_stops_the_staging(
     source: Path, tmp_path: Path, way: str, name: str
 ) -> None:
     if name == "Dockerfile":
         (source / ".dockerignore").write_text("Dockerfile")
     path = source / name
     entries = context.listing(source)
-    stamps = {path: stamp(path)}
+    states = {path: FileState.of(path.stat())}
     content, times = path.read_bytes(), path.stat().st_mtime_ns
     if way == "in place":
         path.write_bytes(content[::-1])
@@ -237,8 +237,8 @@ def test_a_file_that_is_not_what_its_stamp_says_stops_the_staging(
     else:
         path.unlink()
 
-    with pytest.raises(ChangedWhileBuildingError, match=f"{name} (changed|vanished)"):
-        staging.stage(entries, source / "Dockerfile", tmp_path / "staged", stamps)
+    with pytest.raises(ChangedWhileBuildingError, match=f"{name} (changed|was removed)"):
+        staging.stage(entries, source / "Dockerfile", tmp_path / "staged", states)
     assert [source.parent] == list(tmp_path.iterdir())
 
 

@@ -23,8 +23,7 @@ from tasks.errors import CommandError, EngineError
 from tasks.system import lock, processes
 from tests.integration.drivers import NAMES as DRIVER_NAMES
 from tests.integration.drivers import Driver, Drivers
-
-CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml"
+from tests.integration.project import SLEEPER
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -113,7 +112,7 @@ def start(box: Sandbox) -> Engine:
     try:
         # Tests run in several processes, and one of them installs what all need.
         with lock.held(Path(tempfile.gettempdir()) / f"sleeper-images-tests-{os.getuid()}.lock", math.inf):
-            return servers.start(box, catalogue.load(CATALOGUE).images)
+            return servers.start(box, catalogue.load(SLEEPER).images)
     except EngineError as error:
         if os.environ.get("CI") == "true":
             raise

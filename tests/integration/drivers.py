@@ -22,6 +22,7 @@ from sandbox.engine import Engine
 from tasks.system import processes
 from tests.integration.bridge import Bridge
 from tests.integration.programs import copy_with_libraries
+from tests.integration.project import SLEEPER
 
 DOCKER, REMOTE, CONTAINER = "docker", "remote", "docker-container"
 BY_DIGEST = (REMOTE, CONTAINER)
@@ -29,7 +30,6 @@ BY_DIGEST = (REMOTE, CONTAINER)
 
 NAMES = (DOCKER, *BY_DIGEST)
 
-CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "sleeper.yaml"
 STABLE = "moby/buildkit:buildx-stable-1"
 """What buildx pulls for a builder that names no image; where it cannot, it takes the engine's own of that name."""
 
@@ -150,7 +150,7 @@ class Drivers:
     def _catalogue(self, builder: str) -> Path:
         """Write Sleeper's catalogue with another builder."""
         path = self._directory / "catalogue.yaml"
-        lines = CATALOGUE.read_text().splitlines()
+        lines = SLEEPER.read_text().splitlines()
         path.write_text("\n".join(builder if line.startswith("builder:") else line for line in lines) + "\n")
         return path
 

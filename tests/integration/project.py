@@ -16,9 +16,21 @@ from pathlib import Path
 
 from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, REGION, Sandbox
+from tasks.configuration import catalogue
+from tasks.model import Image
 from tests.integration.api import create
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+SLEEPER = CHECKOUT / "catalogue" / "sleeper.yaml"
+CATALOGUE = Path(__file__).with_name("catalogue.yaml")
+IMAGES = catalogue.load(CATALOGUE).images
+"""The images of the integration tests."""
+
+
+def some(*names: str) -> tuple[Image, ...]:
+    """Return the images of these names."""
+    return tuple(image for image in IMAGES if image.name in names)
+
 
 _NOT_A_BUILD = 'for last; do :; done\n[ "$last" != - ] || exit 0\n'
 """Preflight asks whether the builder reaches the registry by a build of standard input."""
@@ -81,6 +93,7 @@ class Project:
         instance: the instance's id.
         variables: more of the environment. Where they describe no builder, the engine's own builds: the catalogue's
             is another one on each machine, as BuildKit's image can be had or not.
+        catalogue: the catalogue that is used unless CATALOGUE is among the variables.
     """
 
     root: Path
@@ -88,6 +101,7 @@ class Project:
     engine: Engine
     instance: str
     variables: Mapping[str, str] = field(default_factory=dict)
+    catalogue: Path = CATALOGUE
 
     @property
     def scripts(self) -> Path:
@@ -123,6 +137,7 @@ class Project:
             "REGION": REGION,
             "DOCKER_REGISTRY": self.sandbox.docker_registry,
             "AWS_ENDPOINT_URL": self.sandbox.endpoint_url,
+            "CATALOGUE": str(self.catalogue),
             **({} if _BUILDER & set(self.variables) else {"BUILDER_DRIVER": "docker"}),
             **self.variables,
         }

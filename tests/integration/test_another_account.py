@@ -11,18 +11,15 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, Sandbox
-from tasks.configuration import catalogue
 from tests.faults.proxy import FOR_EVER, Fault, Proxy, answer
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import Project, some
 from tests.registry.accounts import Accounts, accounts
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0-SNAPSHOT"
 CENTRAL = "222222222222"
-INGEST = next(
-    image for image in catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images if image.name == "ingest"
-)
+(INGEST,) = some("ingest")
 ABSENT = answer(404, code="NAME_UNKNOWN")
 
 _instances = itertools.count()

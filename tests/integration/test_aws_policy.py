@@ -13,18 +13,13 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue
 from tests.faults.proxy import Asked, Proxy
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import CHECKOUT, Project, some
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0-SNAPSHOT"
-IMAGES = [
-    image
-    for image in catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
-    if image.name in {"ingest", "statestore-committer"}
-]
+IMAGES = some("ingest", "statestore-committer")
 
 POLICY = json.loads((CHECKOUT / "docs" / "aws-policy.json").read_text())
 ACTIONS = {

@@ -63,7 +63,7 @@ def test_a_forced_build_takes_what_the_engine_has(project: Project, base: str) -
     done = project.push_all("force=true")
     assert done.built == {"standing"}
     # The note is folded.
-    assert " ".join(done.output.split()).count(f"{base} was taken from this machine's engine") == 1
+    assert " ".join(done.output.split()).count(f"{base}: taken from the local engine") == 1
 
 
 def test_another_revision_is_built_on_what_the_engine_has(project: Project) -> None:

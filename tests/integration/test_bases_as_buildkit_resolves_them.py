@@ -70,7 +70,7 @@ def test_a_base_that_is_given_takes_the_place_of_a_stage_of_its_name(
 ) -> None:
     """The reason for refusing to lock it: what the stage does is not done, and nothing says so."""
     text = f"FROM base AS {stage}\nCOPY x /y\nFROM scratch\nCOPY --from={stage} /y /z"
-    if dockerfile.called_like_a_stage(text, ["base"]):
+    if dockerfile.named_as_a_stage(text, ["base"]):
         with pytest.raises(CommandError, match="not found"):
             build(engine, text, {}, ["base"], tmp_path)
     else:

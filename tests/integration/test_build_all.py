@@ -14,15 +14,14 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue, platforms
+from tasks.configuration import values
 from tasks.system import processes
 from tests import trees
 from tests.integration.drivers import Driver
-from tests.integration.project import CHECKOUT, Project, Run
+from tests.integration.project import IMAGES, Project, Run
 
 pytestmark = pytest.mark.integration
 
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
 NOWHERE = dict.fromkeys(
     ("INSTANCE_ID", "ACCOUNT", "REGION", "DOCKER_REGISTRY", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"), ""
 )
@@ -79,7 +78,7 @@ def by_inputs(project: Project, image: str) -> list[str]:
 def test_all_twenty_are_in_the_engine_under_their_names(all_built: tuple[Project, Run]) -> None:
     project, done = all_built
     assert done.code == 0, done.output
-    assert "20 images: 20 loaded" in done.output
+    assert f"{len(IMAGES)} images: {len(IMAGES)} loaded" in done.output
     listed = docker(project, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
     assert {f"{image.name}:{project.version}" for image in IMAGES} <= set(listed)
 
@@ -154,7 +153,7 @@ def test_another_platform_is_another_image(project: Project) -> None:
     assert build(project, f"platform={other}") == {"ingest", "query-lambda"}
     found = docker(project, "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", f"ingest:{project.version}")
     assert found == other
-    assert other != platforms.native()
+    assert other != values.native_platform()
 
 
 def test_without_state_what_the_engine_holds_decides(project: Project) -> None:

@@ -16,7 +16,6 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue
 from tasks.engine import builder_checks, builder_records, builders
 from tasks.engine.buildx import Engine as Ready
 from tasks.errors import EngineError
@@ -24,16 +23,12 @@ from tasks.model import Builder
 from tasks.reference import Registry
 from tasks.system import processes
 from tests.integration.drivers import Driver, Drivers
-from tests.integration.project import CHECKOUT, Project, Run
+from tests.integration.project import Project, Run, some
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0-SNAPSHOT"
-IMAGES = [
-    image
-    for image in catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
-    if image.name in {"ingest", "statestore-committer"}
-]
+IMAGES = some("ingest", "statestore-committer")
 ALL = {image.name for image in IMAGES}
 
 _instances = itertools.count()
@@ -134,7 +129,7 @@ def ready(project: Project, wanted: Builder) -> Ready:
         return builders.ready(wanted, project.engine.environment, project.root / "memory.json", hold)
 
 
-def test_a_builder_of_ours_is_kept_while_it_is_used_and_made_anew_where_its_description_changed(
+def test_our_builder_is_kept_until_its_description_changes_and_then_made_again(
     project: Project, drivers: Drivers
 ) -> None:
     first = container(drivers)
@@ -178,7 +173,7 @@ def test_a_buildkit_that_another_list_of_builders_uses_outlives_ours(project: Pr
     assert found.running
 
 
-def test_a_builder_without_the_hosts_network_is_told_in_one_line_before_the_first_build(
+def test_a_builder_without_the_host_network_gives_one_line_before_the_first_build(
     project: Project, drivers: Drivers
 ) -> None:
     ready(project, container(drivers))
@@ -221,7 +216,7 @@ def _made(project: Project, driver: Driver) -> tuple[str, str]:
     return driver.builder, driver.name
 
 
-def test_a_platform_that_a_builder_was_only_created_for_is_told_where_the_build_runs_something(
+def test_a_platform_that_only_the_builder_names_is_reported_where_a_build_runs(
     project: Project, drivers: Drivers
 ) -> None:
     if Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists():
@@ -231,7 +226,7 @@ def test_a_platform_that_a_builder_was_only_created_for_is_told_where_the_build_
         file.write("RUN true\n")
     done = using(project, BUILDER="corp").run("push_all")
     assert done.built == {"ingest"}
-    assert "cannot run those of linux/arm64" in " ".join(done.output.split())
+    assert "cannot run programs for linux/arm64" in " ".join(done.output.split())
 
 
 def test_a_tmpdir_that_docker_does_not_see_is_told_before_the_first_build(project: Project) -> None:

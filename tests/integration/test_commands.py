@@ -22,12 +22,11 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue
 from tasks.reference import Registry, Repository
 from tests import golden
 from tests.integration import images
 from tests.integration.api import client
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import CHECKOUT, IMAGES, Project
 from tests.integration.test_destinations import NO_AWS, log_in
 from tests.registry.server import Answer, Asked, serving
 from tests.waiting import await_until
@@ -35,7 +34,6 @@ from tests.waiting import await_until
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0-SNAPSHOT"
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
 
 _instances = itertools.count()
 
@@ -136,7 +134,7 @@ def test_status_tells_what_a_push_would_do(project: Project) -> None:
     assert found["query-lambda"]["digest"] is None
     assert found["ingest"]["digest"] is not None
     assert found["athena-lambda"]["digest"] is not None
-    assert f"athena-{VERSION}.jar is not there" in found["athena-lambda"]["reason"]
+    assert f"athena-{VERSION}.jar does not exist" in found["athena-lambda"]["reason"]
 
 
 def test_status_tells_what_is_deployed_without_a_scripts_directory(pushed: Project) -> None:
@@ -193,7 +191,7 @@ def test_there_are_no_digests_of_what_is_not_pushed(project: Project) -> None:
     done = project.run("digests", "--output", str(project.root / "digests.json"))
     assert done.code == 1
     assert "ingest:\n  build: these inputs are not in the registry" in done.output
-    assert "1 of 20 not current" in done.output
+    assert f"1 of {len(IMAGES)} not current" in done.output
     assert not (project.root / "digests.json").exists()
 
 
@@ -223,7 +221,7 @@ def push_another(project: Project) -> None:
 @pytest.mark.parametrize(
     ("harm", "code", "expected"),
     [
-        (nothing, 0, "the registry agrees on all 20 images"),
+        (nothing, 0, f"the registry agrees on all {len(IMAGES)} images"),
         (delete, 1, f"ingest:\n  there is no tag {VERSION}"),
         (push_another, 1, f"ingest:\n  tag {VERSION} is on"),
     ],

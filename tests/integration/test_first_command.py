@@ -17,13 +17,15 @@ import pytest
 from sandbox import servers
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
+from tasks.configuration import catalogue
 from tasks.system import processes
 from tests.integration.conftest import new_sandbox
 from tests.integration.drivers import CONTAINER, REMOTE, STABLE, Drivers
-from tests.integration.project import CHECKOUT
+from tests.integration.project import CHECKOUT, SLEEPER
 
 pytestmark = pytest.mark.integration
 
+COUNT = len(catalogue.load(SLEEPER).images)
 FEW = ("ingest", "statestore-committer", "query-lambda")
 
 
@@ -46,7 +48,7 @@ class User:
     @property
     def count(self) -> int:
         """How many images are pushed: all of them, but a few where somebody has to describe a builder first."""
-        return len(FEW) if self.driver == REMOTE else 20
+        return len(FEW) if self.driver == REMOTE else COUNT
 
     def doitw(self, *words: str) -> str:
         """Run ./doitw, which must succeed; return what it printed."""
@@ -88,8 +90,8 @@ def test_the_first_command_works_as_it_stands(tmp_path: Path) -> None:
     box = new_sandbox()
     user = User(box, "", (), {**os.environ, "SANDBOX_DIR": str(box.directory), "STATE_DIR": str(tmp_path)})
     try:
-        assert "20 images: 20 built" in user.doitw("sandbox", "push_all")
-        assert "20 images: 20 current" in user.doitw("sandbox", "push_all")
+        assert f"{COUNT} images: {COUNT} built" in user.doitw("sandbox", "push_all")
+        assert f"{COUNT} images: {COUNT} current" in user.doitw("sandbox", "push_all")
     finally:
         servers.remove(box)
 

@@ -19,19 +19,14 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue
 from tests.faults.proxy import Answer, Fault, Proxy
 from tests.integration.api import create
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import Project, some
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0-SNAPSHOT"
-IMAGES = {
-    image.name: image
-    for image in catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
-    if image.name in {"ingest", "query-lambda", "statestore-committer"}
-}
+IMAGES = {image.name: image for image in some("ingest", "query-lambda", "statestore-committer")}
 """A deployment, a lambda, and an image of two platforms."""
 
 _instances = itertools.count()

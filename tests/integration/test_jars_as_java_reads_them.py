@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.image.jar import jar
+from tasks.image.jar import content as jar
 from tasks.system import processes
 from tests.zips import Member, archive
 

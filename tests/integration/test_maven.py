@@ -18,19 +18,18 @@ from pathlib import Path
 import pytest
 
 from sandbox import sample
-from tasks.configuration import catalogue, settings
-from tasks.image.gather import Gathered, Gatherer
-from tasks.image.jar import jar
-from tasks.image.jar.digests import Digests
+from tasks.configuration import settings
+from tasks.image.collect import Collected, Collector
+from tasks.image.jar import content as jar
+from tasks.image.jar.cache import Digests
 from tasks.system import processes
-from tests.integration.project import CHECKOUT
+from tests.integration.project import CHECKOUT, IMAGES
 
 REPOSITORY = Path("/usr/share/maven-repo")
 PLUGINS = ("resources", "compiler", "surefire", "jar", "shade")
 LIBRARIES = ("com.google.guava:guava", "org.apache.commons:commons-lang3")
 CLASSES = 150
 VERSION = "0.36.0"
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
 LAMBDA = next(image for image in IMAGES if image.name == "query-lambda")
 
 pytestmark = pytest.mark.integration
@@ -133,10 +132,10 @@ def fingerprint(jar_file: Path, folder: Path) -> str:
     scripts = folder / "scripts"
     sample.make(scripts, [LAMBDA], VERSION)
     shutil.copyfile(jar_file, scripts / "jars" / f"query-{VERSION}.jar")
-    gatherer = Gatherer(settings.load({"SCRIPTS_DIR": str(scripts)}, {}, CHECKOUT), {}, Digests(None))
-    gathered = gatherer.gather([LAMBDA])[LAMBDA.name]
-    assert isinstance(gathered, Gathered)
-    return gathered.inputs.fingerprint()
+    collector = Collector(settings.load({"SCRIPTS_DIR": str(scripts)}, {}, CHECKOUT), {}, Digests(None))
+    collected = collector.collect([LAMBDA])[LAMBDA.name]
+    assert isinstance(collected, Collected)
+    return collected.inputs.fingerprint()
 
 
 def test_a_clean_build_of_the_same_sources_has_other_bytes_and_the_same_meaning(built: Path, tmp_path: Path) -> None:

@@ -16,14 +16,12 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue
 from tests import trees
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import IMAGES, Project
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0-SNAPSHOT"
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
 LAMBDAS = {image.name for image in IMAGES if image.jar is not None}
 
 _instances = itertools.count()
@@ -37,7 +35,7 @@ def pushed(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFa
     (project.scripts / "docker" / "lambda" / "entrypoint.sh").write_text("#!/bin/sh\n")
     with (project.scripts / "docker" / "lambda" / "Dockerfile").open("a") as file:
         file.write("COPY entrypoint.sh /\n")
-    assert project.push_all().counts == (20, 20)
+    assert project.push_all().counts == (len(IMAGES), len(IMAGES))
     return project
 
 
@@ -50,7 +48,7 @@ def project(pushed: Project, tmp_path: Path) -> Project:
 def test_nothing_changed(project: Project) -> None:
     done = project.push_all()
     assert done.counts == (0, 0)
-    assert "20 images: 20 current" in done.output
+    assert f"{len(IMAGES)} images: {len(IMAGES)} current" in done.output
 
 
 def test_a_clean_maven_build_without_a_change(project: Project) -> None:
@@ -107,7 +105,6 @@ def test_a_file_edited_that_all_lambdas_share(project: Project) -> None:
     (project.scripts / "docker" / "lambda" / "entrypoint.sh").write_text("#!/bin/sh\nexec true\n")
     done = project.push_all()
     assert (done.built, done.pushed) == (LAMBDAS, LAMBDAS)
-    assert len(LAMBDAS) == 15
 
 
 def test_a_file_that_becomes_executable(project: Project) -> None:
@@ -121,7 +118,7 @@ def test_a_fresh_clone_runs_no_docker_command_at_all(project: Project) -> None:
     assert done.counts == (0, 0)
     assert done.commands == []
     assert not (project.state / "contexts").exists()
-    assert "20 images: 20 current" in done.output
+    assert f"{len(IMAGES)} images: {len(IMAGES)} current" in done.output
 
 
 def test_state_deleted_and_jars_rebuilt(project: Project) -> None:
@@ -134,7 +131,7 @@ def test_a_version_tag_deleted_in_the_registry(project: Project) -> None:
     project.delete_tag("ingest", VERSION)
     done = project.push_all()
     assert (done.built, done.pushed) == (set(), {"ingest"})
-    assert "1 retagged, 19 current" in done.output
+    assert f"1 retagged, {len(IMAGES) - 1} current" in done.output
 
 
 def test_an_inputs_tag_deleted_in_the_registry(project: Project) -> None:
@@ -154,7 +151,7 @@ def test_another_version_of_the_same_contents(project: Project) -> None:
         jar.rename(jar.with_name(jar.name.replace(VERSION, "0.37.0")))
     (project.scripts / "templates" / "version.txt").write_text("0.37.0\n")
     done = project.push_all()
-    assert done.counts == (0, 20)
+    assert done.counts == (0, len(IMAGES))
     for tags in done.after.values():
         digests = {digest for name, (digest, _) in tags.items() if name != "building"}
         assert len(digests) == 1
@@ -163,7 +160,7 @@ def test_another_version_of_the_same_contents(project: Project) -> None:
 
 def test_another_instance(project: Project) -> None:
     other = replace(project, instance=f"{project.instance}-other")
-    assert other.push_all().counts == (20, 20)
+    assert other.push_all().counts == (len(IMAGES), len(IMAGES))
 
 
 def test_a_jar_rewritten_at_the_same_size_with_its_old_time(project: Project) -> None:
@@ -185,12 +182,12 @@ def test_a_run_that_is_killed_goes_on_where_it_was(project: Project) -> None:
     shutil.rmtree(project.repositories)
     killed = project.start("push_all")
     deadline = time.monotonic() + 60
-    while len(_versioned(project)) < 5 and time.monotonic() < deadline:
+    while len(_versioned(project)) < 3 and time.monotonic() < deadline:
         assert killed.poll() is None, killed.communicate()[0]
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     finished = _versioned(project)
-    assert 5 <= len(finished) < 20
+    assert 3 <= len(finished) < len(IMAGES)
     done = project.push_all()
     assert done.built.isdisjoint(finished)
     assert _versioned(project) == {image.name for image in IMAGES}

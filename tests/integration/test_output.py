@@ -18,14 +18,12 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import catalogue
 from tests import golden, trees
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import CHECKOUT, IMAGES, Project
 from tests.report.screen import Screen
 
 pytestmark = pytest.mark.integration
 
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
 SOME = ("ingest", "metrics-lambda", "query-lambda")
 CHOSEN = f"images={','.join(SOME)}"
 BOARD = {"TERM": "xterm-256color", "CI": "", "NO_COLOR": ""}
@@ -142,7 +140,7 @@ def test_the_page_tells_of_the_run(project: Project) -> None:
         assert tags["1.2.3"][0] in page
 
 
-def test_a_run_in_which_nothing_changed_leaves_the_page_of_the_last_that_did_something(project: Project) -> None:
+def test_a_run_without_changes_keeps_the_report_of_the_last_run_that_had_some(project: Project) -> None:
     project.push_all(CHOSEN)
     before = (project.state / "report.html").read_bytes()
     assert "report" not in project.push_all(CHOSEN).output
@@ -153,8 +151,8 @@ def test_a_terminal_is_left_with_lines_and_no_board(project: Project) -> None:
     started, screen = on_a_terminal(project, "push_all", CHOSEN)
     assert started.wait(300) == 0
     lines = screen.lines()
-    assert "in flight" in screen.raw.decode()
-    assert not [line for line in lines if "in flight" in line]
+    assert "in progress" in screen.raw.decode()
+    assert not [line for line in lines if "in progress" in line]
     assert len([line for line in lines if line.startswith("  built ")]) == 3
     assert screen.cursor_is_shown
 
@@ -168,7 +166,7 @@ def test_an_interrupt_gives_the_terminal_back(project: Project) -> None:
     started.send_signal(signal.SIGINT)
     assert started.wait(60) == 130
     lines = screen.lines()
-    assert not [line for line in lines if "in flight" in line]
+    assert not [line for line in lines if "in progress" in line]
     assert [line for line in lines if re.fullmatch(r"3 images: 1 interrupted, 2 not run  [\d.]+ s", line)]
     assert screen.cursor_is_shown
     page = (project.state / "report.html").read_text()

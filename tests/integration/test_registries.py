@@ -26,19 +26,17 @@ from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import PASSWORD, USER, Sandbox
 from sandbox.loopback import status
-from tasks.configuration import catalogue
 from tasks.reference import Registry, Repository
 from tasks.registry.credentials import Credential
 from tests.faults.proxy import FOR_EVER, Answer, Fault, Forward, Handler, Proxy
 from tests.integration import images
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import IMAGES, Project
 from tests.integration.token_server import TokenServer
 from tests.registry.server import serving
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0"
-IMAGES = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images
 SOME = "images=ingest,compaction-job-execution,query-lambda"
 NAMES = {"ingest", "compaction-job-execution", "query-lambda"}
 NO_AWS = {"REGISTRY": "oci", **dict.fromkeys(("ACCOUNT", "REGION", "AWS_ENDPOINT_URL"), "")}

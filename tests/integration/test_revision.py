@@ -49,7 +49,7 @@ def project(sandbox: Sandbox, engine: Engine, driver: Driver, tmp_path: Path) ->
     if busybox is None:
         pytest.skip("busybox is not installed (Debian: busybox-static)")
     variables = {**driver.variables, "CATALOGUE": str(tmp_path / "catalogue.yaml"), "VERSION": "1"}
-    made = Described(tmp_path, sandbox, engine, f"revision-{next(_instances)}", variables, builder_of(driver))
+    made = Described(tmp_path, sandbox, engine, f"revision-{next(_instances)}", variables, builder=builder_of(driver))
     directory = made.scripts / "docker" / "fetched"
     directory.mkdir(parents=True)
     shutil.copy(busybox, directory)

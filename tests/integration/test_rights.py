@@ -15,18 +15,15 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, Sandbox
-from tasks.configuration import catalogue
 from tests.faults.proxy import Answer, Asked, Fault, Forward, Handler, Proxy, aws_fault
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.project import Project, some
 from tests.integration.test_aws_policy import ACTIONS, actions
 from tests.registry.accounts import client
 
 pytestmark = pytest.mark.integration
 
 VERSION = "0.36.0-SNAPSHOT"
-INGEST = next(
-    image for image in catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images if image.name == "ingest"
-)
+(INGEST,) = some("ingest")
 
 NOTHING_LOST = {"CreateRepository", "DescribeRepositories", "DescribeImages", "GetLifecyclePolicy"}
 """The rights without which everything is pushed, where the repositories are there."""

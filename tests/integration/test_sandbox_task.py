@@ -12,14 +12,14 @@ from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks.configuration import catalogue, settings
 from tasks.errors import LockedError
+from tasks.run_context import RunContext
 from tasks.sandbox import tasks
-from tasks.session import Session
 from tests.integration.project import CHECKOUT
 
 pytestmark = pytest.mark.integration
 
 
-def started(session: Session) -> dict[str, Any]:
+def started(session: RunContext) -> dict[str, Any]:
     """Run the task's action as doit does."""
     task = next(task for task in tasks(session) if task["basename"] == "sandbox")
     ((function, arguments),) = task["actions"]
@@ -29,12 +29,12 @@ def started(session: Session) -> dict[str, Any]:
 
 
 @pytest.fixture
-def session(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> Session:  # noqa: ARG001  # It runs.
+def session(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> RunContext:  # noqa: ARG001  # It runs.
     found = settings.load({"state_dir": str(tmp_path)}, {}, tmp_path)
-    return Session(found, catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml"), sandbox, {})
+    return RunContext.of(found, catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml"), sandbox, {})
 
 
-def test_alone_it_says_where_everything_is_and_what_to_do_next(session: Session) -> None:
+def test_alone_it_says_where_everything_is_and_what_to_do_next(session: RunContext) -> None:
     session.ask(pushes=(), loads=())
     note = started(session)["note"]
     for expected in (str(session.sandbox.scripts_dir), session.sandbox.docker_registry, session.sandbox.endpoint_url):
@@ -42,7 +42,7 @@ def test_alone_it_says_where_everything_is_and_what_to_do_next(session: Session)
     assert "next: ./doitw sandbox push_all" in note
 
 
-def test_until_the_run_ends_another_cannot_stop_it(session: Session) -> None:
+def test_until_the_run_ends_another_cannot_stop_it(session: RunContext) -> None:
     session.ask(pushes=session.selected, loads=())
     run_of_it = list(tasks(session))
     ((function, arguments),) = run_of_it[0]["actions"]
@@ -51,6 +51,6 @@ def test_until_the_run_ends_another_cannot_stop_it(session: Session) -> None:
         servers.stop(session.sandbox)
 
 
-def test_before_a_push_it_says_nothing(session: Session) -> None:
+def test_before_a_push_it_says_nothing(session: RunContext) -> None:
     session.ask(pushes=session.selected, loads=())
     assert "note" not in started(session)

@@ -300,13 +300,13 @@ def test_a_loopback_endpoint_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_one_client_is_made_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    create = boto3.session.Session.client
+    create = boto3.session.RunContext.client
 
-    def client(session: boto3.session.Session, name: str, **options: object) -> object:
+    def client(session: boto3.session.RunContext, name: str, **options: object) -> object:
         made.append(name)
         return create(session, name, **options)
 
-    monkeypatch.setattr(boto3.session.Session, "client", client)
+    monkeypatch.setattr(boto3.session.RunContext, "client", client)
     together = threading.Barrier(8)
     with serving(lambda _: token_answer()) as server, ThreadPoolExecutor(8) as pool:
         ecr = at(server)

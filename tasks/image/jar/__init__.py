@@ -1,1 +1,6 @@
-"""The content digest of a jar: what counts as a change in an archive that Maven writes anew each time."""
+"""Digests of files, and what counts as a change in a jar, which Maven writes anew with each build.
+
+    cache ─▶ workers ─▶ content ─▶ zip ─▶ file_state
+
+`cache_file` writes the files that remember digests and inflated entries.
+"""

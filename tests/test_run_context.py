@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks import run_context
+from tasks.configuration import bases as bases_lock
+from tasks.configuration import catalogue
+from tasks.engine.progress import Progress
+from tasks.refresh import refresh
+from tasks.registry.credentials import Credential
+from tasks.registry.model import OCI_MANIFEST, sha256
+from tests.registry.server import Answer, Asked, serving
+from tests.sessions import INGEST, INGEST_RUNNER, QUERY, world
+
+
+def test_a_run_is_about_what_was_asked_for_and_else_about_what_is_selected(tmp_path: Path) -> None:
+    with world(tmp_path, images="ingest*") as here:
+        session = here.session
+        assert session.asked == run_context.Asked(pushes=(INGEST, INGEST_RUNNER))
+        session.ask(pushes=[QUERY], loads=[INGEST])
+        assert session.asked == run_context.Asked(pushes=(QUERY,), loads=(INGEST,))
+        session.ask(pushes=[], loads=[])
+        assert session.asked == run_context.Asked()
+
+
+def test_a_refused_login_is_replaced_once_however_many_builds_were_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    given: list[int] = []
+
+    def answer(_: Asked) -> Answer:
+        given.append(len(given))
+        entry = {
+            "authorizationToken": base64.b64encode(f"AWS:{given[-1]}".encode()).decode(),
+            "expiresAt": (datetime.now(UTC) + timedelta(hours=12)).timestamp(),
+            "proxyEndpoint": "https://123456789012.dkr.ecr.eu-west-2.amazonaws.com",
+        }
+        return Answer(200, body=json.dumps({"authorizationData": [entry]}).encode())
+
+    with serving(answer) as aws, world(tmp_path, registry="ecr", region="eu-west-2", aws_endpoint_url=aws.url) as here:
+        registry = here.session.target.registry
+        refused = here.session.target.credential(registry)
+        for _ in range(3):
+            here.session.target.renew_login(refused)
+        assert refused == Credential("AWS", "0")
+        assert here.session.target.credential(registry) == Credential("AWS", "1")
+
+
+def test_a_stand_in_for_aws_may_name_a_registry_on_loopback_by_http(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method != "POST":
+            return Answer(404)
+        entry = {
+            "authorizationToken": base64.b64encode(b"AWS:secret").decode(),
+            "expiresAt": (datetime.now(UTC) + timedelta(hours=12)).timestamp(),
+            "proxyEndpoint": f"http://{asked.headers['host']}",
+        }
+        return Answer(200, body=json.dumps({"authorizationData": [entry]}).encode())
+
+    with (
+        serving(answer) as aws,
+        world(tmp_path, registry="ecr", region="us-east-1", docker_registry="", aws_endpoint_url=aws.url) as here,
+    ):
+        assert here.session.target.registry == aws.registry
+        assert here.session.target.client.head(here.session.target.repository(INGEST), "1.2.3") is None
+
+
+def test_where_mutability_may_not_be_asked_the_registry_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is built under a tag that may be one that cannot be moved."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    denied = Answer(400, body=json.dumps({"__type": "AccessDeniedException", "message": "not you"}).encode())
+    with (
+        serving(lambda _: denied) as aws,
+        world(tmp_path, registry="ecr", region="eu-west-2", aws_endpoint_url=aws.url) as here,
+    ):
+        tag = here.session.target.repository(INGEST).tag("1.2.3")
+        assert here.session.target.immutable([tag]) == set()
+        places = [here.session.target.repository(image) for image in here.session.asked.pushes]
+        tags = {here.session.repositories.building_tag(place, places) for place in places}
+        assert all(tag.startswith("building-") for tag in tags)
+        assert len(tags) == len(places)
+
+
+def test_a_plain_registry_is_asked_for_no_mutability(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        assert here.session.target.immutable([here.session.target.repository(INGEST).tag("1.2.3")]) == set()
+        place = here.session.target.repository(INGEST)
+        assert here.session.repositories.building_tag(place, [place]) == "building"
+        here.session.repositories.refuse_building_tag([place])
+        assert here.session.repositories.building_tag(place, [place]) != "building"
+
+
+@pytest.mark.parametrize("server", ["registry.example:5000", "https://registry.example:5000/v1/"])
+def test_docker_is_answered_for_a_host_and_for_a_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    login = {"auths": {"registry.example:5000": {"auth": base64.b64encode(b"me:secret").decode()}}}
+    (tmp_path / "config.json").write_text(json.dumps(login))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with world(tmp_path) as here:
+        assert here.session.docker._credential(server) == Credential("me", "secret")
+
+
+OTHER = {"other.example/x:1": f"sha256:{'0' * 64}"}
+
+
+def test_a_refreshed_base_leaves_the_locks_of_images_that_are_not_selected(tmp_path: Path) -> None:
+    digest = sha256(b"today's")
+    held = Answer(200, {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": str(digest), "Content-Length": "1"})
+    with (
+        serving(lambda asked: held if asked.method == "HEAD" else Answer()) as registry,
+        world(tmp_path, OTHER, images="ingest") as here,
+    ):
+        session, name = here.session, f"{registry.registry}/base:1"
+        (session.settings.scripts_dir / "docker" / "ingest" / "Dockerfile").write_text(f"FROM {name}\n")
+        found = refresh(session.bases, session.catalogue, session.selected, session.settings)
+        assert found.locked == {name: str(digest)}
+        assert session.bases.locked == {**OTHER, name: str(digest)}
+        assert bases_lock.read(catalogue.lock_path(session.catalogue.path)) == session.bases.locked
+        assert session.decisions.collected(INGEST).inputs.bases == ((name, str(digest)),)
+
+
+def test_progress_is_told_to_whoever_listens_and_lost_otherwise(tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+    with world(tmp_path) as here:
+        channel = here.session.channel
+        build = channel.listener("push:ingest")
+        build(Progress("before"))
+        channel.listen(lambda task, progress: told.append((task, progress.step)))
+        build(Progress("meanwhile"))
+        channel.listen(None)
+        build(Progress("after"))
+    assert told == [("push:ingest", "meanwhile")]
