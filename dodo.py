@@ -6,7 +6,7 @@ from typing import Any
 from tasks import build, builder, checks, login, preflight, push, repository, sandbox, stage
 from tasks.graph.composition import load
 from tasks.graph.file_dependencies import NeverChanged
-from tasks.report import Reporter
+from tasks.report.board import BoardReporter
 
 SESSION = load()
 
@@ -20,7 +20,7 @@ DOIT_CONFIG = {
     "minversion": "0.37.0",
     "num_process": SESSION.settings.parallel,
     "par_type": "thread",
-    "reporter": Reporter,
+    "reporter": BoardReporter,
     "sort": "definition",
     "verbosity": 0,
 }

@@ -14,7 +14,7 @@
     login ──────▶ ┘
 
 Packages: `configuration` what people say; `inputs` what images are made of; `registry` what registries hold; `engine`
-what builds; `report` what a run shows as it goes; `commands` doit commands of our own, `views` how they answer.
+what builds; `report` what a run shows as it goes; `commands` doit commands of our own.
 
 Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; before
 the first build, `preflight` finds all that stands in the way. Tasks of no image: sandbox, checks.

@@ -127,11 +127,18 @@ class BuildError(EngineError):
         next_step: as for every error.
         image: as for every error.
         said: the command's last line that begins with ERROR, or empty.
+        log: the file with the command and its output, or empty.
     """
 
-    def __init__(self, message: str, next_step: str = "", *, image: str = "", said: str = "") -> None:
+    def __init__(self, message: str, next_step: str = "", *, image: str = "", said: str = "", log: str = "") -> None:
         super().__init__(message, next_step, image=image)
         self.said = said
+        self.log = log
+
+    @property
+    def text(self) -> str:
+        """The message, the next step and the log."""
+        return f"{super().text}\n  log:  {self.log}" if self.log else super().text
 
 
 class CommandError(SleeperImagesError):

@@ -66,15 +66,13 @@ PURE = {
     "tasks.registry.proxy",
     "tasks.registry.token",
     "tasks.configuration.destination",
-    "tasks.configuration.rules",
+    "tasks.configuration.documents",
     "tasks.configuration.selection",
-    "tasks.configuration.suggest",
     "tasks.commands.table",
     "tasks.graph.selected_tasks",
     "tasks.report.events",
+    "tasks.report.style",
     "tasks.system.text",
-    "tasks.views",
-    "tasks.views.settings",
 }
 """Modules that neither ask nor change anything: the same arguments always give the same result."""
 
@@ -106,7 +104,6 @@ ABOVE = {
         "tasks.system.processes",
     },
     "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.processes"},
-    "tasks.views": {"tasks.configuration"},
 }
 """By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
 

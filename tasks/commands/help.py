@@ -13,7 +13,7 @@ from doit.cmdparse import CmdOption
 from doit.exceptions import InvalidCommand
 
 from tasks.commands.command import Interruptible
-from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.faults import did_you_mean
 from tasks.system.terminal import Terminal, program
 from tasks.system.text import quoted, wrapped
 

@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from doit.exceptions import InvalidCommand
-
 from tasks.commands.command import JSON, Reading, check_sandbox, encoded, flag, no_arguments
 from tasks.commands.table import age, aligned, coloured, short_platforms
 from tasks.decision import STATES, Blocked, Decision, reason, state
 from tasks.engine.progress import human
-from tasks.errors import RegistryError, SleeperImagesError
+from tasks.errors import RegistryError
 from tasks.graph.composition import current
 from tasks.model import Image
 from tasks.reference import Digest, Repository
@@ -69,10 +67,7 @@ class StatusCommand(Reading):
         session = current()
         check_sandbox(session)
         now = datetime.now(UTC)
-        try:
-            found = look(session, now, deep=deep)
-        except SleeperImagesError as error:
-            raise InvalidCommand(str(error)) from None
+        found = look(session, now, deep=deep)
         colour = colours(self.outstream)
         self.say(encoded(as_object(found)) if json else as_text(found, now=now, colour=colour))
         return 0 if all(row.answered for row in found.images) else UNANSWERED

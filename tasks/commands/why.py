@@ -14,7 +14,7 @@ from doit.exceptions import InvalidCommand
 
 from tasks.commands.command import EXIT_CODE, JSON, Reading, arguments, check_sandbox, encoded, state_code
 from tasks.commands.plan import Planned, file_of, plan, where
-from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.faults import did_you_mean
 from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
 from tasks.image.difference import Change, describe

@@ -1,6 +1,6 @@
 """The lock of base images beside a catalogue: a line for each, `<reference> sha256:<digest>`, sorted.
 
-Lines, not YAML: two people who lock different bases merge without a conflict in between, and a diff shows which moved.
+Lines rather than YAML: the changes of two people to different bases merge, and a diff shows which base changed.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks.configuration.faults import Faults, shown
+from tasks.configuration.faults import Faults, reason, shown
 from tasks.errors import CatalogueError
 from tasks.system import files
 from tasks.system.text import quoted
 
 _HEADER = """\
-# The digest at which each base image is held, by its name as in FROM. Commit this file.
-# Written with `base=refresh`; a base without a line here is used as its registry has it that day.
+# The digest that each base image is locked to, by its name as in FROM. Commit this file.
+# `base=refresh` writes it. A base image without a line here is not locked: builds use its current digest.
 """
 
 _LARGEST_FILE = 1024 * 1024
@@ -25,10 +25,10 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return reference to digest; nothing where there is no such file.
+    """Return reference to digest; empty if the file does not exist.
 
     Raises:
-        CatalogueError: it is there and cannot be read, or has faults; each is a line `file:line: …`.
+        CatalogueError: it cannot be read, or has faults; each is a line `file:line: …`.
     """
     next_step = "correct it, or delete it and run with base=refresh"
     try:
@@ -37,8 +37,7 @@ def read(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as fault:
-        reason = getattr(fault, "strerror", None) or str(fault)
-        raise CatalogueError(f"{shown(path)}: the lock cannot be read: {reason}", next_step) from fault
+        raise CatalogueError(f"the lock {shown(path)} cannot be read: {reason(fault)}", next_step) from fault
     faults = Faults(path)
     if len(content) > _LARGEST_FILE:
         faults.add(1, f"larger than {_LARGEST_FILE // 1024} KiB")
@@ -58,7 +57,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, digests: Mapping[str, str]) -> None:
-    """Replace the lock, whole or not at all; the same content gives the same bytes.
+    """Replace the lock atomically; the same digests give the same bytes.
 
     Raises:
         CatalogueError: a reference or a digest is malformed, or the file cannot be written.
@@ -66,23 +65,23 @@ def write(path: Path, digests: Mapping[str, str]) -> None:
     lines = []
     for reference in sorted(digests):
         if fault_text := _fault([reference, digests[reference]], {}):
-            raise CatalogueError(f"{shown(path)}: cannot lock this: {fault_text}", "correct the FROM line")
+            raise CatalogueError(f"the lock {shown(path)} cannot be written: {fault_text}", "correct the FROM line")
         lines.append(f"{reference} {digests[reference]}\n")
     try:
         files.replace(path, _HEADER + "".join(lines))
     except OSError as fault:
         raise CatalogueError(
-            f"{shown(path)}: the lock cannot be written: {fault.strerror}", "make its directory writable"
+            f"the lock {shown(path)} cannot be written: {reason(fault)}", "make its directory writable"
         ) from fault
 
 
 def _fault(words: list[str], found: Mapping[str, str]) -> str | None:
     form = "<reference> sha256:<64 hexadecimal digits>"
     if len(words) != len(("reference", "digest")):
-        return f"{quoted(' '.join(words))} is not of the form {form}"
+        return f"{quoted(' '.join(words))} must be {form}"
     reference, digest = words
     if not _REFERENCE.fullmatch(reference):
-        return f"{quoted(reference)} is no image reference"
+        return f"{quoted(reference)} is not an image reference"
     if not _DIGEST.fullmatch(digest):
-        return f"{quoted(digest)} is no sha256 digest"
-    return f"{quoted(reference)} is there twice" if reference in found else None
+        return f"{quoted(digest)} is not a sha256 digest"
+    return f"duplicate {quoted(reference)}" if reference in found else None

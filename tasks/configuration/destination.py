@@ -1,4 +1,4 @@
-"""Where images go, as several variables say it together: whether they agree, and what one says of another."""
+"""Where images go: what one setting says about another, and which two contradict each other."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tasks.configuration.sources import Found, Rank, Sources
-from tasks.configuration.variables import VARIABLES
 from tasks.reference import Registry, split_host
-
-_INSTANCE_ID, _REPO_PREFIX = (
-    next(variable for variable in VARIABLES if variable.name == name) for name in ("INSTANCE_ID", "REPO_PREFIX")
-)
 
 
 def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], sources: Sources) -> list[str]:
-    """Return where two values name two destinations; to choose one of them could push to the wrong account.
+    """Return a message for each two settings that name different destinations.
+
+    To choose one of the two could push to the wrong account.
 
     Args:
-        values: every variable's value by its field.
-        found: where each comes from, by name.
-        sources: all the places where they may come from.
+        values: the value of every setting, by field.
+        found: the text and source of every setting, by name.
+        sources: all sources.
     """
     pairs = [
         *_two_registries(values),
@@ -36,7 +33,7 @@ def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], source
 
 
 def from_registry_host(values: Mapping[str, Any], found: Mapping[str, Found]) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, value and origin of what an ECR host says itself, and better than AWS_REGION does."""
+    """Yield name, value and origin of the settings that an ECR host gives; it wins over AWS_REGION."""
     for name, value, other in _host_says(values):
         if not found[name].chosen:
             yield name, value, f"the host in {other}"
@@ -62,7 +59,7 @@ def _two_registries(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _two_endpoints(values: Mapping[str, Any], found: Mapping[str, Found]) -> Iterator[tuple[str, str]]:
-    """ECR's own endpoint may differ from AWS's where they are set together; not where AWS's was set over it."""
+    """ECR's endpoint may differ from AWS's, unless AWS's was set over it by a better source."""
     general, own = found["AWS_ENDPOINT_URL"], found["AWS_ENDPOINT_URL_ECR"]
     urls = values["aws_endpoint_url"], values["aws_endpoint_url_ecr"]
     if all(urls) and general.rank < own.rank and urls[0] != urls[1]:
@@ -70,14 +67,14 @@ def _two_endpoints(values: Mapping[str, Any], found: Mapping[str, Found]) -> Ite
 
 
 def _two_prefixes(values: Mapping[str, Any], found: Mapping[str, Found], sources: Sources) -> Iterator[tuple[str, str]]:
-    """A prefix may differ from the instance's name where they are set together, in one source."""
+    """A prefix may differ from the instance's name if one source sets both."""
     instance, prefix = found["INSTANCE_ID"], found["REPO_PREFIX"]
     if prefix.text is None or instance.text is None or Rank.SANDBOX in {instance.rank, prefix.rank}:
         return
     together = (
         instance.rank == prefix.rank
-        or instance.text == sources.at(_INSTANCE_ID, prefix.rank)
-        or prefix.text == sources.at(_REPO_PREFIX, instance.rank)
+        or instance.text == sources.at("INSTANCE_ID", prefix.rank)
+        or prefix.text == sources.at("REPO_PREFIX", instance.rank)
     )
     if not together and instance.text != split_host(values["repo_prefix"])[1]:
         yield "INSTANCE_ID", "REPO_PREFIX"

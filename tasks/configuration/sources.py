@@ -1,36 +1,75 @@
-"""Where a setting's text comes from.
+"""Where a setting comes from: what describes one setting, and the sources that can give its text.
 
-The first of these that has one gives it:
+The first source that has a text wins:
 
     1  doit's command line
-    2  the instance.properties file that is named there
-    3  the sandbox, where it is the target
+    2  the instance.properties file that the command line names
+    3  the sandbox, if it is the target
     4  the environment
-    5  the instance.properties file that is named there
+    5  the instance.properties file that the environment names
     6  AWS's own environment variables, for the Region
-    7  the sandbox again, where it is the target: for a variable that is empty on the command line
+    7  the sandbox again, if it is the target: for a variable that is empty on the command line
     8  the default
 
-With the sandbox as the target, 4 to 6 give nothing that says where images go: an INSTANCE_ID exported for a real
-account must not be mixed with the sandbox. A variable that is empty on the command line goes straight to 7; one that is
-empty in the environment is not set.
+If the sandbox is the target, 4 to 6 do not say where images go: an INSTANCE_ID exported for a real account must not be
+mixed with the sandbox. A variable that is empty on the command line goes straight to 7; one that is empty in the
+environment is not set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from functools import cached_property
 from pathlib import Path
 
-from tasks.configuration import properties
-from tasks.configuration.faults import shown
-from tasks.configuration.properties import Property
-from tasks.configuration.suggest import did_you_mean
-from tasks.configuration.variables import NO_STACKS, VARIABLES, Variable, path
+from tasks.configuration.faults import did_you_mean, shown
+from tasks.configuration.sleeper_files import Property, read_properties
+from tasks.configuration.values import NO_STACKS, Reader, read_path
 from tasks.errors import SettingsError
 from tasks.system.text import quoted
+
+
+class Group(Enum):
+    """What a setting is about; the value is its heading in docs/settings.md."""
+
+    DESTINATION = "Where images go"
+    CONTENT = "What is built"
+    BUILD = "How it is built"
+    RUN = "For one run"
+    SANDBOX = "The sandbox"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        group: what it is about. With the sandbox as the target, the environment does not give a setting of DESTINATION.
+            A setting of RUN is for one run, so the environment never gives it.
+        read: turns its text into its value.
+        meaning: what it means, for docs/settings.md.
+        default: the text of its default; empty if it has none.
+        unset: what takes the place of a value if nothing gives one; for a computed default, how it is computed.
+        properties: the keys of instance.properties that give it, best first.
+        environment: more environment variables that give it, best first.
+        name: its environment variable; on doit's command line in lower or upper case.
+    """
+
+    group: Group
+    read: Reader
+    meaning: str
+    default: str = ""
+    unset: str = ""
+    properties: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    name: str = ""
+
+    @property
+    def field(self) -> str:
+        """The field of `Settings` that has its value."""
+        return self.name.lower()
 
 
 class Rank(IntEnum):
@@ -48,13 +87,13 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True)
 class Found:
-    """A variable's text.
+    """A setting's text and its source.
 
     Attributes:
-        text: the text; None where nothing gives one.
-        origin: where it comes from, for people.
-        rank: which source it is.
-        directory: where a relative path in it starts.
+        text: the text; None if no source has one.
+        origin: the source, for people.
+        rank: the source.
+        directory: where a relative path in the text starts.
     """
 
     text: str | None
@@ -64,7 +103,7 @@ class Found:
 
     @property
     def chosen(self) -> bool:
-        """Whether somebody set it for this program, rather than it being a default."""
+        """Whether somebody set it for this program; False for a default."""
         return self.text is not None and self.rank < Rank.AWS_ENVIRONMENT
 
 
@@ -74,70 +113,58 @@ class _File:
     properties: Mapping[str, Property]
 
 
-_AROUND = frozenset({Rank.ENVIRONMENT, Rank.ENVIRONMENT_PROPERTIES, Rank.AWS_ENVIRONMENT})
-
-
 @dataclass(frozen=True)
 class Sources:
-    """All that can give a setting its text.
+    """Everything that can give a setting its text.
 
     Attributes:
-        command_line: doit's variables, by their names in capitals.
+        settings: all settings, by name.
+        command_line: doit's variables, by name in upper case.
         environment: the environment.
         directory: where relative paths of defaults start.
-        initial_directory: where relative paths that people give start.
-        supplied: what the sandbox supplies, nothing where it is not the target: text and origin by name.
+        initial_directory: where relative paths from people start.
+        supplied: text and origin by name from the sandbox; empty if it is not the target.
     """
 
+    settings: Mapping[str, Setting]
     command_line: Mapping[str, str]
     environment: Mapping[str, str]
     directory: Path
     initial_directory: Path
     supplied: Mapping[str, tuple[str, str]]
 
-    def find(self, variable: Variable) -> Found:
-        """Return the variable's text from the best source that has one."""
-        for rank in Rank:
-            candidate = self._candidate(variable, rank)
+    def find(self, name: str) -> Found:
+        """Return a setting's text from the best source that has one."""
+        for rank, candidate in self._candidates(name):
             if candidate is not None:
                 text, origin = candidate
                 return Found(text, origin, rank, self.directory if rank is Rank.DEFAULT else self.initial_directory)
-        return Found(None, variable.unset, Rank.DEFAULT, self.directory)
+        return Found(None, self.settings[name].unset or "not set", Rank.DEFAULT, self.directory)
 
-    def at(self, variable: Variable, rank: Rank) -> str | None:
-        """Return the text that one source gives, or None."""
-        candidate = self._candidate(variable, rank)
-        return None if candidate is None else candidate[0]
+    def at(self, name: str, rank: Rank) -> str | None:
+        """Return the text from one source, or None if it has none."""
+        candidate = dict(self._candidates(name)).get(rank)
+        return candidate and candidate[0]
 
-    def _candidate(self, variable: Variable, rank: Rank) -> tuple[str, str] | None:
-        cleared = not self.command_line.get(variable.name, "anything").strip()
-        around = self._to_sandbox and variable.destination and rank in _AROUND
-        return None if around or (cleared and rank < Rank.SANDBOX_AGAIN) else self._text_at(variable, rank)
+    def _candidates(self, name: str) -> Iterator[tuple[Rank, tuple[str, str] | None]]:
+        """Yield each source that can give the setting, with the text and the origin that it gives."""
+        setting = self.settings[name]
+        cleared = not self.command_line.get(name, "anything").strip()
+        if not cleared:
+            yield Rank.COMMAND_LINE, _given(self.command_line, name, "command line")
+            yield Rank.COMMAND_LINE_PROPERTIES, _from_properties(self._named_on_command_line, setting)
+            yield Rank.SANDBOX, self.supplied.get(name)
+        if not cleared and not (self._to_sandbox and setting.group is Group.DESTINATION):
+            if setting.group is not Group.RUN:
+                yield Rank.ENVIRONMENT, self._from_environment(name)
+            yield Rank.ENVIRONMENT_PROPERTIES, _from_properties(self._named_in_environment, setting)
+            yield Rank.AWS_ENVIRONMENT, self._from_environment(*setting.environment)
+        yield Rank.SANDBOX_AGAIN, self.supplied.get(name)
+        yield Rank.DEFAULT, (setting.default, "default") if setting.default else None
 
-    def _text_at(self, variable: Variable, rank: Rank) -> tuple[str, str] | None:
-        name = variable.name
-        found: tuple[str, str] | None = None
-        match rank:
-            case Rank.COMMAND_LINE:
-                found = _given(self.command_line, name, "command line")
-            case Rank.COMMAND_LINE_PROPERTIES:
-                found = _property(self._named_on_command_line, variable)
-            case Rank.SANDBOX if self._to_sandbox:
-                found = self.supplied.get(name)
-            case Rank.ENVIRONMENT if variable.exported:
-                found = _given(self.environment, name, f"environment variable {name}")
-            case Rank.ENVIRONMENT_PROPERTIES:
-                found = _property(self._named_in_environment, variable)
-            case Rank.AWS_ENVIRONMENT:
-                others = (
-                    _given(self.environment, each, f"environment variable {each}") for each in variable.environment
-                )
-                found = next((other for other in others if other), None)
-            case Rank.SANDBOX_AGAIN:
-                found = self.supplied.get(name)
-            case Rank.DEFAULT if variable.default:
-                found = variable.default, "default"
-        return found
+    def _from_environment(self, *names: str) -> tuple[str, str] | None:
+        given = (_given(self.environment, name, f"environment variable {name}") for name in names)
+        return next((one for one in given if one), None)
 
     @property
     def _to_sandbox(self) -> bool:
@@ -149,7 +176,7 @@ class Sources:
 
     @cached_property
     def _named_in_environment(self) -> _File | None:
-        # Where the sandbox is the target, or another file is named on the command line, this one has nothing to say.
+        # Not read if the sandbox is the target, or if the command line names another file.
         if self._to_sandbox or "INSTANCE_PROPERTIES" in self.command_line:
             return None
         return self._properties(self.environment)
@@ -159,23 +186,26 @@ class Sources:
         if not text:
             return None
         try:
-            found = path(text, self.initial_directory)
+            found = read_path(text, self.initial_directory)
         except ValueError as fault:
-            raise SettingsError(f"INSTANCE_PROPERTIES={quoted(text)} {fault}", "write the whole path") from None
-        return _File(found, properties.read(found))
+            raise SettingsError(f"INSTANCE_PROPERTIES={quoted(text)}: {fault}", "use the file's full path") from None
+        return _File(found, read_properties(found))
 
 
-def command_line(variables: Mapping[str, str], known_extra: Collection[str]) -> dict[str, str]:
-    """Return what doit's command line sets, by the names in capitals.
+def command_line(
+    variables: Mapping[str, str], settings: Mapping[str, Setting], known_extra: Collection[str]
+) -> dict[str, str]:
+    """Return the variables of doit's command line, by name in upper case.
 
     Args:
         variables: `name=value`, in either case.
-        known_extra: variables that others read, in capitals; they are left out.
+        settings: the settings that they can give, by name.
+        known_extra: more known variables, in upper case; they are left out of the result.
 
     Raises:
-        SettingsError: a variable is unknown, or is there in both cases with different values.
+        SettingsError: a variable is unknown, or has two values, one in each case.
     """
-    known = [variable.field for variable in VARIABLES]
+    known = [setting.field for setting in settings.values()]
     extra = {name.lower() for name in known_extra}
     given: dict[str, str] = {}
     faults = []
@@ -183,13 +213,13 @@ def command_line(variables: Mapping[str, str], known_extra: Collection[str]) -> 
         if name.lower() in extra:
             continue
         if name.lower() not in known or name not in {name.lower(), name.upper()}:
-            faults.append(f"there is no variable {quoted(name)}{did_you_mean(name, [*known, *extra])}")
+            faults.append(f"unknown variable {quoted(name)}{did_you_mean(name, [*known, *extra])}")
         elif given.get(name.upper(), value) != value:
-            faults.append(f"{name.lower()} and {name.upper()} are both on the command line, with different values")
+            faults.append(f"{name.lower()} and {name.upper()} have different values on the command line")
         else:
             given[name.upper()] = value
     if faults:
-        raise SettingsError("\n".join(faults), "`doit settings` lists every variable; docs/settings.md describes them")
+        raise SettingsError("\n".join(faults), "`doit settings` lists the variables; docs/settings.md describes them")
     return given
 
 
@@ -197,17 +227,17 @@ def _given(texts: Mapping[str, str], name: str, origin: str) -> tuple[str, str] 
     return (texts[name], origin) if texts.get(name, "").strip() else None
 
 
-def _property(file: _File | None, variable: Variable) -> tuple[str, str] | None:
-    """Return the first of the variable's keys that the file has; Sleeper reads an empty list of stacks as none."""
+def _from_properties(file: _File | None, setting: Setting) -> tuple[str, str] | None:
+    """Return the first of the setting's keys that the file has; an empty list of stacks means none, as in Sleeper."""
     if file is None:
         return None
-    for key in variable.properties:
+    for key in setting.properties:
         found = file.properties.get(key)
         if found is None:
             continue
         origin = f"{key} in {shown(file.path)}:{found.line}"
         if found.value.strip():
             return found.value, origin
-        if variable.name == "STACKS":
+        if setting.name == "STACKS":
             return NO_STACKS, origin
     return None

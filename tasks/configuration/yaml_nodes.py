@@ -1,24 +1,25 @@
-"""The nodes of a YAML file: what it says, each value with the line that it stands on.
+"""A YAML file as nodes with line numbers, and mappings whose keys are described by rows.
 
-It is a small part of the language: mappings, lists and scalars of one document. Anchors, aliases and tags are refused,
-so that a small file stays small when it is read and reads the same to a person as to every parser.
+Only a small part of YAML is supported: mappings, lists and scalars of one document. Anchors, aliases and tags are
+errors: a small file stays small when it is read, and every parser reads it the same way.
 
-A reader here takes a node and gives its value, or notes a fault and gives nothing, so that one pass finds every fault
-of a file. It knows the forms of values (text, flag, list, mapping), not what they mean.
+A `Form` says what a value looks like (text, flag, list, mapping). Its reader returns the value, or notes a fault and
+returns None, so that one pass finds every fault of a file. A `Key` is a row: a name, a form and a meaning.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tasks.configuration.faults import Faults, shown
-from tasks.configuration.suggest import did_you_mean
+from tasks.configuration.faults import Faults, did_you_mean, shown
+from tasks.configuration.values import UNPRINTABLE, Rule
 from tasks.errors import CatalogueError
 from tasks.system.text import quoted
 
@@ -33,7 +34,7 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][-+]?[
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value: its text, and whether it stood there without quotes."""
+    """A single value: its text, and whether it is written without quotes."""
 
     line: int
     text: str
@@ -50,25 +51,25 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Pairs of nodes in the order of the file; a key may be there twice, or be no scalar."""
+    """Pairs of nodes in the order of the file. Any node can be a key, and keys can repeat."""
 
     line: int
     pairs: tuple[tuple[Node, Node], ...]
 
 
 Node = Scalar | Listing | Mapping
-"""A value and where it stands."""
+"""A value and its line."""
 
 
 def parse(content: str, path: Path) -> Node:
-    """Return the node that a document is.
+    """Return a document's node.
 
     Args:
         content: the document.
-        path: its file, as messages name it.
+        path: its file, for messages.
 
     Raises:
-        CatalogueError: it is no YAML, or none of the part that is read here; the message begins with `file:line:`.
+        CatalogueError: it is not valid YAML, or not of the supported part; the message begins with `file:line:`.
     """
     try:
         return _compose(content, path)
@@ -76,20 +77,20 @@ def parse(content: str, path: Path) -> Node:
         line = getattr(fault.problem_mark or fault.context_mark, "line", 0) + 1
         if "\t" in "".join(content.splitlines()[line - 1 : line]):
             raise CatalogueError(
-                f"{shown(path)}:{line}: a tab, which YAML does not take as indentation", "write spaces in its place"
+                f"{shown(path)}:{line}: YAML does not allow a tab as indentation", "use spaces instead"
             ) from fault
-        reason = fault.problem or fault.context or "no YAML"
-        raise CatalogueError(f"{shown(path)}:{line}: {reason}", "correct the YAML of this line") from fault
+        reason = fault.problem or fault.context or "not valid YAML"
+        raise CatalogueError(f"{shown(path)}:{line}: {reason}", "correct the YAML on this line") from fault
     except yaml.reader.ReaderError as fault:
         line = content.count("\n", 0, fault.position) + 1
         raise CatalogueError(f"{shown(path)}:{line}: {fault.reason}", "remove the character") from fault
     except (yaml.YAMLError, ValueError, OverflowError) as fault:
-        # The parser in Python lets int() and chr() raise for a version or an escape that is out of all bounds.
-        raise CatalogueError(f"{shown(path)}:1: no YAML: {fault}", "correct the file") from fault
+        # In the parser written in Python, int() and chr() raise for a version or an escape that is too large.
+        raise CatalogueError(f"{shown(path)}:1: not valid YAML: {fault}", "correct the file") from fault
 
 
 def _compose(content: str, path: Path) -> Node:
-    """Build nodes from the parser's events; not by recursion, which a deep file would exhaust."""
+    """Build nodes from the parser's events, without recursion, so that a deep file cannot exhaust the stack."""
     top: list[Node] = []
     open_nodes: list[tuple[int, list[Node]]] = [(0, top)]
     events: Iterable[Any] = yaml.parse(content, Loader=_LOADER)
@@ -97,8 +98,8 @@ def _compose(content: str, path: Path) -> Node:
         line = event.start_mark.line + 1
         refused = _refused(event, len(open_nodes))
         if refused or (isinstance(event, yaml.DocumentStartEvent) and top):
-            reason = refused or "a second document begins"
-            raise CatalogueError(f"{shown(path)}:{line}: {reason}", "write mappings, lists and plain values only")
+            reason = refused or "only one document is supported"
+            raise CatalogueError(f"{shown(path)}:{line}: {reason}", "use only mappings, lists and plain values")
         if isinstance(event, yaml.ScalarEvent):
             open_nodes[-1][1].append(Scalar(line, event.value, plain=event.implicit[0]))
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -113,54 +114,79 @@ def _compose(content: str, path: Path) -> Node:
 
 def _refused(event: Any, depth: int) -> str | None:
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-        return "anchors and aliases are not read here; write the value out"
+        return "anchors and aliases are not supported; write the value out"
     if getattr(event, "tag", None) is not None:
-        return f"the tag {quoted(event.tag)} is not read here"
-    return "nested too deeply for a catalogue" if depth > _DEEPEST else None
+        return f"the tag {quoted(event.tag)} is not supported"
+    return f"nested more than {_DEEPEST} levels deep" if depth > _DEEPEST else None
 
 
 def kind(node: Node) -> str:
-    """Return what a node is, for a message about what it should have been."""
+    """Return what a node is, for a message that says what it must be."""
     match node:
         case Mapping():
             return "a mapping"
         case Listing():
             return "a list"
         case Scalar(text=text, plain=True) if _NULL.fullmatch(text):
-            return "nothing"
+            return "null"
         case Scalar(text=text, plain=True) if _BOOLEAN.fullmatch(text):
-            return f"the true-or-false value {text}"
+            return f"the boolean {text}"
         case Scalar(text=text, plain=True) if _NUMBER.fullmatch(text):
             return f"the number {quoted(text)[1:-1]}"
         case Scalar():
             return "text"
 
 
-def fields(node: Node, what: str, known: Sequence[str], required: Sequence[str], faults: Faults) -> dict[str, Node]:
-    """Return a mapping's values by key; those of unknown keys, and all but the first of a key, are left out.
+@dataclass(frozen=True)
+class Form:
+    """What a value looks like.
 
-    Args:
-        node: what should be a mapping.
-        what: how messages call it.
-        known: the keys that it may have.
-        required: the keys that it must have.
-        faults: receives what is wrong with it.
+    Attributes:
+        read: returns the value of a node; on a fault, notes it and returns None. The second argument is the key, for
+            messages.
+        schema: the same in JSON Schema, as far as that can say it.
     """
-    found: dict[str, Node] = {}
-    for key, value in named(node, what, faults):
-        if key.text in known:
-            found[key.text] = value
-        else:
-            faults.add(key.line, f"{what} has no key {quoted(key.text)}{did_you_mean(key.text, known)}")
-    if isinstance(node, Mapping):
-        for key_name in required:
-            if key_name not in found:
-                faults.add(node.line, f"{what} lacks the key '{key_name}'")
-    return found
+
+    read: Callable[[Node, str, Faults], Any]
+    schema: MappingType[str, Any]
 
 
-def named(node: Node, what: str, faults: Faults) -> Iterator[tuple[Scalar, Node]]:
-    """Yield the pairs of a mapping whose keys are scalars; a key that is there twice only the first time."""
+@dataclass(frozen=True)
+class Key:
+    """A key of a mapping.
+
+    Attributes:
+        name: the key.
+        form: what its value looks like.
+        meaning: what it means, for the documentation and for editors.
+        required: whether it must be there.
+        default: what applies if it is left out, for the documentation.
+    """
+
+    name: str
+    form: Form
+    meaning: str
+    required: bool = False
+    default: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A mapping as its rows read it.
+
+    Attributes:
+        line: where it begins.
+        values: the values without a fault, by key.
+        lines: the line of every known key.
+    """
+
+    line: int
+    values: dict[str, Any]
+    lines: dict[str, int]
+
+
+def _pairs(node: Node, what: str, faults: Faults) -> Iterator[tuple[Scalar, Node]]:
+    """Yield the pairs of a mapping whose keys are scalars, without duplicates."""
     if not isinstance(node, Mapping):
         faults.add(node.line, f"{what} must be a mapping, not {kind(node)}")
         return
@@ -169,78 +195,178 @@ def named(node: Node, what: str, faults: Faults) -> Iterator[tuple[Scalar, Node]
         if not isinstance(key, Scalar):
             faults.add(key.line, f"a key of {what} must be text, not {kind(key)}")
         elif key.text in first:
-            faults.add(key.line, f"{what} has the key {quoted(key.text)} twice, first on line {first[key.text]}")
+            faults.add(key.line, f"duplicate key {quoted(key.text)} in {what}, first on line {first[key.text]}")
         else:
             first[key.text] = key.line
             yield key, value
 
 
-def items(node: Node, what: str, faults: Faults) -> tuple[Node, ...]:
-    """Return the items of a list."""
+def read_entry(
+    node: Node, what: str, keys: Sequence[Key], faults: Faults, *, elsewhere: MappingType[str, str] = {}
+) -> Entry:
+    """Return a mapping, read by its rows.
+
+    Args:
+        node: the mapping.
+        what: what it describes, for messages.
+        keys: its rows.
+        faults: receives what is wrong with it.
+        elsewhere: keys that belong to another mapping, with the reason why they are not allowed here.
+    """
+    rows = {key.name: key for key in keys}
+    entry = Entry(node.line, {}, {})
+    for key, value in _pairs(node, what, faults):
+        if row := rows.get(key.text):
+            entry.lines[row.name] = key.line
+            read = row.form.read(value, row.name, faults)
+            if read is not None:
+                entry.values[row.name] = read
+        elif key.text in elsewhere:
+            faults.add(key.line, f"the key {quoted(key.text)} is not allowed in {what}{elsewhere[key.text]}")
+        else:
+            faults.add(key.line, f"unknown key {quoted(key.text)} in {what}{did_you_mean(key.text, rows)}")
+    if isinstance(node, Mapping):
+        for row in keys:
+            if row.required and row.name not in entry.lines:
+                faults.add(node.line, f"missing key '{row.name}' in {what}")
+    return entry
+
+
+def _scalar(node: Node, what: str, faults: Faults, check: Rule | None = None) -> str | None:
+    """Return the characters of a scalar, which must be one printable line."""
+    if not isinstance(node, Scalar) or kind(node) == "null":
+        reason = f"must be text, not {kind(node)}"
+    elif not node.text.isprintable():
+        reason = f"{quoted(node.text)} {UNPRINTABLE}"
+    elif node.text != node.text.strip():
+        reason = f"{quoted(node.text)} must not begin or end with a space"
+    elif check is not None and (refused := check(node.text)) is not None:
+        reason = f"{quoted(node.text)} {refused}"
+    else:
+        return node.text
+    faults.add(node.line, f"{what}: {reason}")
+    return None
+
+
+def _text(node: Node, what: str, faults: Faults, check: Rule | None = None) -> str | None:
+    """Return a scalar that every YAML reader takes for text."""
+    form = kind(node)
+    if isinstance(node, Scalar) and form not in {"text", "null"}:
+        faults.add(node.line, f"{what}: must be text, not {form}; put it in quotes")
+        return None
+    return _scalar(node, what, faults, check)
+
+
+def _items(node: Node, what: str, faults: Faults) -> tuple[Node, ...]:
     if isinstance(node, Listing):
         return node.items
-    faults.add(node.line, f"{what} must be a list, not {kind(node)}")
+    faults.add(node.line, f"{what}: must be a list, not {kind(node)}")
     return ()
 
 
-def text(node: Node, what: str, faults: Faults, check: Callable[[str], str | None] | None = None) -> str | None:
-    """Return a text of one printable line; `check` says what is wrong with it, after its quoted self, or None."""
-    if (form := kind(node)) != "text":
-        remedy = "; put it in quotes" if isinstance(node, Scalar) and node.text and form != "nothing" else ""
-        faults.add(node.line, f"{what} must be text, not {form}{remedy}")
-        return None
-    return verbatim(node, what, faults, check)
-
-
-def verbatim(node: Node, what: str, faults: Faults, check: Callable[[str], str | None] | None = None) -> str | None:
-    """Return any scalar as the characters that stand there, so that `1.10` stays `1.10`; otherwise as `text`."""
-    if not isinstance(node, Scalar) or kind(node) == "nothing":
-        faults.add(node.line, f"{what} must be text, not {kind(node)}")
-        return None
-    if not node.text.isprintable():
-        faults.add(node.line, f"{what} {quoted(node.text)} holds a line break, a control or an invisible character")
-        return None
-    if node.text != node.text.strip():
-        faults.add(node.line, f"{what} {quoted(node.text)} begins or ends with a space")
-        return None
-    if check is not None and (reason := check(node.text)) is not None:
-        faults.add(node.line, f"{what} {quoted(node.text)} {reason}")
-        return None
-    return node.text
-
-
-def texts(
-    node: Node, what: str, faults: Faults, check: Callable[[str], str | None] | None = None
-) -> tuple[tuple[str, int], ...]:
-    """Return the texts of a list, or one text that stands alone, each with its line; a text twice is a fault."""
-    nodes = (node,) if isinstance(node, Scalar) else items(node, what, faults)
-    found: dict[str, int] = {}
-    for item in nodes:
-        value = text(item, what, faults, check)
-        if value is not None and value in found:
-            faults.add(item.line, f"{what} {quoted(value)} is there twice")
-        elif value is not None:
-            found[value] = item.line
-    return tuple(found.items())
-
-
-def flag(node: Node, what: str, faults: Faults) -> bool:
-    """Return a value that is `true` or `false`."""
+def _flag(node: Node, what: str, faults: Faults) -> bool | None:
     if isinstance(node, Scalar) and node.plain and node.text.lower() in {"true", "false"}:
         return node.text.lower() == "true"
     form = quoted(node.text) if isinstance(node, Scalar) and node.text else kind(node)
-    faults.add(node.line, f"{what} must be true or false, not {form}")
-    return False
+    faults.add(node.line, f"{what}: must be true or false, not {form}")
+    return None
 
 
-def options(
-    node: Node, what: str, faults: Faults, check_name: Callable[[str], str | None]
-) -> tuple[tuple[str, str], ...]:
-    """Return a mapping of names to texts, sorted by name, so that the order of the file is of no account."""
-    found = []
-    for key, value in named(node, what, faults):
-        name = text(key, f"a name in {what}", faults, check_name)
-        content = verbatim(value, f"{what} {quoted(key.text)}", faults)
-        if name is not None and content is not None:
-            found.append((name, content))
-    return tuple(sorted(found))
+def _as_schema(rule: Rule | None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    if rule and rule.choices:
+        schema["enum"] = list(rule.choices)
+    if rule and rule.pattern:
+        schema["pattern"] = f"^(?:{rule.pattern})$"
+    return schema
+
+
+FLAG = Form(_flag, {"type": "boolean"})
+"""`true` or `false`."""
+
+VERBATIM = Form(_scalar, {"type": ["string", "number", "boolean"]})
+"""Any scalar, as the characters in the file: `1.10` stays `1.10`."""
+
+
+def text(rule: Rule | None = None) -> Form:
+    """Return the form of one line of text that a rule accepts."""
+    return Form(lambda node, what, faults: _text(node, what, faults, rule), _as_schema(rule))
+
+
+def texts(rule: Rule, *, or_one: bool = True) -> Form:
+    """Return the form of a list of different texts, each accepted by a rule; its value is a dict, text to line.
+
+    Args:
+        rule: what each text may be.
+        or_one: whether one text without a list stands for a list of one.
+    """
+
+    def read(node: Node, what: str, faults: Faults) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for item in (node,) if or_one and isinstance(node, Scalar) else _items(node, what, faults):
+            value = _text(item, what, faults, rule)
+            if value is not None and value in found:
+                faults.add(item.line, f"{what}: duplicate {quoted(value)}")
+            elif value is not None:
+                found[value] = item.line
+        return found
+
+    one = _as_schema(rule)
+    many = {"type": "array", "items": one, "uniqueItems": True}
+    return Form(read, {"anyOf": [one, many]} if or_one else many)
+
+
+def options(rule: Rule) -> Form:
+    """Return the form of a mapping of names to scalars; its value is sorted by name.
+
+    Args:
+        rule: what each name may be.
+    """
+
+    def read(node: Node, what: str, faults: Faults) -> tuple[tuple[str, str], ...]:
+        found = []
+        for key, value in _pairs(node, what, faults):
+            name = _text(key, what, faults, rule)
+            content = _scalar(value, f"{what} {quoted(key.text)}", faults)
+            if name is not None and content is not None:
+                found.append((name, content))
+        return tuple(sorted(found))
+
+    names = {name: value for name, value in _as_schema(rule).items() if name != "type"}
+    return Form(read, {"type": "object", "propertyNames": names, "additionalProperties": VERBATIM.schema})
+
+
+def mapping(what: str, keys: Sequence[Key]) -> Form:
+    """Return the form of a mapping with these keys; its value is an `Entry`.
+
+    Args:
+        what: what it describes, for messages.
+        keys: its rows.
+    """
+    return Form(lambda node, _, faults: read_entry(node, what, keys, faults), schema_of(keys))
+
+
+def mappings(what: str, keys: Sequence[Key], *, elsewhere: MappingType[str, str] = {}) -> Form:
+    """Return the form of a list of mappings; its value is a tuple of entries. The arguments are those of `mapping`.
+
+    Args:
+        what: what each describes, for messages.
+        keys: their rows.
+        elsewhere: keys that belong to another mapping, with the reason why they are not allowed here.
+    """
+
+    def read(node: Node, name: str, faults: Faults) -> tuple[Entry, ...]:
+        return tuple(read_entry(item, what, keys, faults, elsewhere=elsewhere) for item in _items(node, name, faults))
+
+    return Form(read, {"type": "array", "items": schema_of(keys)})
+
+
+def schema_of(keys: Sequence[Key]) -> dict[str, Any]:
+    """Return the JSON Schema of a mapping with these keys."""
+    required = [key.name for key in keys if key.required]
+    return {
+        "type": "object",
+        "properties": {key.name: {"description": key.meaning, **key.form.schema} for key in keys},
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }

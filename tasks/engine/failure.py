@@ -90,15 +90,17 @@ def failed(image: str, code: int, output: str, log: str, next_step: str = "") ->
     if _LOST_ENGINE.search(said):
         return BuildError(
             f"the build of {image} was interrupted: the Docker engine or its builder stopped answering",
-            f"check that `docker version` answers, then run again; images already pushed are kept (log: {log})",
+            "check that `docker version` answers, then run again; images already pushed are kept",
             said=said,
+            log=log,
         )
     step = next_step or "fix the Dockerfile or what it reads, and run again; images already pushed are kept"
     shown = _shown(lines, said) or [f"  {_short(line.strip(), _LONGEST)}" for line in lines[-OUTPUT_LINES:]]
     return BuildError(
         "\n".join([f"the build of {image} failed with exit code {code}", *shown]),
-        f"{step}\n  log:  {log} (begins with the command)",
+        step,
         said=said,
+        log=log,
     )
 
 

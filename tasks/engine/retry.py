@@ -87,7 +87,7 @@ def retrying(
             if attempt == budget.attempts or clock() - started + wait > budget.seconds:
                 if why is Cause.HIDDEN:
                     raise
-                raise BuildError(error.message, _LATER, said=error.said) from None
+                raise BuildError(error.message, _LATER, said=error.said, log=error.log) from None
             attempt += 1
             sleep(wait)
         else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from doit.exceptions import InvalidCommand
 
-from tasks.configuration.suggest import did_you_mean, did_you_mean_pattern
+from tasks.configuration.faults import did_you_mean, did_you_mean_pattern
 from tasks.model import Catalogue, Image
 from tasks.system.text import quoted
 

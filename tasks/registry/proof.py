@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.configuration.platforms import written
+from tasks.configuration.values import written_platform
 from tasks.errors import ProofError
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Repository
@@ -206,7 +206,7 @@ def _check_image(one: Built, image: Image) -> None:
 def platform(said: Mapping[str, Any]) -> str:
     """Return the platform that a manifest's entry or an image's config says, in the catalogue's spelling."""
     system, architecture, variant = (clean(str(said.get(key) or "")) for key in ("os", "architecture", "variant"))
-    return written(system or "unknown", architecture or "unknown", variant)
+    return written_platform(system or "unknown", architecture or "unknown", variant)
 
 
 def attests(child: Child) -> bool:

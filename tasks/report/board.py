@@ -1,12 +1,12 @@
-"""A run on a terminal: finished images as lines that stay, and below them a board of what is in flight.
+"""The run on a terminal: finished images as lines that stay, and below them a board of the images in progress.
 
     nothing to do ──▶ one line that says what the run waits for, if that takes long
     something to do ▶ the board, which is removed at the end
 
-The cursor stays at the board's first column and row. A terminal that is resized moves it along with the text there,
-whether or not it wraps the board's rows anew, so "erase from the cursor to the end of the screen" removes the whole
-board and nothing else. Each change of the screen is one write under one lock: what erases, the lines that stay, and the
-board again. docs/decisions/0024 says why no library draws it.
+The cursor stays at the board's first row and column. A terminal that is resized moves the cursor with the text there,
+whether it wraps the board's rows again or not; therefore "erase from the cursor to the end of the screen" removes the
+whole board and nothing else. Each change of the screen is one write under one lock: the erasure, the lines that stay,
+and the board again. docs/decisions/0024 says why no library draws it.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ import time
 from typing import Any
 
 from tasks.engine.progress import human
-from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, Run, Started, Work
+from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, RunState, Started, TaskState
 from tasks.report.plain import Plain
+from tasks.report.reporter import Display, Reporter
 from tasks.system.terminal import Terminal
 from tasks.system.text import clipped, width, without_controls
 
 PATIENCE = 0.5
-"""Seconds of silence after which a line says what the run waits for."""
+"""The seconds without output after which a line says what the run waits for."""
 
 FRAME_SECONDS = 0.125
-"""How often the board is drawn anew."""
+"""The seconds between two drawings of the board."""
 
 WIDEST = 100
-"""Columns that a row takes at most: what is no wider needs no second row in a window that is made narrower."""
+"""The most columns of a row, so that a row rarely needs a second one after the window is made narrower."""
 
-_WORTH_TELLING = 100_000
-"""Bytes below which a transfer is over before anybody has read of it."""
+_LEAST_BYTES = 100_000
+"""The fewest bytes of a transfer that is shown; a smaller one ends before it can be read."""
 
 _OUTPUT = {"exporting", "naming", "pushing", "unpacking"}
-# This row, and what is below it. Erasing all from the first row on would have tmux keep the screen in its history.
+# This row, then what is below it. To erase all at once makes tmux keep the screen in its history.
 _ERASE = "\r\x1b[K\x1b7\x1b[B\x1b[J\x1b8"
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _FRAMES, _ASCII_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _WORK = IMAGE_VERBS | {"preflight", "stage", "repository", "builder", "login"}
 _DOING = {
-    "preflight": "checking that all can be built and pushed",
+    "preflight": "checking that all images can be built and pushed",
     "stage": "staging the context",
     "repository": "creating the repository",
     "builder": "getting the builder ready",
@@ -56,8 +57,8 @@ class Board:
     """Shows a run on a terminal.
 
     Args:
-        terminal: one that can move its cursor.
-        animated: whether it is drawn anew by itself; if not, only when something is shown, and by `redraw`.
+        terminal: a terminal with cursor control.
+        animated: whether the board is drawn regularly, rather than only by `show` and `redraw`.
     """
 
     def __init__(self, terminal: Terminal, *, animated: bool = True) -> None:
@@ -65,14 +66,14 @@ class Board:
         self._plain = Plain(terminal, starts=False)
         self._animated = animated
         self._lock = threading.RLock()
-        self._run = Run()
+        self._run = RunState()
         self._began = time.monotonic()
         self._over = threading.Event()
         self._on = False
         self._errors: Any = None
 
-    def show(self, event: Event, run: Run) -> None:
-        """Show an event that the run has taken in."""
+    def show(self, event: Event, run: RunState) -> None:
+        """Show an event."""
         with self._lock:
             self._run = run
             if isinstance(event, Started) and self._animated:
@@ -85,19 +86,19 @@ class Board:
                 self._start()
 
     def say(self, text: str) -> None:
-        """Write lines that stay, above the board if there is one."""
+        """Write lines that stay, above the board."""
         with self._lock:
             self._terminal.write(f"{_ERASE if self._on or self._hinting else ''}{text}{self._board()}")
             self._hinting = False
 
     def redraw(self) -> None:
-        """Draw the board anew."""
+        """Draw the board again."""
         with self._lock:
             if self._on:
                 self._terminal.write(_ERASE + self._board())
 
     def close(self) -> None:
-        """Take the board away and give the terminal back as it was."""
+        """Remove the board and show the cursor again."""
         with self._lock:
             self._over.set()
             if self._on:
@@ -112,7 +113,7 @@ class Board:
     _hinting = False
 
     def _start(self) -> None:
-        # A fault of ours must not leave a terminal without a cursor.
+        # A bug must not leave a terminal without a cursor.
         atexit.register(self.close)
         self._on, self._errors = True, sys.stderr
         if self._errors is not None and self._errors.isatty():
@@ -127,7 +128,7 @@ class Board:
 
     def _hint(self) -> None:
         verbs = [work.verb for work in self._run.running]
-        if all(verb in _DOING for verb in verbs):  # Others write to the terminal themselves.
+        if all(verb in _DOING for verb in verbs):  # Other tasks write to the terminal themselves.
             what = _DOING[verbs[0]] if verbs else "reading what images are made of and asking the registry"
             columns, _ = self._terminal.size
             line = clipped(f"  {what}  {time.monotonic() - self._began:.0f} s", columns - 1)
@@ -135,7 +136,7 @@ class Board:
             self._hinting = True
 
     def _board(self) -> str:
-        """Return what draws the board and moves the cursor back to its beginning; nothing where it is off."""
+        """Return what draws the board and moves the cursor back to its first row; empty where there is no board."""
         if not self._on:
             return ""
         columns, rows = self._terminal.size
@@ -144,7 +145,7 @@ class Board:
 
 
 class _Above:
-    """A stream whose lines stand above the board: what libraries and Python itself write to standard error."""
+    """A stream whose lines go above the board: what libraries and Python itself write to standard error."""
 
     def __init__(self, stream: Any, board: Board) -> None:
         self._stream = stream
@@ -161,20 +162,20 @@ class _Above:
         return getattr(self._stream, name)
 
 
-def drawn(run: Run, now: float, columns: int, rows: int, terminal: Terminal) -> list[str]:
-    """Return the board's lines: one for each task that a worker is at, and how much is left.
+def drawn(run: RunState, now: float, columns: int, rows: int, terminal: Terminal) -> list[str]:
+    """Return the board's lines: one for each task that a worker runs, and the totals.
 
     Args:
         run: the run.
-        now: seconds since it began.
-        columns: how wide the terminal is; no line reaches its last column, where some terminals wrap.
-        rows: how high it is.
+        now: the seconds since it began.
+        columns: the terminal's columns; no line reaches the last one, at which some terminals wrap.
+        rows: the terminal's rows.
         terminal: what can be shown.
     """
     ascii_only, wide = not terminal.unicode, min(columns - 1, WIDEST)
     running = [work for work in run.running if work.verb in _WORK]
     shown = running[: max(0, rows - 4)]
-    # Of all images and not only of those in flight, so that nothing jumps when one is done.
+    # Of all images, not only of those in progress, so that the columns stay where they are.
     names = max((width(work.image or work.task) for work in [*run.images, *shown]), default=0)
     lines = [_row(work, now, names, wide, terminal) for work in shown]
     totals = _totals(run, now, len(running) - len(shown), "-" if ascii_only else "·", wide)
@@ -182,9 +183,9 @@ def drawn(run: Run, now: float, columns: int, rows: int, terminal: Terminal) -> 
     return found[-max(1, rows - 1) :]
 
 
-def _row(work: Work, now: float, names: int, columns: int, terminal: Terminal) -> str:
+def _row(work: TaskState, now: float, names: int, columns: int, terminal: Terminal) -> str:
     progress = work.progress
-    moved = human(progress.sent) if progress.sent >= _WORTH_TELLING else ""
+    moved = human(progress.sent) if progress.sent >= _LEAST_BYTES else ""
     if moved and progress.size:
         moved += f" of {human(progress.size)}"
     took = f"{max(0.0, now - (work.began or now)):.0f} s"
@@ -201,27 +202,38 @@ def _row(work: Work, now: float, names: int, columns: int, terminal: Terminal) -
     return terminal.paint(sign, "change") + name + terminal.paint(what, "faint") + end
 
 
-def _what(work: Work) -> str:
-    """Return what is being done, in as few words as a narrow terminal has room for."""
+def _what(work: TaskState) -> str:
+    """Return what a task does, in few words."""
     if work.verb in _DOING:
         return _DOING[work.verb]
     if work.progress.ended:
         return "reading it back and tagging"
     words = without_controls(work.progress.step).split() or ["starting"]
-    if words[0] in _OUTPUT:  # "pushing manifest for <repository>@<digest>": the row says already which image it is.
+    if words[0] in _OUTPUT:  # "pushing manifest for <repository>@<digest>": the row has the image's name already.
         words = list(itertools.takewhile(lambda word: not {":", "/"} & set(word), words))
     return " ".join(words).removesuffix(" for").removesuffix(" to")
 
 
-def _totals(run: Run, now: float, hidden: int, dot: str, columns: int) -> str:
+def _totals(run: RunState, now: float, hidden: int, dot: str, columns: int) -> str:
     images = run.images
     done = sum(1 for work in images if work.outcome)
     bad = sum(1 for work in images if work.outcome in {"failed", NOT_RUN})
     running = sum(1 for work in images if work.running)
     minutes, seconds = divmod(int(now), 60)
-    # From the left what matters most, as a narrow terminal shows no more.
+    # The most important first, as a narrow terminal cuts the end.
     parts = [f"{done} of {len(images)} done"]
     parts += [f"{bad} failed or not run"] if bad else []
-    parts += [f"{running} in flight", f"{len(images) - done - running} waiting"]
+    parts += [f"{running} in progress", f"{len(images) - done - running} waiting"]
     parts += [f"{hidden} not shown"] if hidden else []
     return clipped(f" {dot} ".join([*parts, f"{minutes}:{seconds:02}"]), columns, ascii_only=dot == "-")
+
+
+class BoardReporter(Reporter):
+    """A live board on a terminal with cursor control, else plain lines."""
+
+    desc = "a live board on a terminal, else plain lines"
+
+    @staticmethod
+    def display(terminal: Terminal) -> Display:
+        """Return a board or lines."""
+        return Board(terminal) if terminal.live else Plain(terminal)

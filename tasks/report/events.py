@@ -1,4 +1,4 @@
-"""What happens in a run, as values, and the run that they add up to. Pure: nothing here writes or asks.
+"""The events of a run, the state that they add up to, and its exit code. Pure: nothing here writes or asks.
 
 Started ─▶ (Began ─▶ Moved … ─▶ Ended | Ended | Explained | Noted) … ─▶ Finished
 """
@@ -6,7 +6,7 @@ Started ─▶ (Began ─▶ Moved … ─▶ Ended | Ended | Explained | Noted)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tasks.engine.progress import Progress, Step
@@ -15,18 +15,21 @@ from tasks.model import BUILT, CURRENT, LOADED, RETAGGED
 FAILED, NOT_RUN, INTERRUPTED, DONE = "failed", "not run", "interrupted", "done"
 
 OUTCOMES = (BUILT, RETAGGED, LOADED, CURRENT, FAILED, INTERRUPTED, NOT_RUN)
-"""What can become of an image, in the order of the summary."""
+"""The outcomes of an image, in the order of the summary."""
+
+UNMET, _FAILED = "UnmetDependency", "TaskFailed"
+"""doit's names for a task that cannot begin, as another one failed, and for one that failed with an error of ours."""
 
 IMAGE_VERBS = frozenset({"push", "build"})
-"""The verbs whose tasks decide what became of an image; the others come before them."""
+"""The verbs whose tasks decide the outcome of an image; the tasks of other verbs come before them."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened.
+    """Something that happened in a run.
 
     Attributes:
-        at: when, in seconds since the run began.
+        at: the seconds since the run began.
     """
 
     at: float
@@ -37,11 +40,11 @@ class Started(Event):
     """The run begins.
 
     Attributes:
-        wall: the time of day, in seconds since 1970.
+        wall: the time, in seconds since 1970.
         target: where images go, or empty.
         version: the version tag, or empty.
-        tasks: the tasks that decide what becomes of an image, by name, and their images.
-        instance: whose images they are, or empty.
+        tasks: the names and images of the tasks that decide the outcome of an image.
+        instance: the instance of Sleeper, or empty.
     """
 
     wall: float
@@ -58,10 +61,10 @@ class Began(Event):
     Attributes:
         task: its name.
         verb: what it does.
-        image: to which image, or empty.
-        worker: which worker, from 1.
+        image: the image, or empty.
+        worker: the number of the worker, from 1.
         decision: the image's decision in one word, or empty.
-        reason: why it was decided so.
+        reason: the reason of the decision.
     """
 
     task: str
@@ -74,11 +77,11 @@ class Began(Event):
 
 @dataclass(frozen=True)
 class Explained(Event):
-    """It was found out why an image is built: before its build begins, or while it runs, which waits for nothing.
+    """The reason to build an image is known, before its build begins or while it runs.
 
     Attributes:
-        task: whose build.
-        reason: in the words of the plan.
+        task: the task that builds it.
+        reason: the reason, in the words of the plan.
     """
 
     task: str
@@ -87,11 +90,11 @@ class Explained(Event):
 
 @dataclass(frozen=True)
 class Moved(Event):
-    """A build got further.
+    """A build made progress.
 
     Attributes:
-        task: whose build.
-        progress: how far.
+        task: the task that builds.
+        progress: its progress.
     """
 
     task: str
@@ -105,14 +108,14 @@ class Ended(Event):
     Attributes:
         task: its name.
         verb: what it does.
-        image: to which image, or empty.
+        image: the image, or empty.
         outcome: one of OUTCOMES, or DONE.
-        digest: of the image, or empty.
-        name: of the image in the local engine, or empty.
-        size: bytes of the image, or 0 where unknown.
+        digest: the digest of the image, or empty.
+        name: the name of the image in the local engine, or empty.
+        size: the size of the image in bytes; 0 where unknown.
         reason: why it was up to date, or was not run.
-        error: why it failed.
-        next_step: what to do about that, or empty.
+        error: the error with which it failed, or empty.
+        next_step: what to do about the error, or empty.
         log: the log of its command, or empty where it wrote none.
     """
 
@@ -134,8 +137,8 @@ class Noted(Event):
     """Something that people should know.
 
     Attributes:
-        task: what it is about, or empty.
-        text: in words.
+        task: the task that it is about, or empty.
+        text: the text.
     """
 
     task: str
@@ -147,8 +150,8 @@ class Finished(Event):
     """The run is over.
 
     Attributes:
-        logs: the directory of the logs, if a command wrote one.
-        report: the page about this run, if something was done.
+        logs: the directory of the logs, or empty where no command wrote one.
+        report: the path of the HTML report, or empty where nothing was done.
     """
 
     logs: str = ""
@@ -156,28 +159,28 @@ class Finished(Event):
 
 
 @dataclass
-class Work:
-    """What is known of a task.
+class TaskState:
+    """The state of a task.
 
     Attributes:
         task: its name.
         verb: what it does.
-        image: to which image, or empty.
-        worker: which worker, or 0 where it did not begin.
-        began: when, or None.
-        ended: when, or None.
+        image: the image, or empty.
+        worker: the number of the worker, or 0 where it did not begin.
+        began: when it began, or None.
+        ended: when it ended, or None.
         outcome: one of OUTCOMES, DONE, or empty where it has not ended.
         decision: the image's decision in one word.
-        reason: why.
-        explained: whether that is all that can be told of it.
-        digest: of the image.
-        name: of the image in the local engine.
-        size: of the image in bytes.
-        error: why it failed.
-        next_step: what to do about that.
+        reason: the reason of the decision.
+        explained: whether `reason` is that of the plan, to which nothing is added.
+        digest: the digest of the image.
+        name: the name of the image in the local engine.
+        size: the size of the image in bytes.
+        error: the error with which it failed.
+        next_step: what to do about the error.
         log: the log of its command.
-        progress: how far it is.
-        steps: of its build, once that has ended.
+        progress: the progress of its build.
+        steps: the steps of its build, once that has ended.
     """
 
     task: str
@@ -206,49 +209,49 @@ class Work:
 
     @property
     def running(self) -> bool:
-        """Whether a worker is at it."""
+        """Whether a worker runs it."""
         return self.began is not None and self.ended is None
 
 
 @dataclass
-class Run:
-    """What is known of a run; `add` is the only way in.
+class RunState:
+    """The state of a run; only `add` changes it.
 
     Attributes:
         wall: when it began, in seconds since 1970.
         target: where images go, or empty.
         version: the version tag, or empty.
-        works: the tasks that began or ended, and those of images, by name.
-        notes: what people should know.
-        seconds: how long it took, once it is over.
+        tasks: the tasks that began or ended, and those of images, by name.
+        notes: the notes.
+        seconds: how long it took, once it has ended.
         logs: the directory of the logs, or empty.
-        report: the page about it, or empty.
+        report: the path of the HTML report, or empty.
     """
 
     wall: float = 0.0
     target: str = ""
     version: str = ""
-    works: dict[str, Work] = field(default_factory=dict)
+    tasks: dict[str, TaskState] = field(default_factory=dict)
     notes: list[Noted] = field(default_factory=list)
     seconds: float = 0.0
     logs: str = ""
     report: str = ""
 
     def add(self, event: Event) -> None:
-        """Take in what happened."""
+        """Add an event."""
         match event:
             case Started():
                 self.wall, self.target, self.version = event.wall, event.target, event.version
-                self.works = {task: Work(task, task.partition(":")[0], image) for task, image in event.tasks}
+                self.tasks = {task: TaskState(task, task.partition(":")[0], image) for task, image in event.tasks}
             case Began():
                 work = self._work(event)
                 work.worker, work.began, work.ended = event.worker, event.at, None
                 work.decision, work.reason = event.decision, work.reason if work.explained else event.reason
-            case Explained(task=task, reason=reason) if task in self.works:
-                self.works[task].reason, self.works[task].explained = reason, True
-            case Moved(task=task, progress=progress) if task in self.works:
-                self.works[task].progress = progress
-                self.works[task].steps = progress.steps
+            case Explained(task=task, reason=reason) if task in self.tasks:
+                self.tasks[task].reason, self.tasks[task].explained = reason, True
+            case Moved(task=task, progress=progress) if task in self.tasks:
+                self.tasks[task].progress = progress
+                self.tasks[task].steps = progress.steps
             case Ended():
                 work = self._work(event)
                 work.ended, work.outcome = event.at, event.outcome
@@ -260,18 +263,18 @@ class Run:
             case Finished():
                 self.seconds, self.logs, self.report = event.at, event.logs, event.report
 
-    def _work(self, event: Began | Ended) -> Work:
-        return self.works.setdefault(event.task, Work(event.task, event.verb, event.image))
+    def _work(self, event: Began | Ended) -> TaskState:
+        return self.tasks.setdefault(event.task, TaskState(event.task, event.verb, event.image))
 
     @property
-    def images(self) -> list[Work]:
-        """The tasks that decide what becomes of an image."""
-        return [work for work in self.works.values() if work.verb in IMAGE_VERBS]
+    def images(self) -> list[TaskState]:
+        """The tasks that decide the outcome of an image."""
+        return [work for work in self.tasks.values() if work.verb in IMAGE_VERBS]
 
     @property
-    def running(self) -> list[Work]:
-        """The tasks that workers are at, the oldest first."""
-        return sorted((work for work in self.works.values() if work.running), key=lambda work: work.began or 0.0)
+    def running(self) -> list[TaskState]:
+        """The tasks that workers run, the oldest first."""
+        return sorted((work for work in self.tasks.values() if work.running), key=lambda work: work.began or 0.0)
 
     @property
     def counts(self) -> Counter[str]:
@@ -280,12 +283,27 @@ class Run:
 
     @property
     def worked(self) -> bool:
-        """Whether anything was done to an image, or something failed."""
+        """Whether something was done to an image, or something failed."""
         return any(work.outcome not in {CURRENT, NOT_RUN, ""} for work in self.images) or any(
-            work.outcome == FAILED for work in self.works.values()
+            work.outcome == FAILED for work in self.tasks.values()
         )
 
-    def slowest(self, most: int = 3) -> Iterator[Work]:
-        """Yield the images that took longest, of those that were built or tried."""
+    def slowest(self, most: int = 3) -> Iterator[TaskState]:
+        """Yield the tasks of the images whose builds took longest, failed builds included."""
         built = [work for work in self.images if work.outcome in {BUILT, LOADED, FAILED} and work.began is not None]
         yield from sorted(built, key=lambda work: -work.seconds)[:most]
+
+
+def exit_code(failures: Sequence[tuple[str, bool]]) -> int:
+    """Return the exit code of a run, as in docs/reliability.md; doit's own is 2 for every task that others need.
+
+    Args:
+        failures: for each task that failed, doit's name for the failure, and whether the task is about one image.
+    """
+    own = [failure for failure in failures if failure[0] != UNMET]
+    if not own:
+        return 2 if failures else 0  # A task that others need was skipped, after `doit ignore`.
+    shared = any(not of_image for _, of_image in own)
+    needed = any(name == UNMET and of_image for name, of_image in failures)
+    bug = any(name != _FAILED for name, _ in own)
+    return 2 if bug or (shared and needed) else 1

@@ -1,6 +1,7 @@
-"""report.html: one page about one run, with everything in it. Pure but for `write` and the ends of the logs.
+"""report.html: a page about a run. Pure, except that `write` writes it and that it shows the ends of the logs.
 
-No scripts, and nothing is fetched: its policy forbids the browser both. Light or dark as the reader's system is.
+It has no scripts and loads nothing, and its content security policy forbids both. It is light or dark as the reader's
+system is.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from pathlib import Path
 from tasks.engine.progress import human
 from tasks.errors import with_next_step
 from tasks.model import BUILT, CURRENT
-from tasks.report.events import DONE, FAILED, OUTCOMES, Run, Work
+from tasks.report.events import DONE, FAILED, OUTCOMES, RunState, TaskState
 from tasks.report.style import CSS
 from tasks.system.terminal import spelled
 from tasks.system.text import without_controls
 
 TAIL_BYTES = 65_536
-"""How much of a log's end is read."""
+"""The bytes at the end of a log that are read."""
 
 TAIL_LINES = 60
-"""How many of its lines are shown."""
+"""The lines at the end of a log that are shown."""
 
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _MOST_TICKS = 10
@@ -38,16 +39,16 @@ _KEY = {
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def write(path: Path, run: Run, seconds: float) -> None:
-    """Write the page in place of an older one, whole or not at all.
+def write(path: Path, run: RunState, seconds: float) -> None:
+    """Write the page, atomically, in place of the last one.
 
     Args:
-        path: where.
+        path: the file.
         run: the run.
-        seconds: how long it has taken.
+        seconds: how long the run has taken.
 
     Raises:
-        OSError: it could not be written.
+        OSError: the page could not be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
@@ -55,7 +56,7 @@ def write(path: Path, run: Run, seconds: float) -> None:
     new.replace(path)
 
 
-def page(run: Run, seconds: float) -> str:
+def page(run: RunState, seconds: float) -> str:
     """Return the page."""
     counts = run.counts
     words = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
@@ -94,8 +95,8 @@ def page(run: Run, seconds: float) -> str:
 # What ran when
 
 
-def _timeline(run: Run, seconds: float) -> Iterator[str]:
-    works = [work for work in run.works.values() if work.began is not None]
+def _timeline(run: RunState, seconds: float) -> Iterator[str]:
+    works = [work for work in run.tasks.values() if work.began is not None]
     whole = max([seconds, 0.001, *(work.ended or 0.0 for work in works)])
     yield '<section><h2>Timeline</h2><div class="scroll"><div class="timeline">'
     for worker in sorted({work.worker for work in works}):
@@ -111,7 +112,7 @@ def _timeline(run: Run, seconds: float) -> Iterator[str]:
     yield "</p></section>"
 
 
-def _bar(work: Work, whole: float) -> str:
+def _bar(work: TaskState, whole: float) -> str:
     began = work.began or 0.0
     ended = whole if work.ended is None else work.ended
     left, width = 100 * began / whole, 100 * max(ended - began, 0.0) / whole
@@ -127,7 +128,7 @@ def _bar(work: Work, whole: float) -> str:
 # Image by image
 
 
-def _table(run: Run) -> Iterator[str]:
+def _table(run: RunState) -> Iterator[str]:
     images = sorted(run.images, key=lambda work: (_rank(work), work.image))
     if not images:
         return
@@ -136,7 +137,7 @@ def _table(run: Run) -> Iterator[str]:
     yield "</tr></thead><tbody>"
     for work in images:
         name = escape(work.image)
-        # What was current has nothing more to tell.
+        # There is nothing more to show about a current image.
         linked = name if work.outcome == CURRENT else f'<a href="#{_anchor(work)}">{name}</a>'
         why = without_controls(work.reason).partition("\n")[0] or ("up to date" if work.outcome == CURRENT else "")
         yield (
@@ -148,7 +149,7 @@ def _table(run: Run) -> Iterator[str]:
     yield "</tbody></table></div></section>"
 
 
-def _details(run: Run) -> Iterator[str]:
+def _details(run: RunState) -> Iterator[str]:
     told = [work for work in run.images if work.outcome not in {CURRENT, ""}]
     if not told:
         return
@@ -157,7 +158,7 @@ def _details(run: Run) -> Iterator[str]:
         opened = " open" if work.outcome == FAILED else ""
         yield f"<details{opened}><summary><b>{escape(work.image)}</b> "
         yield f'<span class="mark {_class(work.outcome)}">{escape(work.outcome)}</span></summary>'
-        # Within, so that a browser opens what a link leads to (HTML, "ancestor revealing algorithm").
+        # Inside, so that a browser opens the target of a link (HTML, "ancestor revealing algorithm").
         yield f'<div id="{_anchor(work)}">'
         if work.error:
             yield _error(work)
@@ -179,7 +180,7 @@ def _details(run: Run) -> Iterator[str]:
     yield "</section>"
 
 
-def _steps(work: Work) -> Iterator[str]:
+def _steps(work: TaskState) -> Iterator[str]:
     if not work.steps:
         return
     yield "<h3>Steps</h3><table><tbody>"
@@ -190,18 +191,18 @@ def _steps(work: Work) -> Iterator[str]:
     yield "</tbody></table>"
 
 
-def _faults(run: Run) -> Iterator[str]:
-    """What failed that is about no image's own task: the sandbox, the login, a context."""
-    for work in run.works.values():
+def _faults(run: RunState) -> Iterator[str]:
+    """Yield the failures of tasks that are not an image's own: the sandbox, the login, a context."""
+    for work in run.tasks.values():
         if work.error and work not in run.images:
             yield f"<section><h2>{escape(work.task)} failed</h2>{_error(work)}</section>"
 
 
-def _error(work: Work) -> str:
+def _error(work: TaskState) -> str:
     return f'<pre class="error">{escape(without_controls(with_next_step(work.error, work.next_step)).strip())}</pre>'
 
 
-def _notes(run: Run) -> Iterator[str]:
+def _notes(run: RunState) -> Iterator[str]:
     if run.notes:
         yield "<section><h2>Notes</h2><ul>"
         for note in run.notes:
@@ -210,7 +211,7 @@ def _notes(run: Run) -> Iterator[str]:
         yield "</ul></section>"
 
 
-def _tail(work: Work) -> str:
+def _tail(work: TaskState) -> str:
     if not work.log:
         return ""
     try:
@@ -218,17 +219,17 @@ def _tail(work: Work) -> str:
             length = file.seek(0, os.SEEK_END)
             file.seek(max(0, length - TAIL_BYTES))
             text = file.read().decode(errors="replace")
-    except OSError:  # Removed since; the page says where it was.
+    except OSError:  # Removed meanwhile; the page still shows its path.
         return ""
     return "\n".join(without_controls(text).rstrip().splitlines()[-TAIL_LINES:])
 
 
-def _rank(work: Work) -> int:
+def _rank(work: TaskState) -> int:
     order = (FAILED, "interrupted", "not run")
     return order.index(work.outcome) if work.outcome in order else len(order) + (work.outcome == CURRENT)
 
 
-def _anchor(work: Work) -> str:
+def _anchor(work: TaskState) -> str:
     verb = work.verb if work.verb == "build" else "push"
     return escape(f"{verb}-{work.image}", quote=True)
 
@@ -237,8 +238,8 @@ def _class(outcome: str) -> str:
     return {"loaded": "built", "not run": "idle", "interrupted": "failed", "": "idle"}.get(outcome, outcome)
 
 
-def _kind(work: Work) -> str:
-    """Return which of the kinds of bars a task's is."""
+def _kind(work: TaskState) -> str:
+    """Return the kind of a task's bar."""
     return _class("preparation" if work.outcome == DONE else work.outcome)
 
 

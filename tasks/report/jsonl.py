@@ -1,4 +1,4 @@
-"""A run as JSON objects, one a line, for machines. docs/output.md describes them."""
+"""The run as JSON objects, one on each line, for programs. docs/output.md describes them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.model import BUILT
-from tasks.report.events import OUTCOMES, Began, Ended, Event, Explained, Finished, Moved, Noted, Run, Started
+from tasks.report.events import OUTCOMES, Began, Ended, Event, Explained, Finished, Moved, Noted, RunState, Started
+from tasks.report.reporter import Display, Reporter
 from tasks.system.terminal import Terminal
 
 SCHEMA = 1
 
 PROGRESS_SECONDS = 1.0
-"""How long a task's progress is passed over after it was told, unless another step began."""
+"""The shortest time between two progress events of a step."""
 
 
 class JsonLines:
     """Writes every event as an object.
 
     Args:
-        terminal: where to.
+        terminal: where to write.
     """
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._told: dict[str, tuple[float, str]] = {}
+        self._shown: dict[str, tuple[float, str]] = {}
 
-    def show(self, event: Event, run: Run) -> None:
-        """Write an event that the run has taken in."""
-        if isinstance(event, Moved) and not self._worth_telling(event):
+    def show(self, event: Event, run: RunState) -> None:
+        """Write an event."""
+        if isinstance(event, Moved) and not self._is_due(event):
             return
         found = fields(event, run)
         at = datetime.fromtimestamp(run.wall + event.at, UTC).isoformat(timespec="milliseconds")
@@ -37,18 +38,18 @@ class JsonLines:
         self._terminal.write(json.dumps(content, ensure_ascii=True) + "\n")
 
     def close(self) -> None:
-        """Nothing has to be put back."""
+        """Do nothing: lines stay."""
 
-    def _worth_telling(self, event: Moved) -> bool:
-        at, step = self._told.get(event.task, (-PROGRESS_SECONDS, ""))
+    def _is_due(self, event: Moved) -> bool:
+        at, step = self._shown.get(event.task, (-PROGRESS_SECONDS, ""))
         if event.progress.ended or (event.progress.step == step and event.at - at < PROGRESS_SECONDS):
             return False
-        self._told[event.task] = (event.at, event.progress.step)
+        self._shown[event.task] = (event.at, event.progress.step)
         return True
 
 
-def fields(event: Event, run: Run) -> dict[str, Any]:
-    """Return the object for an event, but for its time; what has no value is null."""
+def fields(event: Event, run: RunState) -> dict[str, Any]:
+    """Return the object for an event without its time; a member without a value is null."""
     match event:
         case Started():
             images = [{"task": task, "image": image} for task, image in event.tasks]
@@ -67,7 +68,7 @@ def fields(event: Event, run: Run) -> dict[str, Any]:
                 "image": event.image or None,
                 "worker": event.worker,
                 "decision": event.decision or None,
-                "reason": run.works[event.task].reason or None,
+                "reason": run.tasks[event.task].reason or None,
             }
         case Moved(task=task, progress=progress):
             return {
@@ -80,20 +81,20 @@ def fields(event: Event, run: Run) -> dict[str, Any]:
         case Ended():
             return _ended(event, run)
         case Explained() | Noted():
-            return _said(event)
+            return _text(event)
         case Finished():
             return _finished(run)
     raise TypeError(event)
 
 
-def _said(event: Explained | Noted) -> dict[str, Any]:
+def _text(event: Explained | Noted) -> dict[str, Any]:
     if isinstance(event, Explained):
         return {"event": "task-explained", "task": event.task, "reason": event.reason}
     return {"event": "note", "task": event.task or None, "text": event.text}
 
 
-def _ended(event: Ended, run: Run) -> dict[str, Any]:
-    work = run.works[event.task]
+def _ended(event: Ended, run: RunState) -> dict[str, Any]:
+    work = run.tasks[event.task]
     return {
         "event": "task-ended",
         "task": event.task,
@@ -111,7 +112,7 @@ def _ended(event: Ended, run: Run) -> dict[str, Any]:
     }
 
 
-def _finished(run: Run) -> dict[str, Any]:
+def _finished(run: RunState) -> dict[str, Any]:
     return {
         "event": "run-ended",
         "seconds": round(run.seconds, 3),
@@ -121,3 +122,14 @@ def _finished(run: Run) -> dict[str, Any]:
         "logs": run.logs or None,
         "report": run.report or None,
     }
+
+
+class JsonLinesReporter(Reporter):
+    """JSON for programs."""
+
+    desc = "events as JSON, one a line (docs/output.md)"
+
+    @staticmethod
+    def display(terminal: Terminal) -> Display:
+        """Return JSON."""
+        return JsonLines(terminal)

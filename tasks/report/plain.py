@@ -1,4 +1,4 @@
-"""A run as lines of text: for logs, pipes and terminals that cannot do more.
+"""The run as lines of text, for logs, pipes and terminals without cursor control.
 
 sleeper-images → 123456789012.dkr.ecr.eu-west-2.amazonaws.com/mine  version 0.36.0
   build     query-lambda  query-0.36.0.jar: 1 entry changed: sleeper/Query.class
@@ -27,34 +27,35 @@ from tasks.report.events import (
     Finished,
     Moved,
     Noted,
-    Run,
+    RunState,
     Started,
-    Work,
+    TaskState,
 )
+from tasks.report.reporter import Display, Reporter
 from tasks.system.terminal import Terminal
 from tasks.system.text import folded, without_controls, wrapped
 
 _VERBS, _LABELS = 8, 13
 _TOGETHER = "\N{NO-BREAK SPACE}"
 _WORTH_TELLING = 0.05
-"""Seconds below which an image is not called slow."""
+"""The shortest build, in seconds, that is listed among the slowest."""
 
 LONGEST = 15
-"""How many lines the failure of an image takes at most, its heading included."""
+"""The most lines of an image's failure, its heading included."""
 
 _LAST = 5
 _OWN = re.compile(r"\b(?:sha256:)?[0-9a-z]{25,}\b|\b[0-9a-f]{12}\b|\d+(?:\.\d+)?")
-"""What no two builds have in common: digests, BuildKit's references, times."""
+"""What differs between any two builds: digests, BuildKit's references, times."""
 _QUIET = {DONE, CURRENT, NOT_RUN, INTERRUPTED}
 _STYLES = {FAILED: "bad", INTERRUPTED: "bad", NOT_RUN: "bad", CURRENT: "faint"}
 
 
 class Plain:
-    """Writes one line when an image starts and one when it ends, each as one piece.
+    """Writes a line when an image begins and a line when it ends, each in one piece.
 
     Args:
-        terminal: where to.
-        starts: whether to say that an image starts.
+        terminal: where to write.
+        starts: whether to write a line when an image begins.
     """
 
     def __init__(self, terminal: Terminal, *, starts: bool = True) -> None:
@@ -62,26 +63,26 @@ class Plain:
         self._starts = starts
         self._held: list[Ended] = []
         self._causes: dict[str, str] = {}
-        """By what made a task fail, the first that did, which is the one that is told whole."""
-        self._unsaid: dict[str, Began] = {}
+        """For each cause of failures, the first task that failed; only its error is shown."""
+        self._unshown: dict[str, Began] = {}
         self._silent = True
 
-    def show(self, event: Event, run: Run) -> None:
-        """Write what there is to say of an event that the run has taken in."""
+    def show(self, event: Event, run: RunState) -> None:
+        """Write the lines for an event."""
         if text := self.text(event, run):
             self._terminal.write(text)
 
     def close(self) -> None:
-        """Nothing has to be put back."""
+        """Do nothing: lines stay."""
 
-    def text(self, event: Event, run: Run) -> str:
-        """Return the lines for an event, or nothing."""
+    def text(self, event: Event, run: RunState) -> str:
+        """Return the lines for an event; empty where it has none."""
         text = self._text(event, run)
         if self._silent and text:
-            self._silent, text = False, text.removeprefix("\n")  # Nothing to stand apart from.
+            self._silent, text = False, text.removeprefix("\n")  # The first line needs no empty line before it.
         return text
 
-    def _text(self, event: Event, run: Run) -> str:
+    def _text(self, event: Event, run: RunState) -> str:
         text = self._beginning(event, run)
         match event:
             case Started(target=target, version=version, instance=instance) if target or version:
@@ -89,49 +90,49 @@ class Plain:
                 text = f"{self._terminal.paint('sleeper-images', 'strong')} → {where}  version {version}\n"
             case Ended(outcome=outcome) if outcome == FAILED:
                 if event.image and not event.log:
-                    # No command ran, and what stopped it may stop fifteen more: told together, at the end.
+                    # No command ran. The same fault may stop other images: all are shown together, at the end.
                     self._held.append(event)
                 elif (first := self._causes.setdefault(_cause(event), event.task)) != event.task:
-                    took = f"{run.works[event.task].seconds:5.1f} s"
+                    took = f"{run.tasks[event.task].seconds:5.1f} s"
                     text += self._line(FAILED, "bad", event.image, run, [f"as {first}", took])
                 else:
-                    text += self._failure(event, run.works[event.task])
+                    text += self._failure(event, run.tasks[event.task])
             case Ended(outcome=outcome) if outcome not in _QUIET:
-                text += self._ended(event, run.works[event.task], run)
-            case Moved(task=task, progress=progress) if task in run.works and not run.works[task].image:
-                text = self._note(f"{task}: {progress.step}")  # Rare, and long: packages are installed.
+                text += self._ended(event, run.tasks[event.task], run)
+            case Moved(task=task, progress=progress) if task in run.tasks and not run.tasks[task].image:
+                text = self._note(f"{task}: {progress.step}")  # Rare and slow, such as installing packages.
             case Noted(task=task, text=said):
                 text = self._note(f"{task}: {said}" if task and not said.startswith(task) else said)
             case Finished():
                 text = self._stopped(run) + self._summary(run)
         return text
 
-    def _beginning(self, event: Event, run: Run) -> str:
-        """Return the line that says that an image is begun, and why: when that is known, or when it has ended."""
+    def _beginning(self, event: Event, run: RunState) -> str:
+        """Return the line for the beginning of an image, once the reason is known or the image has ended."""
         match event:
             case Began(task=task, decision="build" | "retag") if self._starts:
-                self._unsaid[task] = event
-                if event.verb == "push" and event.decision == "build" and not run.works[task].explained:
+                self._unshown[task] = event
+                if event.verb == "push" and event.decision == "build" and not run.tasks[task].explained:
                     return ""
             case Explained(task=task) | Ended(task=task):
                 pass
             case _:
                 return ""
-        return self._began(self._unsaid.pop(task), run) if task in self._unsaid else ""
+        return self._began(self._unshown.pop(task), run) if task in self._unshown else ""
 
-    def _began(self, event: Began, run: Run) -> str:
-        return self._line(event.decision, "faint", event.image, run, [_first_line(run.works[event.task].reason)])
+    def _began(self, event: Began, run: RunState) -> str:
+        return self._line(event.decision, "faint", event.image, run, [_first_line(run.tasks[event.task].reason)])
 
-    def _ended(self, event: Ended, work: Work, run: Run) -> str:
+    def _ended(self, event: Ended, work: TaskState, run: RunState) -> str:
         parts = [
             Digest(event.digest).short if event.digest else "",
             f"{human(event.size):>8}" if event.size and event.outcome != RETAGGED else "",
             f"{work.seconds:5.1f} s",
         ]
-        # Loaded, it has a name that is longer than the image's, and ends the same line.
+        # The name of a loaded image is longer than the image's own.
         return self._line(event.outcome, "good", event.name or event.image or event.task, run, parts)
 
-    def _line(self, word: str, style: str, name: str, run: Run, parts: list[str]) -> str:
+    def _line(self, word: str, style: str, name: str, run: RunState, parts: list[str]) -> str:
         width = max((len(work.image) for work in run.images), default=0)
         line = f"  {word:<{_VERBS}}  {name:<{width}}  {'  '.join(part for part in parts if part)}".rstrip()
         first, *rest = folded(line, " " * (_VERBS + 6), self._terminal.width)
@@ -144,23 +145,25 @@ class Plain:
         word = self._terminal.paint("note".ljust(_VERBS), "faint")
         return f"  {word}  {text}\n"
 
-    def _failure(self, event: Ended, work: Work) -> str:
+    def _failure(self, event: Ended, work: TaskState) -> str:
         took = f"  {work.seconds:.1f} s" if work.began is not None else ""
-        lines = without_controls(with_next_step(event.error, event.next_step)).rstrip().splitlines()
+        error = with_next_step(event.error, event.next_step)
+        log = f"  log:  {event.log} (begins with the command)" if event.log else ""
+        lines = without_controls(f"{error}\n{log}").rstrip().splitlines()
         if event.image:
             lines = _at_most(lines, self._terminal.width - 2)
         body = "\n".join(f"  {line}" if line else line for line in lines)
         return f"\n{self._terminal.paint(f'FAILED {event.task}', 'bad')}{took}\n{body}\n\n"
 
-    def _stopped(self, run: Run) -> str:
-        """Return the failures in which no command ran, those with one remedy together."""
-        order = list(run.works)
-        remedies: dict[str, list[Ended]] = {}
+    def _stopped(self, run: RunState) -> str:
+        """Return the failures for which no command ran, those with the same next step together."""
+        order = list(run.tasks)
+        steps: dict[str, list[Ended]] = {}
         for event in sorted(self._held, key=lambda event: order.index(event.task)):
-            remedies.setdefault(event.next_step, []).append(event)
-        return "".join(self._together(remedy, events) for remedy, events in remedies.items())
+            steps.setdefault(event.next_step, []).append(event)
+        return "".join(self._together(step, events) for step, events in steps.items())
 
-    def _together(self, remedy: str, events: list[Ended]) -> str:
+    def _together(self, step: str, events: list[Ended]) -> str:
         names = events[0].task if len(events) == 1 else f"{len({event.image for event in events})} images"
         reasons: dict[str, list[Ended]] = {}
         for event in events:
@@ -173,11 +176,11 @@ class Plain:
             else:
                 images = ", ".join(event.image for event in alike)
                 lines += [*reason.splitlines(), *wrapped(images, "  ", self._terminal.width - 2)]
-        lines += f"  next: {remedy}".splitlines() if remedy else []
+        lines += f"  next: {step}".splitlines() if step else []
         body = "\n".join(f"  {line}" for line in without_controls("\n".join(lines)).splitlines())
         return f"\n{self._terminal.paint(f'FAILED {names}', 'bad')}\n{body}\n\n"
 
-    def _summary(self, run: Run) -> str:
+    def _summary(self, run: RunState) -> str:
         if not run.counts:
             return ""
         counts = run.counts
@@ -192,25 +195,25 @@ class Plain:
         width = self._terminal.width
         for outcome in (FAILED, INTERRUPTED, NOT_RUN):
             names = [work.image for work in run.images if work.outcome == outcome]
-            lines += _about(outcome, ", ".join(names), width)
+            lines += _entry(outcome, ", ".join(names), width)
         slowest = [
             f"{work.image}{_TOGETHER}{work.seconds:.1f}{_TOGETHER}s"
             for work in run.slowest()
             if work.seconds >= _WORTH_TELLING
         ]
-        lines += _about("slowest", ", ".join(slowest), width) if len(slowest) > 1 else []
-        lines += [*_about("logs", run.logs, width), *_about("report", run.report, width)]
+        lines += _entry("slowest", ", ".join(slowest), width) if len(slowest) > 1 else []
+        lines += [*_entry("logs", run.logs, width), *_entry("report", run.report, width)]
         return "\n".join(lines) + "\n"
 
 
-def _about(what: str, text: str, width: int) -> list[str]:
-    """Return lines of the summary, if there is something to tell."""
+def _entry(what: str, text: str, width: int) -> list[str]:
+    """Return the summary's lines about something; none where `text` is empty."""
     lines = [line.replace(_TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2), width)]
     return [f"  {what:<{_LABELS}}{lines[0].lstrip()}", *lines[1:]] if lines else []
 
 
 def _at_most(lines: list[str], width: int) -> list[str]:
-    """Return lines that fold to no more than LONGEST of the terminal's, less from the middle where there are more."""
+    """Return the lines, folded; where they are more than LONGEST, without some from the middle."""
     folded_lines = [part for line in lines for part in (_folded(line, width) or [""])]
     over = len(folded_lines) - LONGEST + 1
     if over <= 0:
@@ -225,10 +228,21 @@ def _folded(line: str, width: int) -> list[str]:
 
 
 def _cause(event: Ended) -> str:
-    """Return why a task failed without what is its own, so that the same fault of two images is the same text."""
+    """Return a task's error without what differs between images, to recognise the same fault of two images."""
     reason = event.error.replace(event.image, "") if event.image else event.error
     return _OWN.sub("", reason) if event.image else f"{event.task}: {reason}"
 
 
 def _first_line(text: str) -> str:
     return without_controls(text).partition("\n")[0]
+
+
+class PlainReporter(Reporter):
+    """Plain lines, on a terminal as well."""
+
+    desc = "plain lines"
+
+    @staticmethod
+    def display(terminal: Terminal) -> Display:
+        """Return lines."""
+        return Plain(terminal)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sandbox import layout, sample
 from tasks.commands import digests as digests_file
 from tasks.commands.digests import DigestsFile, Entry
-from tasks.configuration import catalogue, properties, settings
+from tasks.configuration import catalogue, settings, sleeper_files
 from tasks.errors import SettingsError
 from tasks.image.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository
@@ -157,7 +157,7 @@ def test_a_value_that_cannot_be_is_refused(key: str, value: object) -> None:
 @pytest.mark.parametrize("path", ["mine", "team/mine"])
 def test_the_property_is_the_path_alone_as_sleeper_puts_the_host_before_it(path: str) -> None:
     for host in ("123456789012.dkr.ecr.eu-west-2.amazonaws.com", "127.0.0.1:5000"):
-        found = properties.parse(DigestsFile(f"{host}/{path}", {}).property_line)
+        found = sleeper_files.parse_properties(DigestsFile(f"{host}/{path}", {}).property_line)
         assert found["sleeper.ecr.repository.prefix"].value == path
 
 

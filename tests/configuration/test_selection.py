@@ -92,7 +92,7 @@ def test_names_choose_among_what_stacks_leave() -> None:
     [
         (
             {"images": "query-lamda"},
-            "IMAGES (command line): no image is called 'query-lamda'; did you mean 'query-lambda'?",
+            "IMAGES (command line): no image is named 'query-lamda'; did you mean 'query-lambda'?",
         ),
         (
             {"images": "qurey-lam*"},
@@ -101,7 +101,7 @@ def test_names_choose_among_what_stacks_leave() -> None:
         ({"images": "ingest,zz*"}, "IMAGES (command line): no image matches 'zz*'"),
         (
             {"stacks": "IngstStack"},
-            "STACKS (command line): there is no optional stack 'IngstStack'; did you mean 'IngestStack'?",
+            "STACKS (command line): unknown stack 'IngstStack'; did you mean 'IngestStack'?",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_stack_that_there_is_not_is_told_with_the_place_that_names_it(tmp_path
     file = tmp_path / "instance.properties"
     file.write_text("sleeper.id=mine\nsleeper.optional.stacks=IngstStack\n")
     fault = refusal(instance_properties=str(file))
-    assert fault.startswith(f"STACKS (sleeper.optional.stacks in {file}:2): there is no optional stack 'IngstStack'")
+    assert fault.startswith(f"STACKS (sleeper.optional.stacks in {file}:2): unknown stack 'IngstStack'")
 
 
 def test_all_faults_are_named_at_once() -> None:
@@ -122,7 +122,7 @@ def test_all_faults_are_named_at_once() -> None:
 
 def test_names_of_which_nothing_is_left_are_refused_rather_than_doing_nothing() -> None:
     fault = refusal(images="ingest", stacks="QueryStack")
-    assert fault.startswith("none of the images that IMAGES names (ingest) is left by STACKS (command line)")
+    assert fault.startswith("IMAGES (command line): none of ingest is selected by STACKS (command line)")
 
 
 STACKS = st.lists(st.sampled_from(SLEEPER.stacks), unique=True)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.configuration import settings
-from tasks.configuration.variables import VARIABLES
+from tasks.configuration.settings import SETTINGS, Settings
 from tasks.errors import SettingsError
 from tasks.model import Builder, BuilderNode
 from tests.configuration.loading import load, refusal
@@ -37,7 +38,7 @@ def test_without_anything_set_every_setting_has_its_default(tmp_path: Path) -> N
 
 def test_every_setting_knows_where_it_comes_from(tmp_path: Path) -> None:
     found = load(tmp_path)
-    assert set(found.origins) == {variable.name for variable in VARIABLES}
+    assert set(found.origins) == set(SETTINGS)
     assert all(found.origins.values())
 
 
@@ -59,6 +60,13 @@ def test_every_setting_knows_where_it_comes_from(tmp_path: Path) -> None:
 )
 def test_the_kind_of_registry_follows_from_host_and_endpoint(tmp_path: Path, given: dict[str, str], kind: str) -> None:
     assert load(tmp_path, given).registry_kind == kind
+
+
+def test_a_setting_can_be_none_only_without_a_default() -> None:
+    hints = get_type_hints(Settings)
+    assert {name for name, row in SETTINGS.items() if row.default} == {
+        name for name, row in SETTINGS.items() if type(None) not in get_args(hints[row.field])
+    }
 
 
 def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
@@ -84,7 +92,7 @@ def test_version_wins_over_the_version_file(tmp_path: Path) -> None:
 def test_a_state_directory_that_images_are_built_from_is_refused(tmp_path: Path) -> None:
     scripts = build(tmp_path)
     for place in (scripts / "docker", scripts / "docker" / "ingest" / "state"):
-        with pytest.raises(SettingsError, match="which images are built from"):
+        with pytest.raises(SettingsError, match="images are built from this directory"):
             load(tmp_path, {"state_dir": str(place)}).require_scripts_dir()
     assert load(tmp_path, {"state_dir": str(scripts / "state")}).require_scripts_dir() == scripts
 
@@ -119,13 +127,13 @@ def test_a_push_with_everything_set_is_let_through(tmp_path: Path) -> None:
 
 def test_a_plain_registry_must_be_named(tmp_path: Path) -> None:
     build(tmp_path)
-    with pytest.raises(SettingsError, match="DOCKER_REGISTRY is not set, and REGISTRY is oci"):
+    with pytest.raises(SettingsError, match="DOCKER_REGISTRY is not set; REGISTRY=oci"):
         load(tmp_path, {"instance_id": "mine", "registry": "oci"}).require_destination()
 
 
 def test_a_scripts_directory_that_was_not_built_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
-    with pytest.raises(SettingsError, match="scripts/docker is not there") as caught:
+    with pytest.raises(SettingsError, match="scripts/docker does not exist") as caught:
         load(tmp_path).require_scripts_dir()
     assert "Maven build" in caught.value.next_step
 
@@ -150,7 +158,7 @@ def test_another_driver_starts_without_the_catalogues_options_and_nodes(tmp_path
     assert found == Builder("sleeper", "docker", platforms=("linux/amd64",))
 
 
-NAMES = [variable.name for variable in VARIABLES]
+NAMES = list(SETTINGS)
 
 
 @given(st.dictionaries(st.sampled_from([*NAMES, *map(str.lower, NAMES), "x"]), st.text(max_size=30)))

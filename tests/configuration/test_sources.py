@@ -146,7 +146,7 @@ def test_in_the_sandbox_the_environment_still_chooses_images(tmp_path: Path) -> 
     assert load(tmp_path, {"target": "sandbox"}, {"IMAGES": "ingest"}, defaults=SANDBOX).images == ("ingest",)
 
 
-def test_in_the_sandbox_an_empty_variable_on_the_command_line_brings_the_sandboxs_back(tmp_path: Path) -> None:
+def test_in_the_sandbox_an_empty_variable_restores_the_sandboxs(tmp_path: Path) -> None:
     found = load(tmp_path, {"target": "sandbox", "instance_id": ""}, {"INSTANCE_ID": "real"}, defaults=SANDBOX)
     assert (found.instance_id, found.origins["INSTANCE_ID"]) == ("sandbox", "the sandbox")
 
@@ -156,11 +156,14 @@ def test_in_the_sandbox_an_empty_variable_on_the_command_line_brings_the_sandbox
 
 @pytest.mark.parametrize(("name", "meant"), [("instanceid", "instance_id"), ("stack", "stacks"), ("Region", "region")])
 def test_an_unknown_variable_on_the_command_line_is_refused(tmp_path: Path, name: str, meant: str) -> None:
-    assert f"there is no variable '{name}'; did you mean '{meant}'?" == refusal(tmp_path, {name: "x"}).message
+    assert f"unknown variable '{name}'; did you mean '{meant}'?" == refusal(tmp_path, {name: "x"}).message
 
 
 def test_a_variable_in_both_cases_with_two_values_is_refused(tmp_path: Path) -> None:
-    assert "both on the command line" in refusal(tmp_path, {"region": "eu-west-1", "REGION": "eu-west-2"}).message
+    assert (
+        "different values on the command line"
+        in refusal(tmp_path, {"region": "eu-west-1", "REGION": "eu-west-2"}).message
+    )
 
 
 def test_a_variable_that_others_read_is_let_through(tmp_path: Path) -> None:

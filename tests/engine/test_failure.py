@@ -41,7 +41,7 @@ def test_the_step_its_line_its_error_and_the_log_are_told() -> None:
     assert error.startswith("  ERROR: failed to solve: failed to compute cache key")
     assert error.endswith('"/nope": not found')
     assert step_next.startswith("  next: ")
-    assert log == "  log:  /logs/push-ingest.log (begins with the command)"
+    assert log == "  log:  /logs/push-ingest.log"
 
 
 def test_the_end_of_what_the_step_printed_is_told_without_its_times() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.configuration import bases, catalogue, platforms, properties, rules, settings
+from tasks.configuration import bases, catalogue, settings, sleeper_files, values
 from tests.fuzz.cases import JSON, fuzz, mutated, replaced, survives
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def test_locks(path: Path, content: bytes) -> None:
 @given(content=mutated(PROPERTIES) | st.binary(max_size=200))
 def test_properties(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    survives(lambda: properties.read(path))
+    survives(lambda: sleeper_files.read_properties(path))
 
 
 NAMES = [
@@ -118,5 +118,12 @@ def test_settings(path: Path, given_: dict[str, str], *, outer: bool) -> None:
 @fuzz
 @given(text=st.text(max_size=60))
 def test_rules(text: str) -> None:
-    for rule in (rules.image, rules.repository_prefix, rules.directory, rules.jar, rules.endpoint, platforms.fault):
+    for rule in (
+        values.image,
+        values.repository_prefix,
+        values.directory,
+        values.jar,
+        values.endpoint,
+        values.platform,
+    ):
         assert isinstance(rule(text), str | None)

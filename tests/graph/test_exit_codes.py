@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tasks.report.outcome import exit_code
+from tasks.report.events import exit_code
 from tests.graph.conftest import IMAGES, Graph
 from tests.graph.registry import holding_everything
 

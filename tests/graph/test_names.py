@@ -25,10 +25,10 @@ TASKS = [
 ]
 
 SETTINGS = [
-    ("stak=IngestStack", "there is no variable 'stak'; did you mean 'stacks'?"),
-    ("instanceid=mine", "there is no variable 'instanceid'; did you mean 'instance_id'?"),
-    ("stacks=IngestStak", "there is no optional stack 'IngestStak'; did you mean 'IngestStack'?"),
-    ("images=ingst", "no image is called 'ingst'; did you mean 'ingest'?"),
+    ("stak=IngestStack", "unknown variable 'stak'; did you mean 'stacks'?"),
+    ("instanceid=mine", "unknown variable 'instanceid'; did you mean 'instance_id'?"),
+    ("stacks=IngestStak", "unknown stack 'IngestStak'; did you mean 'IngestStack'?"),
+    ("images=ingst", "no image is named 'ingst'; did you mean 'ingest'?"),
     ("images=*-lamda", "no image matches '*-lamda'"),
     ("lambda_deploy_type=zip", "LAMBDA_DEPLOY_TYPE='zip' (command line)"),
     ("platform=amd64", "PLATFORM='amd64' (command line)"),

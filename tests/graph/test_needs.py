@@ -38,7 +38,7 @@ def test_a_command_that_asks_the_registry_says_at_once_all_that_it_has_to_be_tol
     done = graph.doit(*words.split())
     assert (done.code, done.out) == (3, "")
     assert "INSTANCE_ID is not set" in done.err
-    assert "the version is not known" in done.err
+    assert "VERSION is not set" in done.err
     assert not [line for line in done.err.splitlines() if line != line.rstrip()]
     assert len(done.text.splitlines()) < SCREEN
 
@@ -69,7 +69,7 @@ def test_a_scripts_directory_that_is_not_there_is_named_with_the_fix(graph: Grap
     shutil.rmtree(graph.scripts)
     done = graph.given(INSTANCE_ID="mine").doit("push_all")
     assert done.code == 3
-    assert f"the scripts directory {graph.scripts} is not there" in done.err
+    assert f"SCRIPTS_DIR={graph.scripts} (environment variable SCRIPTS_DIR): no such directory" in done.err
     assert "Maven build" in done.err
     assert "SCRIPTS_DIR" in done.err
     assert len(done.text.splitlines()) < SCREEN

@@ -47,16 +47,16 @@ def test_a_state_directory_that_is_a_file_is_told_as_one(graph: Graph, words: st
 def test_the_parent_of_the_scripts_directory_is_told_from_it(graph: Graph) -> None:
     done = graph.given(INSTANCE_ID="mine").doit("push_all", f"scripts_dir={graph.root}")
     assert done.code == 3
-    assert f"SCRIPTS_DIR is {graph.root} (command line), which has Sleeper's scripts" in done.err
-    assert f"next: set SCRIPTS_DIR to {graph.scripts}" in done.err
-    assert "the version is not known" not in done.err
+    assert f"SCRIPTS_DIR={graph.root} (command line): Sleeper's scripts are one directory below" in done.err
+    assert f"next: set SCRIPTS_DIR={graph.scripts}" in done.err
+    assert "VERSION is not set" not in done.err
 
 
 def test_a_directory_that_is_something_else_is_told_as_that(graph: Graph, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     done = graph.given(INSTANCE_ID="mine").doit("push_all", f"scripts_dir={tmp_path / 'other'}")
     assert done.code == 3
-    assert f"SCRIPTS_DIR is {tmp_path}/other (command line), which is not Sleeper's scripts directory" in done.err
+    assert f"SCRIPTS_DIR={tmp_path}/other (command line): {tmp_path}/other/docker does not exist" in done.err
 
 
 def test_a_wrong_version_is_told_once_with_where_it_came_from_and_which_there_are(graph: Graph) -> None:

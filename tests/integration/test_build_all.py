@@ -14,7 +14,7 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
-from tasks.configuration import platforms
+from tasks.configuration import values
 from tasks.system import processes
 from tests import trees
 from tests.integration.drivers import Driver
@@ -153,7 +153,7 @@ def test_another_platform_is_another_image(project: Project) -> None:
     assert build(project, f"platform={other}") == {"ingest", "query-lambda"}
     found = docker(project, "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", f"ingest:{project.version}")
     assert found == other
-    assert other != platforms.native()
+    assert other != values.native_platform()
 
 
 def test_without_state_what_the_engine_holds_decides(project: Project) -> None:

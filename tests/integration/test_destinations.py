@@ -15,7 +15,7 @@ import pytest
 from sandbox import sample
 from sandbox.engine import Engine
 from sandbox.layout import ACCOUNT, PASSWORD, REGION, USER, Sandbox
-from tasks.configuration import platforms
+from tasks.configuration import values
 from tasks.reference import Registry, Repository
 from tasks.system import processes
 from tests.integration import images
@@ -161,7 +161,7 @@ def test_a_properties_file_can_name_everything(project: Project) -> None:
 @pytest.mark.parametrize("platform", ["linux/arm64", "linux/amd64", "native"])
 def test_a_single_platform_image_is_made_for_the_platform_that_is_asked_for(project: Project, platform: str) -> None:
     project.push_all(SOME, f"platform={platform}")
-    expected = platforms.native() if platform == "native" else platform
+    expected = values.native_platform() if platform == "native" else platform
     assert platform_of(project, "ingest") == platform_of(project, "query-lambda") == [expected]
     assert platform_of(project, "compaction-job-execution") == ["linux/amd64", "linux/arm64"]
 

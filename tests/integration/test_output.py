@@ -151,8 +151,8 @@ def test_a_terminal_is_left_with_lines_and_no_board(project: Project) -> None:
     started, screen = on_a_terminal(project, "push_all", CHOSEN)
     assert started.wait(300) == 0
     lines = screen.lines()
-    assert "in flight" in screen.raw.decode()
-    assert not [line for line in lines if "in flight" in line]
+    assert "in progress" in screen.raw.decode()
+    assert not [line for line in lines if "in progress" in line]
     assert len([line for line in lines if line.startswith("  built ")]) == 3
     assert screen.cursor_is_shown
 
@@ -166,7 +166,7 @@ def test_an_interrupt_gives_the_terminal_back(project: Project) -> None:
     started.send_signal(signal.SIGINT)
     assert started.wait(60) == 130
     lines = screen.lines()
-    assert not [line for line in lines if "in flight" in line]
+    assert not [line for line in lines if "in progress" in line]
     assert [line for line in lines if re.fullmatch(r"3 images: 1 interrupted, 2 not run  [\d.]+ s", line)]
     assert screen.cursor_is_shown
     page = (project.state / "report.html").read_text()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.engine.progress import Progress, Step
-from tasks.report.events import Began, Ended, Event, Explained, Finished, Moved, Noted, Run, Started
+from tasks.report.events import Began, Ended, Event, Explained, Finished, Moved, Noted, RunState, Started
 
 DIGEST = "sha256:" + "3f1c2a9b77aa" + "0" * 52
 NAMES = ("ingest", "query-lambda", "metrics-lambda", "athena-lambda", "statestore-lambda")
@@ -15,7 +15,7 @@ ERROR = (
     "  docker buildx build --builder=sleeper /contexts/athena-lambda-0123456789ab\n"
     '    #3 ERROR: \x1b[31m"/nope"\x1b[0m: not found\x07'
 )
-NEXT_STEP = "fix the Dockerfile and run again; images already pushed are kept (log: logs/push-athena-lambda.log)"
+NEXT_STEP = "fix the Dockerfile or what it reads, and run again; images already pushed are kept"
 STEPS = (
     Step("[internal] load build context", 0.25),
     Step("[1/2] COPY lambda.jar <b>./</b>", None, cached=True),
@@ -53,7 +53,7 @@ def whole(log: Path | None = None) -> list[Event]:
     return [
         started(),
         Began(0.1, "builder", "builder", "", 1),
-        Noted(0.5, "builder", "builder sleeper cannot boot, so the engine's own BuildKit builds"),
+        Noted(0.5, "builder", "builder sleeper cannot boot (no such host). The engine's own BuildKit builds"),
         Ended(0.5, "builder", "builder", "", "done"),
         ended(0.5, "statestore-lambda", "current"),
         explained(0.55, "athena-lambda", "not in the registry"),
@@ -71,9 +71,9 @@ def whole(log: Path | None = None) -> list[Event]:
     ]
 
 
-def after(events: Iterable[Event]) -> Run:
+def after(events: Iterable[Event]) -> RunState:
     """Return what is known after events."""
-    found = Run()
+    found = RunState()
     for event in events:
         found.add(event)
     return found

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.engine.progress import Progress
 from tasks.report.board import Board, drawn
-from tasks.report.events import Event, Finished, Moved, Noted, Run
+from tasks.report.events import Event, Finished, Moved, Noted, RunState
 from tasks.system.terminal import Terminal
 from tasks.system.text import width
 from tests.report import runs
@@ -32,7 +32,7 @@ def screen() -> Screen:
 
 def play(screen: Screen, events: list[Event]) -> Board:
     """Show events; leave the board as it is then."""
-    board, run = Board(Terminal(screen.stream, os.environ), animated=False), Run()
+    board, run = Board(Terminal(screen.stream, os.environ), animated=False), RunState()
     for event in events:
         run.add(event)
         board.show(event, run)
@@ -50,14 +50,14 @@ def test_what_is_in_flight_stands_below_what_is_done(screen: Screen) -> None:
     assert lines[1] == "  built     ingest             3f1c2a9b77aa   41.2 MB    4.0 s"
     assert "query-lambda       pushing layer aa" in shown
     assert "12.3 MB of 40.0 MB" in shown
-    assert "1 of 5 done · 1 in flight · 3 waiting" in shown
+    assert "1 of 5 done · 1 in progress · 3 waiting" in shown
 
 
 def test_nothing_of_the_board_is_left_at_the_end_but_its_cursor(screen: Screen) -> None:
     play(screen, runs.whole())
     lines = screen.lines()
     assert lines[-1] == "  report       report.html"
-    assert not [line for line in lines if "in flight" in line]
+    assert not [line for line in lines if "in progress" in line]
     assert screen.cursor_is_shown
 
 
@@ -104,13 +104,13 @@ def test_a_row_of_sixty_columns_says_image_step_and_time() -> None:
     run = runs.after([runs.started(), runs.began(1, "ingest"), moved])
     _, row, totals = drawn(run, 3.0, 60, 20, Terminal(io.StringIO(), {}))
     assert row[1:].split() == ["ingest", "pushing", "la…", "12.3", "MB", "of", "40.0", "MB", "2", "s"]
-    assert totals == "0 of 5 done · 1 in flight · 4 waiting · 0:03"
+    assert totals == "0 of 5 done · 1 in progress · 4 waiting · 0:03"
 
 
 @pytest.mark.parametrize("count", [6, 40])
 def test_no_line_of_an_image_that_is_done_is_lost_while_the_board_is_drawn(screen: Screen, count: int) -> None:
     names = tuple(f"image-{number:03}" for number in range(120))
-    board, run, lock = play(screen, [runs.started(*names), runs.began(1, names[0])]), Run(), threading.Lock()
+    board, run, lock = play(screen, [runs.started(*names), runs.began(1, names[0])]), RunState(), threading.Lock()
     run.add(runs.started(*names))
     over = threading.Event()
 
@@ -146,7 +146,7 @@ def test_nothing_of_the_board_is_left_in_a_window_of_another_size(screen: Screen
     for columns, lines in sizes:
         screen.resize(columns, lines)
         board.redraw()
-        assert len([line for line in screen.seen() if "in flight" in line or "1 of 5 done" in line]) == 1
+        assert len([line for line in screen.seen() if "in progress" in line or "1 of 5 done" in line]) == 1
     board.close()
     assert [line.split()[0] for line in screen.seen() if line] == ["sleeper-images", "built"]
 
@@ -206,6 +206,6 @@ def test_without_unicode_the_board_is_ascii() -> None:
     assert _text(run, LINES, ascii_only=True).isascii()
 
 
-def _text(run: Run, height: int, *, ascii_only: bool = False) -> str:
+def _text(run: RunState, height: int, *, ascii_only: bool = False) -> str:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii" if ascii_only else "utf-8")
     return "\n".join(drawn(run, 3.0, COLUMNS, height, Terminal(stream, {})))

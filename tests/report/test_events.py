@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.report.events import Ended, Finished, Run
+from tasks.report.events import Ended, Finished, RunState
 from tests.report import runs
 
 
@@ -24,7 +24,7 @@ def test_what_began_and_has_not_ended_is_running_the_oldest_first() -> None:
 
 def test_time_is_what_passed_between_beginning_and_end() -> None:
     found = runs.after([runs.started(), runs.began(1, "ingest"), runs.ended(3.5, "ingest")])
-    assert found.works["push:ingest"].seconds == 2.5
+    assert found.tasks["push:ingest"].seconds == 2.5
 
 
 def test_the_slowest_are_those_that_were_built_and_not_the_current_ones() -> None:
@@ -44,6 +44,6 @@ def test_a_task_that_fails_before_any_image_is_work() -> None:
 
 
 def test_the_end_says_how_long_the_run_took() -> None:
-    found = Run()
+    found = RunState()
     found.add(Finished(2.5, "logs", "report"))
     assert (found.seconds, found.logs, found.report) == (2.5, "logs", "report")

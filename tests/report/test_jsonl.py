@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.engine.progress import Progress
-from tasks.report.events import Event, Moved, Noted, Run
+from tasks.report.events import Event, Moved, Noted, RunState
 from tasks.report.jsonl import JsonLines
 from tasks.system.terminal import Terminal
 from tests import golden
@@ -19,7 +19,7 @@ DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "output.md").read_tex
 
 def shown(events: list[Event]) -> list[dict[str, Any]]:
     """Return the objects that the events write."""
-    stream, run = io.StringIO(), Run()
+    stream, run = io.StringIO(), RunState()
     display = JsonLines(Terminal(stream, {}))
     for event in events:
         run.add(event)

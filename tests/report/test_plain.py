@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.engine.progress import Progress
-from tasks.report.events import Began, Ended, Event, Finished, Moved, Noted, Run, Started
+from tasks.report.events import Began, Ended, Event, Finished, Moved, Noted, RunState, Started
 from tasks.report.plain import Plain
 from tasks.system.terminal import Terminal
 from tests import golden
@@ -16,7 +16,7 @@ from tests.report import runs
 
 def shown(events: list[Event], *, starts: bool = True) -> str:
     """Return what the events write."""
-    stream, run = io.StringIO(), Run()
+    stream, run = io.StringIO(), RunState()
     display = Plain(Terminal(stream, {}), starts=starts)
     for event in events:
         run.add(event)
@@ -169,6 +169,9 @@ def test_what_takes_long_before_any_image_is_told_as_it_begins() -> None:
     )
 
 
+NOTE = "(begins with the command)"
+
+
 def broken(name: str, error: str, next_step: str = "") -> list[Event]:
     failed = runs.ended(2.5, name, "failed", error=error, log=f"/logs/push-{name}.log")
     return [runs.began(1, name), replace(failed, next_step=next_step)]
@@ -179,7 +182,7 @@ def test_the_same_fault_of_many_builds_is_one_block_and_a_line_for_each_other() 
     events: list[Event] = [runs.started(*names)]
     for number, name in enumerate(names):
         same = f"step took {number}.5 s, sha256:{number:064x}: the engine stopped answering"
-        events += broken(name, f"the build of {name} broke off\n  {same}", f"see /logs/push-{name}.log")
+        events += broken(name, f"the build of {name} was interrupted\n  {same}", f"see /logs/push-{name}.log")
     text = shown([*events, Finished(3)])
     assert text.count("FAILED") == text.count("stopped answering") == 1
     told = [line.split() for line in text.splitlines() if line.startswith("  failed    image-")]
@@ -197,5 +200,5 @@ def test_a_failure_takes_fifteen_lines_at_most_and_keeps_its_end() -> None:
     _, _, block = shown([runs.started(), *broken("ingest", error, "do this"), Finished(3)]).partition("\nFAILED ")
     lines = block.partition("\n\n")[0].splitlines()
     assert len(lines) <= 15
-    assert lines[-1].strip() == "next: do this"
+    assert [line.strip() for line in lines[-2:]] == ["next: do this", f"log:  /logs/push-ingest.log {NOTE}"]
     assert max(map(len, lines)) <= 80

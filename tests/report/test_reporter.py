@@ -5,10 +5,10 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from tasks.report import JsonLinesReporter, PlainReporter, Reporter
-from tasks.report.board import Board
-from tasks.report.jsonl import JsonLines
-from tasks.report.plain import Plain
+from tasks.report.board import Board, BoardReporter
+from tasks.report.jsonl import JsonLines, JsonLinesReporter
+from tasks.report.plain import Plain, PlainReporter
+from tasks.report.reporter import Reporter
 from tasks.system.terminal import Terminal
 
 
@@ -25,9 +25,9 @@ PIPE = Terminal(io.StringIO(), {"TERM": "xterm"})
 @pytest.mark.parametrize(
     ("reporter", "terminal", "display"),
     [
-        (Reporter, XTERM, Board),
-        (Reporter, DUMB, Plain),
-        (Reporter, PIPE, Plain),
+        (BoardReporter, XTERM, Board),
+        (BoardReporter, DUMB, Plain),
+        (BoardReporter, PIPE, Plain),
         (PlainReporter, XTERM, Plain),
         (JsonLinesReporter, XTERM, JsonLines),
         (JsonLinesReporter, PIPE, JsonLines),
