@@ -117,7 +117,6 @@ VALUES = {
     "tasks.commands.command.encoded",
     "tasks.commands.plan.Planned",
     "tasks.commands.plan.file_of",
-    "tasks.engine.progress.human",
     "tasks.image.collect.LAMBDA_JAR",
     "tasks.registry.proof.repair",
 }
