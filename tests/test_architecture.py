@@ -115,7 +115,6 @@ VALUES = {
     "tasks.configuration.faults.shown",
     "tasks.configuration.settings.SETTINGS",
     "tasks.configuration.values.NO_STACKS",
-    "tasks.engine.progress.human",
     "tasks.image.collect.LAMBDA_JAR",
     "tasks.registry.proof.repair",
 }
