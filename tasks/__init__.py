@@ -6,7 +6,7 @@
                                 RunContext (what one run shares) ◀── dodo.py: task creators ──▶ task dicts ──▶ doit
                                                                                                     │ up to date?
     image.collect ─▶ Collected     what each image is made of ──┐                                   │
-    registry.target                what the registry holds ─────┴▶ decisions: Decided, one an image ◀─┤
+    registry.images                what the registry holds ─────┴▶ decisions: Decided, one an image ◀─┤
                                                                                                     ▼ what is not
     stage ──────▶ ┐
     repository ─▶ push ─▶ Built, by digest ─▶ inputs unchanged? ─▶ Proved ─▶ record ─▶ inputs tag ─▶ version tag

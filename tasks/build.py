@@ -60,18 +60,18 @@ def build(session: RunContext, image: Image) -> dict[str, Any]:
     collected = session.decisions.collected(image)
     names = local_names(session, image)
     # push:<image> removes its context when it is done, perhaps in this same run.
-    context = stage_in(session.state.loads, collected)
+    staged = stage_in(session.state.loads, collected)
     built = run_build(
         session,
         collected,
-        context,
+        staged,
         buildx.Output.load(names),
         verb="build",
         platforms=() if image.multiplatform else collected.inputs.platforms,
         environment=session.docker.environment(),
     )
     session.decisions.check_unchanged(collected)
-    staging.remove(context)
+    staging.remove(staged)
     _remove_replaced(session, image)
     return {"outcome": LOADED, "name": names[0], "note": built.note}
 
@@ -79,7 +79,7 @@ def build(session: RunContext, image: Image) -> dict[str, Any]:
 def run_build(
     session: RunContext,
     collected: Collected,
-    context: Path,
+    staged: Path,
     output: buildx.Output,
     *,
     verb: str,
@@ -93,7 +93,7 @@ def run_build(
     Args:
         session: the run's.
         collected: what is built, and what it is made of.
-        context: its staged build context.
+        staged: its staged build context.
         output: where the result goes.
         verb: the task's, for the log.
         platforms: what to build for; the builder's own platform where empty.
@@ -111,7 +111,7 @@ def run_build(
     metadata = session.state.metadata(verb, image)
     argv = buildx.command(
         engine,
-        context,
+        staged,
         inputs,
         output,
         platforms=platforms,

@@ -21,8 +21,9 @@ from tasks.image.collect import Collected, Collector
 from tasks.image.fingerprint import Inputs, inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_version
-from tasks.registry import presence, proof
+from tasks.registry import proof
 from tasks.registry.client import IMMUTABLE
+from tasks.registry.images import look
 from tasks.registry.model import Answer, Descriptor
 from tasks.registry.target import Target
 from tasks.system.parallel import Pool
@@ -193,7 +194,7 @@ class Decisions:
         fingerprints = {one.image.name: one.inputs.fingerprint() for one in known}
         repositories = {one.image.name: self._target.repository(one.image) for one in known}
         tags = {name: (inputs_tag(fingerprint), version) for name, fingerprint in fingerprints.items()}
-        self._held |= presence.look(self._target.client, {name: (repositories[name], tags[name]) for name in tags})
+        self._held |= look(self._target.client, {name: (repositories[name], tags[name]) for name in tags})
         decided: list[Decided] = []
         for one in known:
             name, held = one.image.name, self._held[one.image.name]

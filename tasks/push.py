@@ -104,9 +104,9 @@ def _retag(session: RunContext, decided: Decided, digest: Digest) -> Pushed:
 
 
 def _build(session: RunContext, decided: Decided) -> Pushed:
-    context = context_directory(session.state.contexts, decided.image, decided.fingerprint)
+    staged = context_directory(session.state.contexts, decided.image, decided.fingerprint)
     listed = session.records.begin(decided.collected)
-    built = _push(session, decided, context)
+    built = _push(session, decided, staged)
     session.decisions.check_unchanged(decided.collected)
     proved = _prove(session, decided, built.digest, fresh=True)
     if session.target.pace is not None:
@@ -114,29 +114,29 @@ def _build(session: RunContext, decided: Decided) -> Pushed:
     # Before the tags: a reader who finds the image finds its record.
     unrecorded = session.records.keep(decided.repository, proved.manifest.descriptor, listed)
     proved = _tag(session, decided, proved)
-    staging.remove(context)
+    staging.remove(staged)
     return Pushed(BUILT, proved.manifest.digest, proved.size, "; ".join(filter(None, (built.note, unrecorded))))
 
 
-def _push(session: RunContext, decided: Decided, context: Path) -> Built:
+def _push(session: RunContext, decided: Decided, staged: Path) -> Built:
     """Build the image and push it under none of its own tags."""
     tag = _building_tag(session, decided)
     try:
-        return _run(session, decided, context, tag)
+        return _run(session, decided, staged, tag)
     except BuildError as error:
         if tag != buildx.BUILDING or not failure.refuses_tag(error.said):
             raise
     session.repositories.refuse_building_tag(_siblings(session))
-    return _run(session, decided, context, _building_tag(session, decided))
+    return _run(session, decided, staged, _building_tag(session, decided))
 
 
-def _run(session: RunContext, decided: Decided, context: Path, tag: str) -> Built:
+def _run(session: RunContext, decided: Decided, staged: Path, tag: str) -> Built:
     inputs, repository = decided.collected.inputs, decided.repository
     login = session.target.credential(repository.registry)
     return run_build(
         session,
         decided.collected,
-        context,
+        staged,
         buildx.Output.push(repository, inputs, session.docker.engine, tag),
         verb="push",
         platforms=inputs.platforms,
