@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from tasks.commands.command import JSON, Reading, check_sandbox, encoded, flag, no_arguments
 from tasks.commands.table import age, aligned, coloured, short_platforms
 from tasks.decision import STATES, Blocked, Decision, reason, state
-from tasks.engine.progress import human
 from tasks.errors import RegistryError
 from tasks.graph.composition import current
 from tasks.model import Image
@@ -26,7 +25,7 @@ from tasks.registry.model import Answer
 from tasks.run_context import RunContext
 from tasks.system.parallel import Pool
 from tasks.system.terminal import colours
-from tasks.system.text import wrapped
+from tasks.system.text import human, wrapped
 
 if TYPE_CHECKING:  # Slow to import; only a command that asks the registry pays for it.
     from tasks.registry.images import Deployed
