@@ -17,7 +17,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.build import Built, run_build
 from tasks.decision import Build, Current, Retag
@@ -28,12 +28,11 @@ from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
 from tasks.model import BUILT, CURRENT, RETAGGED, Image
 from tasks.reference import Digest, Repository
+from tasks.registry.client import IMMUTABLE
 from tasks.registry.model import Descriptor
+from tasks.registry.proof import Proved, kind_fits, prove
 from tasks.run_context import RunContext
 from tasks.stage import context_directory
-
-if TYPE_CHECKING:  # Only what asks the registry loads what talks to it.
-    from tasks.registry.proof import Proved
 
 
 @dataclass(frozen=True)
@@ -162,8 +161,6 @@ def _siblings(session: RunContext) -> list[Repository]:
 
 def _prove(session: RunContext, decided: Decided, digest: Digest, *, fresh: bool = False) -> Proved:
     """Read back what the registry holds and prove that it is the image; `fresh` was pushed just now."""
-    from tasks.registry.proof import prove  # noqa: PLC0415  # As above.
-
     platforms = decided.collected.inputs.platforms
     return prove(session.target.client, decided.repository, digest, decided.image, platforms, fresh=fresh)
 
@@ -186,16 +183,12 @@ def _tag(session: RunContext, decided: Decided, proved: Proved) -> Proved:
 
 def _held(session: RunContext, decided: Decided) -> Descriptor | None:
     """Return what the inputs tag points to now, if that has the right kind."""
-    from tasks.registry.proof import kind_fits  # noqa: PLC0415  # As above.
-
     held = session.target.client.head(decided.repository, decided.inputs_tag)
     return held if held is not None and kind_fits(held, decided.image) else None
 
 
 def _claim(session: RunContext, decided: Decided, proved: Proved) -> Proved:
     """Write the inputs tag; return what it points to then: another run's image where an immutable tag was first."""
-    from tasks.registry.client import IMMUTABLE  # noqa: PLC0415  # As above.
-
     try:
         session.target.client.put(decided.repository, decided.inputs_tag, proved.manifest)
     except RegistryError as error:

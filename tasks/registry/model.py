@@ -118,7 +118,7 @@ class Manifest:
 
     @functools.cached_property
     def subject(self) -> Descriptor | None:
-        """The manifest that this one refers to; None if there is none; RegistryError if it is malformed."""
+        """The manifest that this one is about, if any; RegistryError if its descriptor is malformed."""
         entry = self.json().get("subject")
         return None if entry is None else descriptor(entry, "subject")
 
