@@ -66,10 +66,10 @@ def test(arguments: list[str]) -> None:
     Raises:
         CommandError: a test failed, no test ran, or the environment does not have pytest.
     """
-    # pytest-cov would take a path that follows `--cov` for the package to measure.
-    words = ["--cov=" if word == _COVERAGE else word for word in arguments]
+    # pytest-cov would take a path that follows `--cov` for the package to measure, so it comes last.
+    words = sorted(arguments, key=_COVERAGE.__eq__)
     whole = set(arguments) <= {_ALL, _COVERAGE}
-    commands = [[*words, *_PARALLEL, *phase] for phase in _PHASES] if whole else [words]
+    commands = [[*_PARALLEL, *phase, *words] for phase in _PHASES] if whole else [words]
     if whole and _COVERAGE in arguments:
         commands[0].append("--cov-report=")
         commands[1].append("--cov-append")

@@ -8,6 +8,8 @@ from tasks import checks
 from tasks.errors import CommandError
 from tasks.system import processes
 
+pytest_plugins = ["pytester"]
+
 
 def test_arguments_reach_pytest(capfd: pytest.CaptureFixture[str]) -> None:
     checks.test(["--version"])
@@ -50,3 +52,55 @@ def test_an_interrupted_command_winds_up(tmp_path: Path) -> None:
         signal.signal(signal.SIGINT, before)
 
     assert mark.exists()
+
+
+def commands(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[list[str]]:
+    """Return the options of each pytest that `test` runs."""
+    found: list[list[str]] = []
+
+    def foreground(argv: list[str]) -> int:
+        found.append(argv[3:])
+        return 0
+
+    monkeypatch.setattr(processes, "foreground", foreground)
+    checks.test(list(arguments))
+    return found
+
+
+def test_without_arguments_the_fast_tests_run_before_those_with_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, real = commands(monkeypatch)
+    rooms = {"tests/faults", "tests/integration"}
+    assert {word.removeprefix("--ignore=") for word in fast if word.startswith("--ignore=")} == rooms
+    assert rooms <= set(real)
+    assert all({"--numprocesses=auto", "--durations=10"} <= set(words) for words in (fast, real))
+
+
+@pytest.mark.parametrize("options", [["--all"], ["--cov"], ["--all", "--cov"]])
+def test_options_alone_apply_to_the_whole_suite(monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
+    assert [set(options) <= set(words) for words in commands(monkeypatch, *options)] == [True, True]
+
+
+def test_coverage_of_the_whole_suite_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, real = commands(monkeypatch, "--cov")
+    assert ("--cov-report=" in fast, "--cov-append" in real) == (True, True)
+    assert "--cov-report=" not in real
+
+
+def test_a_path_after_cov_is_what_runs_and_not_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert commands(monkeypatch, "--cov", "tests/graph") == [["tests/graph", "--cov"]]
+
+
+def test_an_environment_without_pytest_gives_the_command_that_adds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(CommandError, match="pytest is not installed") as caught:
+        checks.test([])
+    assert caught.value.next_step == "run ./doitw test"
+
+
+@pytest.mark.parametrize("option", [[], ["--all"]])
+def test_nightly_tests_run_with_all_alone(pytester: pytest.Pytester, option: list[str]) -> None:
+    pytester.makeconftest((Path(__file__).parent / "conftest.py").read_text())
+    pytester.makeini("[pytest]\nmarkers =\n    nightly\n")
+    pytester.makepyfile("import pytest\n\ndef test_day(): pass\n\n@pytest.mark.nightly\ndef test_night(): pass\n")
+    outcome = pytester.runpytest_inprocess(*option, "-p", "no:cacheprovider")
+    outcome.assert_outcomes(passed=1 + len(option), deselected=1 - len(option))

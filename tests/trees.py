@@ -1,8 +1,8 @@
-"""A scripts directory shaped like Sleeper's, and what Maven and people do to one. Shared by tests and benches.
+"""A scripts directory like Sleeper's, and what Maven and people do to it. Tests and benches share it.
 
-make      all images of a catalogue, each jar shaded together out of a folder of real jars
+make      all images of a catalogue; each jar is shaded from a folder of real jars
 rebuild   every jar as a clean Maven build leaves it: the same content at another time, in another order
-edit      one class inside one jar changes by one byte
+rewrite   one jar, with or without a change of one byte in one class
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from tasks.model import Image
 
 LARGEST_SOURCE = 20_000_000
-"""Jars larger than this are left out of what is shaded together: one would be most of an image."""
+"""Larger jars are not used as sources: one would be most of an image."""
 
 SIZES = {"athena-lambda": 95, "query-lambda": 110, "bulk-import-runner": 80, "compaction-job-execution": 70}
 """Megabytes of the largest jars at scale 1.0, near a real Sleeper build."""
@@ -30,11 +30,11 @@ def make(directory: Path, images: Iterable[Image], jars: Path, *, version: str, 
     """Make a scripts directory.
 
     Args:
-        directory: it must not exist.
-        images: the images that can be built from it.
-        jars: where real jars are, searched downwards.
-        version: of Sleeper.
-        base: what every Dockerfile is built from.
+        directory: the directory to create; it must not exist.
+        images: the images to build from it.
+        jars: a directory of real jars, searched recursively.
+        version: the version of Sleeper.
+        base: the base image of every Dockerfile.
         scale: 1.0 for jars of about 1.1 GB together.
     """
     sources = sorted({path.resolve() for path in jars.rglob("*.jar") if path.stat().st_size < LARGEST_SOURCE})
@@ -57,7 +57,7 @@ def make(directory: Path, images: Iterable[Image], jars: Path, *, version: str, 
 
 
 def write_deployment(folder: Path, name: str, base: str) -> None:
-    """Write the Dockerfile of a deployment and the script that it starts."""
+    """Write a deployment's Dockerfile and its entry point."""
     (folder / "run.sh").write_text(f'#!/bin/sh\nexec java -jar /{name}.jar "$@"\n')
     (folder / "Dockerfile").write_text(
         f'FROM {base}\n\nCOPY {name}.jar /{name}.jar\nCOPY --chmod=755 run.sh /run.sh\nENTRYPOINT ["/run.sh"]\n'
@@ -65,7 +65,7 @@ def write_deployment(folder: Path, name: str, base: str) -> None:
 
 
 def write_lambda(folder: Path, base: str) -> None:
-    """Write the Dockerfile that all lambdas share and the script that it starts."""
+    """Write the lambdas' Dockerfile and its entry point."""
     (folder / "entrypoint.sh").write_text('#!/bin/sh\nexec java -cp "/function/*" "$@"\n')
     (folder / "Dockerfile").write_text(
         f"FROM {base}\n\nWORKDIR /function\nCOPY lambda.jar ./\n"
@@ -74,7 +74,7 @@ def write_lambda(folder: Path, base: str) -> None:
 
 
 def shade(target: Path, sources: list[Path], size: float, seed: str) -> None:
-    """Write one jar of about `size` bytes out of the entries of real ones, in an order that `seed` decides."""
+    """Write a jar of about `size` bytes from the entries of real jars, in an order given by `seed`."""
     order = sources[:]
     random.Random(seed).shuffle(order)  # noqa: S311  # Variety, not secrecy.
     taken = {"META-INF/MANIFEST.MF"}
@@ -97,13 +97,13 @@ def jars(directory: Path) -> list[Path]:
 
 
 def rebuild(directory: Path, *, shuffled: bool = False) -> None:
-    """Write every jar anew with the same content; `shuffled` as another file system would order its entries."""
+    """Write every jar again with the same content; `shuffled`: in the order of another file system."""
     for jar in jars(directory):
         rewrite(jar, shuffled=shuffled)
 
 
 def rewrite(jar: Path, *, edited: bool = False, shuffled: bool = False) -> str | None:
-    """Write a jar anew; `edited` with one byte of its first class changed. Return that class's name."""
+    """Write a jar again; `edited`: with one byte of its first class changed. Return that class's name."""
     fresh = jar.with_suffix(".fresh")
     changed = None
     with zipfile.ZipFile(jar) as old, zipfile.ZipFile(fresh, "w") as new:

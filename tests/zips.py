@@ -1,4 +1,4 @@
-"""Zip archives for tests: what counts of them apart from how they are laid out."""
+"""Zip archives for tests: the content of each entry, and separately how it is packed."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ MANIFEST = "META-INF/MANIFEST.MF"
 
 @dataclass(frozen=True)
 class Member:
-    """An entry: what counts of it, then how it is packed."""
+    """An entry: name, content and mode, then how it is packed."""
 
     name: str
     content: bytes = b""
@@ -30,7 +30,7 @@ class Member:
 
 
 class _Pipe(io.RawIOBase):
-    """A file that cannot be rewound, so that sizes stand behind each entry, in data descriptors."""
+    """A file that cannot seek, so zipfile writes sizes after each entry, in data descriptors."""
 
     def __init__(self) -> None:
         self.content = io.BytesIO()
@@ -67,7 +67,7 @@ def directory_at(content: bytes) -> int:
 
 
 def patched(content: bytes, at: int, form: str, value: int) -> bytes:
-    """Return `content` with one number written over."""
+    """Return `content` with one number overwritten."""
     changed = bytearray(content)
     struct.pack_into(form, changed, at, value)
     return bytes(changed)

@@ -18,11 +18,11 @@ from typing import Any
 from doit.cmd_clean import Clean as DoitClean
 
 from tasks.commands.command import Interruptible
-from tasks.commands.run import checkout
 from tasks.errors import SleeperImagesError, StagingError
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import matching
 from tasks.run_context import RunContext
+from tasks.system import lock
 from tasks.system.terminal import Terminal
 
 NAMED_ONLY = frozenset({"builder", "sandbox"})
@@ -49,7 +49,7 @@ class Clean(Interruptible, DoitClean):
         session = current()
         self._named = frozenset(pos_args)
         names = matching([task.name for task in self.task_list], pos_args)
-        with contextlib.nullcontext() if dryrun else checkout(session):
+        with contextlib.nullcontext() if dryrun else lock.held(session.state.lock, session.settings.wait):
             if names and not cleanall:
                 super()._execute(dryrun, cleandep, cleanall, False, names)  # noqa: FBT003  # doit's signature.
             else:

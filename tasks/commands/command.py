@@ -18,10 +18,9 @@ from doit.exceptions import InvalidCommand
 
 from tasks.configuration.faults import did_you_mean
 from tasks.decision import FAULTS, TO_DO
-from tasks.errors import SleeperImagesError
 from tasks.graph.composition import close, initial_directory
 from tasks.run_context import RunContext
-from tasks.system import files
+from tasks.system import files, processes
 from tasks.system.signals import code, ending, interrupts
 from tasks.system.terminal import Terminal, discard
 
@@ -79,9 +78,14 @@ def faults_code(states: Collection[str]) -> int:
 
 
 class Interruptible(DoitCmdBase):
-    """A command that a signal ends as it ends a run: at once, without a traceback, with the signal's exit code."""
+    """A command that a signal ends at once: its children too, without a traceback, with the signal's exit code."""
 
     outstream: Any
+    interrupted = ""
+    """The note on standard error after a signal; standard output may be a program's."""
+
+    targets_sandbox = False
+    """Whether the word `sandbox` among the arguments makes the sandbox the target."""
 
     def parse_execute(self, in_args: list[str]) -> Any:
         """Parse the words of the command line and run the command."""
@@ -89,19 +93,22 @@ class Interruptible(DoitCmdBase):
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Run the command; return its exit code, or 128 plus the number of the signal that ended it."""
+        if self.targets_sandbox and SANDBOX in args:
+            set_var("target", SANDBOX)
         with interrupts() as received:
             ended = 0
             try:
                 ended = int(super().execute(params, args) or 0)
                 self.outstream.flush()
             except KeyboardInterrupt:
-                pass
+                sys.stderr.write(self.interrupted)
             except BrokenPipeError:
                 # The reader closed the pipe, as `head` does.
                 discard(self.outstream)
                 ended = code(signal.SIGPIPE)
             finally:
                 ending()
+                processes.stop_all()
                 close()
             return code(received[0]) if received else ended
 
@@ -110,16 +117,11 @@ class Reading(Interruptible):
     """A command that answers a question and changes nothing, and therefore needs no lock."""
 
     execute_tasks = False
+    targets_sandbox = True
 
     def say(self, text: str) -> None:
         """Write to the reader, in an encoding that the stream has, as long as the pipe is open."""
         Terminal(self.outstream, os.environ).write(text)
-
-    def execute(self, params: Any, args: list[str]) -> int:
-        """Run the command, for the sandbox if that word is among its words; return its exit code."""
-        if SANDBOX in args:
-            set_var("target", SANDBOX)
-        return super().execute(params, args)
 
 
 # The words of the command line
@@ -169,18 +171,6 @@ def no_arguments(words: list[str], command: str) -> None:
 
 
 # The target
-
-
-def check_destination(session: RunContext) -> None:
-    """Refuse to begin without a destination: every image would be blocked by the same missing setting.
-
-    Raises:
-        InvalidCommand: no setting says where images go, or where Sleeper's scripts are.
-    """
-    try:
-        session.settings.require_destination()
-    except SleeperImagesError as error:
-        raise InvalidCommand(str(error)) from None
 
 
 def check_sandbox(session: RunContext) -> None:

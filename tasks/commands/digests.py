@@ -82,15 +82,12 @@ class Digests(Reading):
         if sum(map(bool, (output, check, properties))) > 1:
             raise InvalidCommand("--output, --check and --properties exclude each other\n  next: use one of them")
         session = current()
-        try:
-            if properties:
-                path = session.settings.require_repository_prefix()
-                self.say(encoded({PROPERTY: path}) if json else property_line(path))
-                return 0
-            check_sandbox(session)
-            return self._check(session, check, json=json) if check else self._write(session, output, json=json)
-        except SleeperImagesError as error:
-            raise InvalidCommand(str(error)) from None
+        if properties:
+            path = session.settings.require_repository_prefix()
+            self.say(encoded({PROPERTY: path}) if json else property_line(path))
+            return 0
+        check_sandbox(session)
+        return self._check(session, check, json=json) if check else self._write(session, output, json=json)
 
     def _write(self, session: RunContext, output: str, *, json: bool) -> int:
         session.settings.require_destination()  # Without it every image would be blocked by the same missing setting.
@@ -280,7 +277,7 @@ def differences(session: RunContext, written: DigestsFile) -> tuple[dict[str, st
     Raises:
         SleeperImagesError: no setting says where images go.
     """
-    from tasks.registry.presence import look  # noqa: PLC0415  # Only a command that asks the registry pays for it.
+    from tasks.registry.images import look  # noqa: PLC0415  # Only a command that asks the registry pays for it.
 
     differing = {image.name: "it is selected but not in the file" for image in session.selected}
     prefix, asked = session.target.prefix, {}

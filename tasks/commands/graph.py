@@ -17,7 +17,6 @@ from tasks.commands.command import (
     JSON,
     SANDBOX,
     Reading,
-    check_destination,
     check_sandbox,
     encoded,
     flag,
@@ -25,7 +24,6 @@ from tasks.commands.command import (
     write,
 )
 from tasks.decision import state
-from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import matching, with_prerequisites
 from tasks.run_context import RunContext
@@ -100,7 +98,8 @@ class Graph(Reading):
         """Return the diagram as graphviz draws it.
 
         Raises:
-            InvalidCommand: graphviz is not installed, or failed.
+            InvalidCommand: graphviz is not installed.
+            CommandError: it failed.
         """
         if shutil.which("dot") is None:
             raise InvalidCommand(
@@ -108,15 +107,8 @@ class Graph(Reading):
                 "  next: install graphviz (apt-get install graphviz, dnf install graphviz, brew install graphviz), "
                 "or use another --format: mermaid, dot, text"
             )
-        try:
-            done = processes.check(
-                ["dot", "-Tsvg"],
-                next_step="check its input: doit graph --format dot",
-                stdin=dot(drawn),
-                timeout=_DRAW_SECONDS,
-            )
-        except SleeperImagesError as error:
-            raise InvalidCommand(str(error)) from None
+        next_step = "check its input: doit graph --format dot"
+        done = processes.check(["dot", "-Tsvg"], next_step=next_step, stdin=dot(drawn), timeout=_DRAW_SECONDS)
         return without_declarations(done.output)
 
 
@@ -124,10 +116,11 @@ def _states(session: RunContext, drawn: Picture) -> dict[str, str]:
     """Return the state of each image in the picture.
 
     Raises:
-        InvalidCommand: no setting says where images go, or where Sleeper's scripts are.
+        InvalidCommand: the sandbox is the target and is not started.
+        SettingsError: no setting says where images go, or where Sleeper's scripts are: every image would be blocked.
     """
     check_sandbox(session)
-    check_destination(session)
+    session.settings.require_destination()
     images = [session.catalogue.image(name) for name in drawn.images() if name]
     session.ask(pushes=images, loads=())
     return {image.name: state(session.decisions.of(image)) for image in images}

@@ -1,7 +1,7 @@
 """The command line as a whole.
 
 words ─▶ --version, -h, --help ─▶ answered here
-└▶ doit's dispatch ─▶ a command ─▶ its exit code; a fault of the command line is one line and exit code 3
+└▶ doit's dispatch ─▶ a command ─▶ its exit code; an error of ours or of the command line: its text, and exit code 3
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from tasks.commands import help as help_command
+from tasks.errors import SleeperImagesError
 from tasks.graph.composition import PROJECT
 from tasks.system.signals import code, received
 from tasks.system.terminal import Terminal, program
@@ -63,7 +64,7 @@ class Main(DoitMain):
         """Run the words of a command line; return the exit code."""
         try:
             return self._run(all_args)
-        except (CmdParseError, InvalidCommand, InvalidDodoFile, InvalidTask) as fault:
+        except (CmdParseError, InvalidCommand, InvalidDodoFile, InvalidTask, SleeperImagesError) as fault:
             # doit appends all its option objects to the message.
             text = str(fault).partition(" (parsing options:")[0]
             Terminal(sys.stderr, os.environ).write(f"ERROR: {text}\n")

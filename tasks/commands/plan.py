@@ -21,7 +21,6 @@ from tasks.commands.command import (
     JSON,
     Reading,
     arguments,
-    check_destination,
     check_sandbox,
     encoded,
     faults_code,
@@ -90,7 +89,7 @@ class PlanCommand(Reading):
         check_sandbox(session)
         session.ask(pushes=pushes, loads=())  # Without loads, no builder has to be asked for.
         if pushes and not session.settings.sandbox:
-            check_destination(session)
+            session.settings.require_destination()  # Every image would be blocked by the same missing setting.
         return plan(session, pushes, {image.name: build.is_loaded(session, image) for image in loads})
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from doit.cmd_run import Run as DoitRun
@@ -16,17 +15,15 @@ from doit.doit_cmd import set_var
 from doit.exceptions import InvalidCommand
 
 from tasks.commands import digests
-from tasks.commands.command import SANDBOX, Reading, check_destination, options_first
-from tasks.errors import LockedError, SleeperImagesError
+from tasks.commands.command import SANDBOX, Interruptible, Reading
 from tasks.graph import file_dependencies
-from tasks.graph.composition import close, current
+from tasks.graph.composition import current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
 from tasks.model import Image
 from tasks.refresh import refresh
 from tasks.run_context import RunContext
 from tasks.stage import sweep
-from tasks.system import lock, processes
-from tasks.system.signals import code, ending, interrupts
+from tasks.system import lock
 from tasks.system.terminal import Terminal
 from tasks.system.text import WIDTH, folded, quoted
 
@@ -34,7 +31,7 @@ LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "pus
 """The verbs that write to the state directory; a run of other tasks needs no lock."""
 
 
-class Run(DoitRun):
+class Run(Interruptible, DoitRun):
     """Runs tasks."""
 
     name = "run"
@@ -44,6 +41,8 @@ class Run(DoitRun):
         "docs/settings.md describes the settings, docs/reliability.md the exit codes. The words after `test` are "
         "pytest's."
     )
+    targets_sandbox = True
+    interrupted = "interrupted; finished images are kept, run again to continue\n"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -56,7 +55,7 @@ class Run(DoitRun):
             return self._in_sandbox(in_args[1], in_args[2:])
         if in_args[:1] == ["test"] and "--" not in in_args:
             in_args = ["test", "--", *in_args[1:]]
-        return super().parse_execute(options_first(self.cmdparser, in_args, self.name))
+        return super().parse_execute(in_args)
 
     def _in_sandbox(self, name: str, words: list[str]) -> Any:
         command = self._commands.get_plugin(name)(**self._made_with)  # type: ignore[union-attr]  # Its caller looked.
@@ -67,23 +66,6 @@ class Run(DoitRun):
             )
         set_var("target", SANDBOX)
         return command.parse_execute([SANDBOX, *words] if isinstance(command, Run) else words)
-
-    def execute(self, params: Any, args: list[str]) -> int:
-        """Run doit's command; return its exit code, or 128 plus the number of the signal that ended it."""
-        if SANDBOX in args:
-            set_var("target", SANDBOX)
-        with interrupts() as received:
-            ended = 0
-            try:
-                ended = int(super().execute(params, args) or 0)
-            except KeyboardInterrupt:
-                # Not on standard output, which a program may read.
-                sys.stderr.write("interrupted; finished images are kept, run again to continue\n")
-            finally:
-                ending()
-                processes.stop_all()
-                close()
-            return code(received[0]) if received else ended
 
     def _execute(  # noqa: PLR0917  # doit passes its options by these names (doit 0.37, cmd_base.py:548-552).
         self,
@@ -109,10 +91,10 @@ class Run(DoitRun):
         verbs = self._prepare(session)
         with contextlib.ExitStack() as held:
             if LOCKED & verbs:
-                held.enter_context(checkout(session))
+                held.enter_context(lock.held(session.state.lock, session.settings.wait))
                 held.callback(self._record_digests, session)
             if {"push", "build"} & verbs:
-                _sweep(session)
+                sweep(session)
             ended = super()._execute(
                 outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
                 auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
@@ -129,10 +111,7 @@ class Run(DoitRun):
         """Lock base images to today's digests with base=refresh; return whether it was given."""
         if session.settings.base != "refresh":
             return False
-        try:
-            found = refresh(session.bases, session.catalogue, session.selected, session.settings)
-        except SleeperImagesError as error:
-            raise InvalidCommand(str(error)) from None
+        found = refresh(session.bases, session.catalogue, session.selected, session.settings)
         self.outstream.writelines(f"locked {reference} {digest}\n" for reference, digest in found.locked.items())
         self.outstream.writelines(f"{line}\n" for reference in found.only_here for line in _unlocked(reference))
         return True
@@ -176,7 +155,7 @@ class Run(DoitRun):
             preflight="preflight" in self.sel_tasks and not {"push", "build"} & verbs,
         )
         if session.asked.pushes and not session.settings.sandbox:
-            check_destination(session)
+            session.settings.require_destination()
         return verbs
 
 
@@ -186,24 +165,3 @@ def _unlocked(reference: str) -> list[str]:
         "registry and use that name in FROM: other machines cannot pull it otherwise."
     )
     return folded(text, "  ", WIDTH)
-
-
-def _sweep(session: RunContext) -> None:
-    try:
-        sweep(session)
-    except SleeperImagesError as error:
-        raise InvalidCommand(str(error)) from None
-
-
-@contextlib.contextmanager
-def checkout(session: RunContext) -> Iterator[None]:
-    """Hold the checkout's lock while the block runs.
-
-    Raises:
-        InvalidCommand: another run holds it; doit prints the text.
-    """
-    try:
-        with lock.held(session.state.lock, session.settings.wait):
-            yield
-    except LockedError as error:
-        raise InvalidCommand(str(error)) from None

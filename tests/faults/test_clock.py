@@ -48,7 +48,14 @@ open(os.environ["CLOCK_PROOF"], "a").write(f"{time.time()}\\n")
 """
 
 
-@pytest.fixture(params=[(-10 * YEAR, 0), (-86_400, 0), (86_400, 0), (10 * YEAR, 0), (-3_600, 1), (3_600, 1)])
+@pytest.fixture(
+    params=[
+        (-10 * YEAR, 0),
+        (10 * YEAR, 0),
+        (-3_600, 1),
+        *(pytest.param(wrong, marks=pytest.mark.nightly) for wrong in ((-86_400, 0), (86_400, 0), (3_600, 1))),
+    ]
+)
 def wrong(
     request: pytest.FixtureRequest, sandbox: Sandbox, engine: Engine, tmp_path: Path
 ) -> Iterator[tuple[Place, int]]:
@@ -78,7 +85,10 @@ def test_a_wrong_clock_builds_what_changed_and_nothing_else(wrong: tuple[Place, 
     assert (here.project.root.parent / "proof").exists()
 
 
-@pytest.mark.parametrize("seconds", [-40 * YEAR, -3_600, 3_600, 40 * YEAR])
+@pytest.mark.parametrize(
+    "seconds",
+    [-40 * YEAR, 3_600, *(pytest.param(seconds, marks=pytest.mark.nightly) for seconds in (-3_600, 40 * YEAR))],
+)
 def test_files_from_another_time_are_seen_to_change(there: Place, seconds: int) -> None:
     """As a file server with a wrong clock, or an archive, leaves them; each edit keeps size and time."""
     here = there

@@ -60,8 +60,17 @@ def mend(disk: Path) -> None:
                 link.write_text(f"{link.parent.parent.name}:{link.parent.name}")
 
 
-@pytest.mark.parametrize("names", [["dockerd"], ["containerd", "dockerd"], ["registry"]], ids=" and ".join)
-@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize(
+    ("names", "after"),
+    [
+        (["dockerd"], 0),
+        (["containerd", "dockerd"], 3),
+        (["registry"], 3),
+        pytest.param(["dockerd"], 3, marks=pytest.mark.nightly),
+        pytest.param(["containerd", "dockerd"], 0, marks=pytest.mark.nightly),
+        pytest.param(["registry"], 0, marks=pytest.mark.nightly),
+    ],
+)
 def test_a_server_that_is_killed_fails_what_needs_it_and_the_next_run_goes_on(
     own: Place, names: list[str], after: int
 ) -> None:

@@ -81,8 +81,15 @@ def again(fault: Fault) -> Fault:
     return Fault(fault.name, fault.action, fault.step, fault.repository, fault.times)
 
 
-@pytest.mark.parametrize("group", [True, False], ids=["the group", "doit alone"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
+@pytest.mark.parametrize(
+    ("number", "code", "group"),
+    [
+        pytest.param(signal.SIGINT, 130, True, id="INT to the group"),
+        pytest.param(signal.SIGTERM, 143, False, id="TERM to doit alone"),
+        pytest.param(signal.SIGINT, 130, False, id="INT to doit alone", marks=pytest.mark.nightly),
+        pytest.param(signal.SIGTERM, 143, True, id="TERM to the group", marks=pytest.mark.nightly),
+    ],
+)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_signal_ends_a_run(there: Place, moment: str, number: signal.Signals, code: int, group: bool) -> None:
     faults, reached = MOMENTS[moment]
@@ -98,7 +105,9 @@ def test_a_signal_ends_a_run(there: Place, moment: str, number: signal.Signals, 
     assert there.repair().built & built == set()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.nightly)]
+)
 def test_a_child_that_takes_no_notice_is_killed(there: Place, number: signal.Signals, code: int) -> None:
     stubborn = take_no_notice(there)
     ended, output, seconds = interrupted(there, lambda _: stubborn.exists(), number, group=False)

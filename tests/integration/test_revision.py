@@ -12,7 +12,7 @@ import pytest
 from sandbox.engine import Engine
 from sandbox.layout import Sandbox
 from tasks.reference import Registry, Repository
-from tests.integration.drivers import Driver
+from tests.integration.drivers import DOCKER, NAMES, Driver
 from tests.integration.images import read
 from tests.integration.project import Project
 
@@ -33,6 +33,14 @@ COPY busybox /bin/busybox
 RUN ["/bin/busybox", "sh", "-c", "/bin/busybox cat /proc/sys/kernel/random/uuid > /fetched"]
 COPY other /other
 """
+
+
+OTHERS_NIGHTLY = pytest.mark.parametrize(
+    "driver",
+    [name if name == DOCKER else pytest.param(name, marks=pytest.mark.nightly) for name in NAMES],
+    indirect=True,
+)
+"""The other two tests show with each driver that a fetch runs again; what follows from it is shown with one."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ def test_another_revision_runs_what_fetches_anew(project: Described) -> None:
     assert fetched(project) != first
 
 
+@OTHERS_NIGHTLY
 def test_a_revision_fetches_once_for_all_later_changes(project: Described) -> None:
     catalogue(project, ", revision: 2")
     first = fetched(project)
@@ -93,6 +102,7 @@ def test_a_revision_fetches_once_for_all_later_changes(project: Described) -> No
     assert fetched(project) == first
 
 
+@OTHERS_NIGHTLY
 def test_a_new_revision_fetches_anew_though_a_file_changed_with_it(project: Described) -> None:
     first = fetched(project)
     (project.scripts / "docker" / "fetched" / "other").write_text("edited")
@@ -106,6 +116,7 @@ def test_another_proxy_fetches_anew(project: Described) -> None:
     assert fetched(project) != first
 
 
+@OTHERS_NIGHTLY
 def test_another_instance_takes_what_is_cached(project: Described, tmp_path: Path) -> None:
     catalogue(project, ", revision: 2")
     first = fetched(project)
