@@ -181,9 +181,9 @@ def check_sandbox(session: RunContext) -> None:
     """
     if not session.settings.sandbox:
         return
-    from sandbox import aws, registry  # noqa: PLC0415  # Only a command that asks the sandbox pays for it.
+    from sandbox import ecr, registry  # noqa: PLC0415  # Only a command that asks the sandbox pays for it.
 
-    if not (registry.running(session.sandbox) and aws.running(session.sandbox)):
+    if not (registry.running(session.sandbox) and ecr.moto_running(session.sandbox)):
         raise InvalidCommand("the sandbox is not started\n  next: run `doit sandbox`")
 
 
