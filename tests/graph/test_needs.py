@@ -60,7 +60,7 @@ def test_what_needs_no_scripts_directory_works_without_one(graph: Graph, words: 
 
 def test_the_projects_tests_need_no_scripts_directory(graph: Graph) -> None:
     shutil.rmtree(graph.scripts)
-    done = graph.doit("test", "--", "--collect-only", "-q", "tests/system/test_once.py")
+    done = graph.doit("test", "--", "--collect-only", "-q", "tests/system/test_text.py")
     assert done.code == 0, done.text
     assert "tests collected" in done.text
 
@@ -93,7 +93,6 @@ def test_what_is_missing_fails_its_own_images_alone_and_says_image_path_and_fix(
     assert done.code != 0
     blocks = [line.removeprefix("FAILED ").split()[0] for line in done.out.splitlines() if line.startswith("FAILED")]
     assert blocks == [f"push:{name}" for name in failed]
-    assert f"{next(iter(failed))}: " in done.out
     assert str(path) in done.out
     assert "run the Maven build" in done.out
     assert "SCRIPTS_DIR" in done.out
