@@ -63,7 +63,7 @@ class User:
         return processes.check(["docker", "ps", "--all"], environment=self.environment, next_step="").output
 
 
-@pytest.fixture(params=[REMOTE, CONTAINER])
+@pytest.fixture(params=[CONTAINER, pytest.param(REMOTE, marks=pytest.mark.nightly)])
 def user(request: pytest.FixtureRequest, drivers: Drivers, engine: Engine, tmp_path: Path) -> Iterator[User]:
     """A user of an engine with a builder of this driver; docker-container is the usual one."""
     name = request.param
