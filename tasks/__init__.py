@@ -6,7 +6,7 @@
                                   session (what one run shares) ◀── dodo.py: task creators ──▶ task dicts ──▶ doit
                                                                                                     │ up to date?
     inputs.collect ─▶ fingerprint   what each image is made of ──┐                                   │
-    registry.presence              what the registry holds ─────┴▶ decisions: one an image ◀────────┤
+    registry.images                what the registry holds ─────┴▶ decisions: one an image ◀────────┤
                                                                                                     ▼ what is not
     stage ──────▶ ┐
     repository ─▶ push ─▶ engine.buildx, by digest ─▶ inputs unchanged? ─▶ registry.proof ─▶ inputs tag ─▶ version tag

@@ -21,8 +21,9 @@ from tasks.image.collect import Collected, Collector
 from tasks.image.fingerprint import Inputs, inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest, Repository, Tag, check_version
-from tasks.registry import presence, proof
+from tasks.registry import proof
 from tasks.registry.client import IMMUTABLE
+from tasks.registry.images import look
 from tasks.registry.model import Answer, Descriptor
 from tasks.registry.target import Target
 from tasks.system.parallel import Pool
@@ -188,7 +189,7 @@ class Decisions:
         version = check_version(self._settings.require_version())
         places = {one.name: (self._target.repository(one), found.inputs.fingerprint()) for one, found in known}
         wanted = {name: (repository, (inputs_tag(made), version)) for name, (repository, made) in places.items()}
-        answers = presence.look(self._target.client, wanted)
+        answers = look(self._target.client, wanted)
         decided: dict[str, Decided] = {}
         for image, collected in known:
             repository, fingerprint = places[image.name]

@@ -24,7 +24,7 @@ from tasks.image.jar.cache import Digests
 from tasks.model import Catalogue, Image
 from tasks.reference import DOCKER_HUB, Registry, Repository, split_host
 from tasks.registry.client import Client
-from tasks.registry.keychain import Credential, Keychain
+from tasks.registry.credentials import Credential, Keychain
 from tasks.system.parallel import each
 
 _AT_ONCE = 8

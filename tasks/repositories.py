@@ -87,7 +87,7 @@ class Repositories:
     def _check_push(self, repository: Repository, denied: RegistryError | None) -> None:
         """Begin an upload and give it up; RegistryError where that is refused."""
         try:
-            self._target.client.blobs.check_push(repository)
+            self._target.client.check_push(repository)
         except RegistryError as fault:
             if fault.status not in _REFUSED:
                 raise

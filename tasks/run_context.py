@@ -29,7 +29,7 @@ from tasks.model import Builder, Catalogue, Image
 from tasks.records import Records
 from tasks.reference import Registry
 from tasks.refresh import Bases, or_users_own
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 from tasks.registry.target import Target
 from tasks.repositories import Repositories
 from tasks.system.parallel import locked_property

@@ -53,18 +53,13 @@ PURE = {
     "tasks.reference",
     "tasks.registry.aws_faults",
     "tasks.registry.aws_login",
-    "tasks.registry.aws_providers",
-    "tasks.registry.challenge",
+    "tasks.registry.credentials",
     "tasks.registry.ecr_answers",
-    "tasks.registry.keychain",
     "tasks.registry.kinds",
-    "tasks.registry.lifecycle",
     "tasks.registry.message",
     "tasks.registry.model",
-    "tasks.registry.origin",
     "tasks.registry.plain",
-    "tasks.registry.proxy",
-    "tasks.registry.token",
+    "tasks.registry.routes",
     "tasks.configuration.destination",
     "tasks.configuration.documents",
     "tasks.configuration.selection",
@@ -107,7 +102,7 @@ ABOVE = {
 }
 """By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
 
-COMMANDS = {f"tasks.commands.{name}" for name in ("digests", "docs", "graph", "plan", "status", "why")}
+COMMANDS = {f"tasks.commands.{name}" for name in ("digests", "docs", "graph", "plan", "settings", "status", "why")}
 """The commands that answer a question: one file each, with what it asks, its text and its JSON."""
 
 ASKING = {"session", "context"}
@@ -117,7 +112,9 @@ VALUES = {
     "tasks.commands.command.encoded",
     "tasks.commands.plan.Planned",
     "tasks.commands.plan.file_of",
-    "tasks.engine.progress.human",
+    "tasks.configuration.faults.shown",
+    "tasks.configuration.settings.SETTINGS",
+    "tasks.configuration.values.NO_STACKS",
     "tasks.image.collect.LAMBDA_JAR",
     "tasks.registry.proof.repair",
 }

@@ -12,7 +12,7 @@ from tasks.model import Image, Kind
 from tasks.records import Records
 from tasks.registry import record
 from tasks.registry.client import Client
-from tasks.registry.referrers import attach
+from tasks.registry.record import attach
 from tasks.registry.target import Target
 from tests import trees
 from tests.registry.holding import Registry, running

@@ -6,7 +6,7 @@ from tasks.engine import buildx
 from tasks.errors import SettingsError
 from tasks.image.fingerprint import inputs_tag
 from tasks.reference import Digest, Registry, Repository, Tag, check_tag, check_version, split_host
-from tasks.registry.referrers import referrers_tag
+from tasks.registry.record import referrers_tag
 
 DIGEST = "sha256:" + "a" * 64
 

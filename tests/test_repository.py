@@ -142,7 +142,9 @@ def test_a_refused_push_to_another_account_names_both(
         here.uploads = Answer(status)
         with pytest.raises(RegistryError) as caught:
             preflight.check_push(here.session, INGEST)
-        assert "the registry is of account 222222222222, the AWS login of account 123456789012" in str(caught.value)
+        assert "the registry belongs to account 222222222222, the AWS login to account 123456789012" in str(
+            caught.value
+        )
         assert "aws ecr create-repository --repository-name mine/ingest" in caught.value.next_step
         assert made(api) == []
 

@@ -12,7 +12,7 @@ from tasks.configuration import bases as bases_lock
 from tasks.configuration import catalogue
 from tasks.engine.progress import Progress
 from tasks.refresh import refresh
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 from tasks.registry.model import OCI_MANIFEST, sha256
 from tests.registry.server import Answer, Asked, serving
 from tests.sessions import INGEST, INGEST_RUNNER, QUERY, world

@@ -277,7 +277,7 @@ def differences(session: RunContext, written: DigestsFile) -> tuple[dict[str, st
     Raises:
         SleeperImagesError: no setting says where images go.
     """
-    from tasks.registry.presence import look  # noqa: PLC0415  # Only a command that asks the registry pays for it.
+    from tasks.registry.images import look  # noqa: PLC0415  # Only a command that asks the registry pays for it.
 
     differing = {image.name: "it is selected but not in the file" for image in session.selected}
     prefix, asked = session.target.prefix, {}

@@ -28,7 +28,6 @@ from tasks.commands.command import (
 )
 from tasks.commands.table import coloured
 from tasks.decision import FAULTS, STATES, Blocked, Build, Current, Decision, Retag, Unknown, state
-from tasks.engine.progress import human
 from tasks.errors import SleeperImagesError
 from tasks.graph.composition import current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
@@ -40,7 +39,7 @@ from tasks.reference import Digest
 from tasks.run_context import RunContext
 from tasks.system.parallel import Pool
 from tasks.system.terminal import colours, columns
-from tasks.system.text import TOGETHER, WIDTH, folded, printable
+from tasks.system.text import TOGETHER, WIDTH, folded, human, printable
 
 if TYPE_CHECKING:  # Its imports are slow; session.records is what loads it.
     from tasks.records import Comparison

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.commands.command import JSON, Reading, encoded, no_arguments
+from tasks.commands.table import aligned
 from tasks.configuration import settings
 from tasks.configuration.faults import shown
 from tasks.configuration.settings import SETTINGS
@@ -32,9 +33,8 @@ class Settings(Reading):
 
 def as_text(found: settings.Settings) -> str:
     """Return a line for each setting: name, value, origin."""
-    rows = [(name, _text(getattr(found, setting.field))) for name, setting in SETTINGS.items()]
-    names, values = (max(len(row[column]) for row in rows) for column in (0, 1))
-    return "".join(f"{name:<{names}}  {value:<{values}}  {found.origins[name]}".rstrip() + "\n" for name, value in rows)
+    rows = [(name, _text(getattr(found, setting.field)), found.origins[name]) for name, setting in SETTINGS.items()]
+    return "".join(f"{line}\n" for line in aligned(rows))
 
 
 def as_object(found: settings.Settings) -> dict[str, Any]:

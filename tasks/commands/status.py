@@ -1,6 +1,6 @@
 """`doit status`: what each version tag is on in the registry, and whether that is what is here.
 
-    decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.deployed ──▶ Status ─▶ text or JSON
+    decisions (one look at all tags) ─▶ what each version tag is on ─▶ registry.images ────▶ Status ─▶ text or JSON
                                                                      └▶ lifecycle rules ────┘
 
 Nothing is remembered: every answer is the registry's, of this moment. docs/status-and-digests.md describes the output.
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from tasks.commands.command import JSON, Reading, check_sandbox, encoded, flag, no_arguments
 from tasks.commands.table import age, aligned, coloured, short_platforms
 from tasks.decision import STATES, Blocked, Decision, reason, state
-from tasks.engine.progress import human
 from tasks.errors import RegistryError
 from tasks.graph.composition import current
 from tasks.model import Image
@@ -26,10 +25,10 @@ from tasks.registry.model import Answer
 from tasks.run_context import RunContext
 from tasks.system.parallel import Pool
 from tasks.system.terminal import colours
-from tasks.system.text import wrapped
+from tasks.system.text import human, wrapped
 
 if TYPE_CHECKING:  # Slow to import; only a command that asks the registry pays for it.
-    from tasks.registry.deployed import Deployed
+    from tasks.registry.images import Deployed
 
 UNANSWERED = 1
 """The exit code if the registry did not answer for every image, or has lost a part of one."""
@@ -138,7 +137,7 @@ def look(session: RunContext, now: datetime, *, deep: bool = False) -> Status:
     Raises:
         SleeperImagesError: no setting says where images go, or under which version.
     """
-    from tasks.registry.deployed import read  # noqa: PLC0415  # Only a command that asks the registry pays for it.
+    from tasks.registry.images import inspect  # noqa: PLC0415  # Only a command that asks the registry pays for it.
 
     session.settings.require_destination(inputs=False)
     images, version, target = session.selected, session.version, session.target
@@ -150,19 +149,18 @@ def look(session: RunContext, now: datetime, *, deep: bool = False) -> Status:
         for image in images
         if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
     }
-    answers = read(session.target.client, wanted, target.backend.pushed_at) if wanted else None
+    answers = inspect(session.target.client, wanted, target.backend.pushed_at, deep=deep) if wanted else None
     expiries, expiry_fault = _expiries(session, wanted, now)
-    lost = _lost(session, wanted) if deep else {}
     rows = []
     for image in images:
         tag = tags[image.name]
         fault = str(tag) if isinstance(tag, RegistryError) else ""
-        held = answers.images[image.name] if answers is not None and image.name in wanted else None
+        held = answers.images.get(image.name) if answers is not None else None
         if image.name in wanted and held is None:
             fault = "it was deleted while it was being read\n  next: run again"
         if isinstance(held, RegistryError):
             held, fault = None, str(held)
-        fault = fault or lost.get(image.name, "") or (_incomplete(image, held.missing) if held is not None else "")
+        fault = fault or (_incomplete(image, held.missing) if held is not None else "")
         decision = decided[image.name]
         rows.append(
             ImageStatus(
@@ -184,7 +182,7 @@ def _expiries(
     session: RunContext, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
 ) -> tuple[dict[str, str], str]:
     """Return by image what a lifecycle rule does to it soon, and why that is unknown for some."""
-    from tasks.registry.presence import WORKERS  # noqa: PLC0415  # As above.
+    from tasks.registry.images import WORKERS  # noqa: PLC0415  # As above.
 
     found, fault = {}, ""
     with Pool(WORKERS) as pool:
@@ -197,24 +195,12 @@ def _expiries(
     return found, fault
 
 
-def _lost(session: RunContext, wanted: Mapping[str, tuple[Repository, Digest]]) -> dict[str, str]:
-    """Return by image what the registry has lost of it, or why that is unknown; complete images are absent."""
-    from tasks.registry.completeness import check  # noqa: PLC0415  # As above.
-
-    by_name = {image.name: image for image in session.selected}
-    found = check(session.target.client, wanted)
-    return {
-        name: str(lost.fault) if lost.fault is not None else _incomplete(by_name[name], lost.digests)
-        for name, lost in found.items()
-    }
-
-
 def _version_tags(session: RunContext, decided: Mapping[str, Decision]) -> dict[str, Answer]:
     """Return what each version tag is on: from the look that the decisions used, or from a second look.
 
     An image whose files are missing is blocked before the first look, and may still be deployed.
     """
-    from tasks.registry.presence import look as look_at  # noqa: PLC0415  # As above.
+    from tasks.registry.images import look as look_at  # noqa: PLC0415  # As above.
 
     found = {image.name: session.decisions.held(image).get(session.version) for image in session.selected}
     unasked = [

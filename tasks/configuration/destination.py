@@ -23,7 +23,7 @@ def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], source
         *_two_registries(values),
         *_two_endpoints(values, found),
         *_two_prefixes(values, found, sources),
-        *((name, other) for name, value, other in _host_says(values) if _disagrees(name, value, values, found)),
+        *((name, other) for name, value, other in _of_host(values) if _disagrees(name, value, values, found)),
     ]
     return [
         f"{one}={values[one.lower()]} ({found[one].origin}) contradicts "
@@ -34,12 +34,12 @@ def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], source
 
 def from_registry_host(values: Mapping[str, Any], found: Mapping[str, Found]) -> Iterator[tuple[str, str, str]]:
     """Yield name, value and origin of the settings that an ECR host gives; it wins over AWS_REGION."""
-    for name, value, other in _host_says(values):
+    for name, value, other in _of_host(values):
         if not found[name].chosen:
             yield name, value, f"the host in {other}"
 
 
-def _host_says(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _of_host(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     host = split_host(values["repo_prefix"])[0] if values["repo_prefix"] else None
     text = host or values["docker_registry"]
     facts = Registry(text).ecr_account_and_region if text else None

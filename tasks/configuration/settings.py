@@ -131,6 +131,7 @@ class Settings:
         "case; `none` for an instance without optional stacks",
         unset="every image",
         properties=("sleeper.optional.stacks",),
+        empty=values.NO_STACKS,
     )
     lambda_deploy_type: str = setting(
         Group.CONTENT,
@@ -202,7 +203,7 @@ class Settings:
         Group.RUN,
         values.choice("sandbox"),
         "`sandbox`: the sandbox on this machine; the same as naming the task `sandbox`",
-        unset="the registry above",
+        unset="the registry of the other settings",
     )
     force: bool = setting(
         Group.RUN, values.read_flag, "`true` also builds and pushes images that are up to date", "false"

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from tasks.configuration.faults import did_you_mean, shown
 from tasks.configuration.sleeper_files import Property, read_properties
-from tasks.configuration.values import NO_STACKS, Reader, read_path
+from tasks.configuration.values import Reader, read_path
 from tasks.errors import SettingsError
 from tasks.system.text import quoted
 
@@ -53,6 +53,7 @@ class Setting:
         default: the text of its default; empty if it has none.
         unset: what takes the place of a value if nothing gives one; for a computed default, how it is computed.
         properties: the keys of instance.properties that give it, best first.
+        empty: the text that an empty property stands for; if this is empty too, an empty property is not set.
         environment: more environment variables that give it, best first.
         name: its environment variable; on doit's command line in lower or upper case.
     """
@@ -63,6 +64,7 @@ class Setting:
     default: str = ""
     unset: str = ""
     properties: tuple[str, ...] = ()
+    empty: str = ""
     environment: tuple[str, ...] = ()
     name: str = ""
 
@@ -228,7 +230,7 @@ def _given(texts: Mapping[str, str], name: str, origin: str) -> tuple[str, str] 
 
 
 def _from_properties(file: _File | None, setting: Setting) -> tuple[str, str] | None:
-    """Return the first of the setting's keys that the file has; an empty list of stacks means none, as in Sleeper."""
+    """Return the text and the origin from the first of the setting's keys that the file has."""
     if file is None:
         return None
     for key in setting.properties:
@@ -238,6 +240,6 @@ def _from_properties(file: _File | None, setting: Setting) -> tuple[str, str] | 
         origin = f"{key} in {shown(file.path)}:{found.line}"
         if found.value.strip():
             return found.value, origin
-        if setting.name == "STACKS":
-            return NO_STACKS, origin
+        if setting.empty:
+            return setting.empty, origin
     return None

@@ -25,7 +25,7 @@ class Rule:
     """What a text may be. Call it with a text: it returns why the text is not accepted, or None.
 
     Attributes:
-        check: the same as a function.
+        check: returns why a text is not accepted, or None.
         pattern: a regular expression that every accepted text matches as a whole, for editors; empty if unknown.
         choices: the accepted texts, if they can be listed.
     """

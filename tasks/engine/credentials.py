@@ -37,7 +37,7 @@ from tasks.engine.docker_config import (
 )
 from tasks.errors import CommandError, CredentialsError, EngineError, SleeperImagesError
 from tasks.reference import Registry
-from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, how_to_log_in
+from tasks.registry.credentials import IDENTITY_TOKEN_USER, Credential, how_to_log_in
 from tasks.system import processes
 from tasks.system.text import one_line
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tasks.system.text import human
+
 LONGEST_OBJECT = 4_000_000
 """The most characters of an unfinished JSON object; a longer one is not BuildKit's."""
 
@@ -217,17 +219,6 @@ class Reader:
         totals = [one.total for one in statuses if one.current or one.total]
         size = sum(totals) if all(totals) else 0
         self._listener(Progress(name, sum(one.current for one in statuses), size))
-
-
-def human(count: float) -> str:
-    """Return a number of bytes for people: 512 B, 31.5 kB, 1.2 GB."""
-    if count < 1000:  # noqa: PLR2004  # What a kilobyte is.
-        return f"{count:.0f} B"
-    for unit in ("kB", "MB", "GB"):
-        count /= 1000
-        if count < 999.95:  # noqa: PLR2004  # What would round to the next unit's 1.0.
-            return f"{count:.1f} {unit}"
-    return f"{count / 1000:.1f} TB"
 
 
 def _ending(vertex: _Vertex) -> str:

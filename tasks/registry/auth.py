@@ -1,10 +1,10 @@
-"""Logging in to a registry: Basic, and the token of the Bearer challenge.
+"""Logged-in requests to a registry: Basic, or the token of a Bearer challenge.
 
-    request ─▶ what does the registry ask for? (GET /v2/, once) ─▶ Authorization ─▶ answer
-                                     401: once more, with a fresh credential ──────┘
+    request ─▶ which challenge? (GET /v2/, once) ─▶ Authorization ─▶ answer
+                                401: once more, with a fresh login ──────┘
 
 Sources: RFC 9110, section 11 (challenges); the distribution project's `spec/auth/token.md` and `oauth.md` (Bearer).
-Credentials come from a keychain, are kept in memory only and are shown by nothing.
+Credentials come from a keychain, stay in memory and are never shown.
 """
 
 from __future__ import annotations
@@ -14,36 +14,48 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from tasks.errors import CredentialsError
 from tasks.reference import Repository
 from tasks.registry import kinds
-from tasks.registry.challenge import Challenge, challenges, choose
-from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain, how_to_log_in
-from tasks.registry.message import Request, Response, clean, refused, shown
-from tasks.registry.origin import trusted
-from tasks.registry.single_flight import SingleFlight
-from tasks.registry.token import TOKEN_LIMIT, Token, parse_token
+from tasks.registry.credentials import (
+    IDENTITY_TOKEN_USER,
+    TOKEN_LIMIT,
+    BearerToken,
+    Challenge,
+    Credential,
+    Keychain,
+    challenges,
+    choose,
+    how_to_log_in,
+    parse_token,
+)
+from tasks.registry.message import Request, Response, answered, clean, refused, shown
+from tasks.registry.routes import trusted
 from tasks.system.secrets import keep
 
-if TYPE_CHECKING:  # urllib3 is slow to import.
+if TYPE_CHECKING:  # Slow to import: `client` imports it when it makes one.
     from tasks.registry.http import Http
 
 _UNAUTHORIZED, _FORBIDDEN, _OK, _FIRST_FAULT = 401, 403, 200, 400
 _CLIENT = "sleeper-images"
 _SHORTEST_SECRET = 5
+"""A shorter secret, in a registry that somebody tries out, would be found in any word."""
+
+T = TypeVar("T")
 
 
 def pull_scope(repository: Repository) -> str:
-    """Return the scope that reads from `repository`."""
+    """Return the scope of a token that may pull from `repository`."""
     return f"repository:{repository.path}:pull"
 
 
 def push_scope(repository: Repository) -> str:
-    """Return the scope that reads from and writes to `repository`."""
+    """Return the scope of a token that may pull from and push to `repository`."""
     return f"repository:{repository.path}:pull,push"
 
 
@@ -51,9 +63,9 @@ class Authenticator:
     """Sends requests to one registry, logged in. Threads may share it.
 
     Args:
-        http: the way to the registry.
-        keychain: where credentials come from; it is asked when the registry first asks for a login.
-        clock: tells the time that tokens die by.
+        http: the connections to the registry.
+        keychain: finds credentials; called when the registry first asks for a login.
+        clock: tells the time that tokens expire by.
     """
 
     def __init__(self, http: Http, keychain: Keychain, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -67,10 +79,14 @@ class Authenticator:
         self._credential: Credential | None = None
         self._resolved = False
         self._accepted: bool | None = None
-        self._tokens: dict[str, Token] = {}
+        self._tokens: dict[str, BearerToken] = {}
 
     def send(self, request: Request, scope: str) -> Response:
-        """Send `request` with what opens `scope`; where that is refused, once more with something fresh.
+        """Send `request` with a login for `scope`; if the registry refuses it, once more with a fresh one.
+
+        Args:
+            request: what to send.
+            scope: from `pull_scope` or `push_scope`.
 
         Raises:
             CredentialsError: there is no credential, or the registry refused it twice.
@@ -91,7 +107,7 @@ class Authenticator:
         return response
 
     def accepted(self) -> bool:
-        """Whether the registry takes our login at all, whatever it refused. Asked once; False where we have none.
+        """Whether the registry accepts our login at all, whatever it refused. Asked once; False without a login.
 
         Raises:
             RegistryError: there was no answer.
@@ -105,7 +121,7 @@ class Authenticator:
         if challenge is None or credential is None:
             return False
         if challenge.scheme == "bearer":
-            # Without a scope, as `docker login` asks: the answer is about the login alone (token.md).
+            # Without a scope, as in `docker login`: the answer is about the login alone (token.md).
             return self._fetch(challenge, "", credential).status == _OK
         return self._send(_with(Request("GET", "/v2/"), credential.basic), credential.basic).status == _OK
 
@@ -116,7 +132,7 @@ class Authenticator:
         return _asks_again(self._send(_with(Request("GET", "/v2/"), header), header), header)
 
     def _send(self, request: Request, header: str | None, password: str = "") -> Response:
-        """Send `request`, in which the secrets of `header` and `password` are, and see that no refusal repeats them."""
+        """Send `request`, which has the secrets of `header` and `password` in it; remove them from a refusal's body."""
         response = self._http.send(request)
         if response.status < _FIRST_FAULT:
             return response
@@ -154,11 +170,11 @@ class Authenticator:
         return self._flight.share("credential", lambda: self._resolve(fresh=False))
 
     def _renew(self, stale: Credential) -> Credential | None:
-        """Return another credential than `stale`, where there is one by now."""
+        """Return another credential than `stale`, if there is one now."""
 
         def ask() -> Credential | None:
             with self._lock:
-                if self._credential != stale:  # Another thread has been here.
+                if self._credential != stale:  # Another thread has replaced it.
                     return self._credential
             return self._resolve(fresh=True)
 
@@ -173,11 +189,11 @@ class Authenticator:
         return found
 
     def _forget(self, scope: str, header: str | None) -> None:
-        """Drop what was refused, unless another thread has replaced it meanwhile."""
+        """Drop the refused token or credential, unless another thread has replaced it."""
         with self._lock:
             token = self._tokens.get(scope)
             if token is not None and token.header == header:
-                # It may only have died of age: its credential is as good as ever.
+                # The token may just be old, and its credential still valid.
                 del self._tokens[scope]
             credential = self._credential
         if credential is not None and credential.basic == header:
@@ -190,7 +206,7 @@ class Authenticator:
             token = self._flight.share(f"token {scope}", lambda: self._fetch_token(challenge, scope))
         return token.header
 
-    def _fetch_token(self, challenge: Challenge, scope: str) -> Token:
+    def _fetch_token(self, challenge: Challenge, scope: str) -> BearerToken:
         credential = self._find()
         response = self._fetch(challenge, scope, credential)
         if response.status in {_UNAUTHORIZED, _FORBIDDEN} and credential is not None:
@@ -229,8 +245,8 @@ class Authenticator:
             good = False
         if not good:
             raise CredentialsError(
-                f"{self._http.registry} names {shown(realm)!r} as its token server, which is no https address",
-                "tell the registry's operator; no login was sent there",
+                f"{self._http.registry} names {shown(realm)!r} as its token server, which is not https",
+                "report it to the registry's operator; no login was sent there",
             )
         return realm
 
@@ -239,10 +255,10 @@ class Authenticator:
         with self._lock:
             credential = self._credential
         if credential is None:
-            message = f"{response.asked}: {registry} asks for a login, and there is none for it"
+            message = f"{response.asked}: {registry} requires a login, and none was found for it"
         else:
-            said = refused(response).message.partition(": ")[2]
-            message = f"{response.asked}: {registry} refused the login of {clean(credential.username)!r}: {said}"
+            user = clean(credential.username)
+            message = f"{response.asked}: {registry} refused the login of {user!r}: {answered(response)}"
         return CredentialsError(message, how_to_log_in(registry), status=response.status, code="UNAUTHORIZED")
 
 
@@ -251,12 +267,11 @@ def _with(request: Request, header: str | None) -> Request:
 
 
 def _secrets(header: str | None, password: str) -> Iterator[bytes]:
-    """Yield what must not be repeated of a login, as text, form and JSON spell it."""
+    """Yield the secrets of a login, as plain text, forms and JSON spell them."""
     scheme, _, value = (header or "").partition(" ")
     if scheme == "Basic":
         password = base64.b64decode(value).decode().partition(":")[2]
     for secret in (value, password):
-        # A shorter one, of a registry that somebody tries out, would be found in any word.
         if len(secret) >= _SHORTEST_SECRET:
             for spelled in (secret, secret.replace("/", "\\/"), quote_plus(secret), json.dumps(secret)[1:-1]):
                 yield spelled.encode()
@@ -265,9 +280,39 @@ def _secrets(header: str | None, password: str) -> Iterator[bytes]:
 def _asks_again(response: Response, header: str | None) -> bool:
     """Whether a fresh login may help.
 
-    ECR answers 403, not 401, to a token that has expired. A bearer token may be older than the repository, and then
-    grants nothing in it: some registries answer 403 to that as well.
+    ECR answers 403, not 401, to an expired token. A bearer token that is older than the repository grants nothing in
+    it, and some registries answer 403 to that.
     """
     if response.status == _FORBIDDEN:
         return b"token has expired" in response.body or (header or "").startswith("Bearer ")
     return response.status == _UNAUTHORIZED
+
+
+class SingleFlight:
+    """Lets threads that need the same thing at once share one call. It remembers nothing: a later caller calls again.
+
+    Forty requests that need a first token fetch one; if that fails, all forty fail at once and not one after another.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[Any]] = {}
+
+    def share(self, key: str, call: Callable[[], T]) -> T:
+        """Return the result of `call`, or of the call that is under way for `key`; raise what that raises."""
+        with self._lock:
+            waiting = self._under_way.get(key)
+            if waiting is None:
+                mine: Future[T] = Future()
+                self._under_way[key] = mine
+        if waiting is not None:
+            result: T = waiting.result()
+            return result
+        try:
+            mine.set_result(call())
+        except BaseException as fault:  # noqa: BLE001  # Raised in every waiting thread, and in this one.
+            mine.set_exception(fault)
+        finally:
+            with self._lock:
+                del self._under_way[key]
+        return mine.result()

@@ -1,31 +1,36 @@
-"""An ECR client of boto3's that is logged in: how AWS is reached, and which login is used. The only module with boto3.
+"""boto3's ECR client, logged in: how AWS is reached, and with which login. The only module that imports boto3.
 
-Each way to log in (botocore's chain of credential providers) is tried before the client sends anything, so that what
-goes wrong there is known by the provider that was asked, and is told as a fault of the login.
+The login (botocore's chain of credential providers) is resolved before the client sends anything. So a fault of a
+provider is known as such, and the error names the provider.
 """
 
 from __future__ import annotations
 
+import functools
 import getpass
+import importlib.util
+import json
 import os
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tasks.errors import RegistryError, SettingsError
 from tasks.reference import Registry
 from tasks.registry import aws_login
-from tasks.registry.aws_providers import CONFIG, GIVEN, METHODS, Login, NoTerminalError
+from tasks.registry.aws_login import CONFIG, GIVEN, METHODS, Login, NoTerminalError
 from tasks.registry.message import shown
-from tasks.registry.proxy import proxy
+from tasks.registry.routes import proxy
 from tasks.system.parallel import locked_property
 from tasks.system.secrets import keep, keep_variables
 
 ATTEMPTS = 6
-"""How often a call is made at most while AWS throttles it or does not answer; botocore waits in between."""
+"""How often a call is tried while AWS throttles it or does not answer; botocore waits in between."""
 
 CONNECTIONS = 20
-"""How many calls may be under way at once: one for each of Sleeper's images."""
+"""How many calls may run at once: one for each of Sleeper's images."""
 
 _ACCESS_KEY, _SECRET_KEY = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"  # Names of variables.
 _TOKENS = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
@@ -34,28 +39,28 @@ _SECRET_HEADERS = ("Authorization", "X-Amz-Security-Token", "x-amz-sso_bearer_to
 
 
 class AwsClient:
-    """Makes a client, once, and sees before each use that its login can be used. Threads may share it.
+    """Makes one client, and checks its login before each use. Threads may share it.
 
     Args:
-        region: the Region; botocore finds it where None or empty.
-        environment: the variables that say how AWS is reached and logged in to; this process's own where None.
+        region: the Region; by default the one that botocore finds.
+        environment: the variables with AWS's endpoint and login; by default those of this process.
     """
 
     def __init__(self, region: str | None, environment: Mapping[str, str] | None) -> None:
         self._environment = os.environ if environment is None else environment
-        # Every newer SDK of AWS's reads AWS_REGION; botocore knows AWS_DEFAULT_REGION only.
+        # The other AWS SDKs read AWS_REGION; botocore reads only AWS_DEFAULT_REGION.
         self._region = region or self._environment.get("AWS_REGION")
         self._asked = ""
 
     def logged_in(self) -> Any:
-        """Return the client, whose login is there and has not expired.
+        """Return the client, with a login that has not expired.
 
         Raises:
-            CredentialsError: there is no login, or it cannot be used.
-            RegistryError: AWS cannot be reached in the way that is configured.
+            CredentialsError: no login was found, or it cannot be used.
+            RegistryError: the configuration of AWS's endpoint, Region or proxy is not usable.
         """
         if not _is_loopback(self._endpoint):
-            proxy(os.environ, "https")  # botocore would show it, with its password.
+            proxy(os.environ, "https")  # botocore would show a malformed one, with its password.
         self._check_login()
         return self._client
 
@@ -69,7 +74,7 @@ class AwsClient:
 
         session = botocore.session.get_session()
         chosen = session.get_component("config_store")
-        # botocore reads os.environ in many places; these are the ones that choose an account.
+        # botocore reads os.environ in many places; these choose the account.
         profile = self._environment.get("AWS_PROFILE") or self._environment.get("AWS_DEFAULT_PROFILE")
         chosen.set_config_variable("profile", profile or None)
         for variable, name in (("AWS_CONFIG_FILE", "config_file"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials_file")):
@@ -83,11 +88,11 @@ class AwsClient:
 
     @locked_property
     def _chain(self) -> Any:
-        """The chain of providers: each says when it is asked, and asks for a code only where there is a terminal."""
+        """The chain of providers. Each notes when it is asked, and asks for an MFA code only at a terminal."""
         chain = self._session.get_component("credential_provider")
         for provider in chain.providers:
             if hasattr(provider, "_prompter"):
-                provider._prompter = _ask_for_code  # noqa: SLF001  # botocore has no other way to say who asks.
+                provider._prompter = _ask_for_code  # noqa: SLF001  # botocore has no other way to set it.
         chain.providers = [_Noted(provider, self._note) for provider in chain.providers]
         return chain
 
@@ -95,7 +100,7 @@ class AwsClient:
         try:
             credentials = self._credentials
             frozen = None if credentials is None else credentials.get_frozen_credentials()
-        except Exception as fault:  # noqa: BLE001  # Whatever a provider raises, it is the login that cannot be used.
+        except Exception as fault:  # noqa: BLE001  # Whatever a provider raises, the login cannot be used.
             raise aws_login.unusable(self._login(), fault) from None
         if frozen is None:
             raise aws_login.missing(self._login())
@@ -107,7 +112,7 @@ class AwsClient:
 
     @locked_property
     def _credentials(self) -> Any:
-        """What the first provider has that has anything; None where none has."""
+        """The credentials of the first provider that has any; None if none has."""
         self._note(CONFIG)
         session = self._session
         keys = [self._environment.get(name, "") for name in (_ACCESS_KEY, _SECRET_KEY)]
@@ -121,7 +126,7 @@ class AwsClient:
             _ = self._chain
         found = session.get_credentials()
         if found is not None and found.method in METHODS:
-            # What it may still have to ask for is asked by the provider that found it.
+            # The provider that found it makes the remaining requests.
             self._note(found.method)
         return found
 
@@ -129,11 +134,11 @@ class AwsClient:
         self._asked = method
 
     def _login(self) -> Login:
-        """Return what is known of the login, for an error; a configuration that cannot be read says nothing."""
+        """Return what is known of the login, for an error, as far as the configuration can be read."""
         try:
             session = self._session
             names = {name: session.get_config_variable(name) for name in ("profile", "config_file", "credentials_file")}
-        except Exception:  # noqa: BLE001  # It is what the error is about.
+        except Exception:  # noqa: BLE001  # The error is about this.
             names = {}
         try:
             profiles = self._session.full_config.get("profiles", {})
@@ -161,41 +166,41 @@ class AwsClient:
             connect_timeout=5,
             read_timeout=20,
             max_pool_connections=CONNECTIONS,
-            # Loopback has no proxy; None leaves it to boto3.
+            # No proxy for loopback; None lets boto3 decide.
             proxies={} if _is_loopback(endpoint) else None,
         )
         session = boto3.session.Session(botocore_session=self._session)
         try:
             client = session.client("ecr", config=config, endpoint_url=endpoint)
-        except Exception as fault:  # noqa: BLE001  # A client is made of configuration, and of nothing else.
+        except Exception as fault:  # noqa: BLE001  # Only configuration can fail here.
             raise aws_login.misconfigured(self._login(), fault) from None
         url = client.meta.endpoint_url
-        # A profile may name one, too.
+        # A profile may name one too.
         if urlsplit(url).scheme != "https" and not _is_loopback(url):
             raise RegistryError(
-                f"AWS's endpoint {shown(url)} is not https, and the registry's token would be there for all to read",
-                "give an https address in AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_ECR or the AWS profile's endpoint_url",
+                f"AWS's endpoint {shown(url)} is not https, so anybody on the network could read the registry's token",
+                "set AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_ECR or endpoint_url of the AWS profile to an https URL",
             )
         return client
 
 
 class _Noted:
-    """A provider of botocore's chain that says when it is asked."""
+    """A provider of botocore's chain that notes when it is asked."""
 
     def __init__(self, provider: Any, note: Any) -> None:
         self._provider, self._note = provider, note
         self.METHOD = provider.METHOD
 
     def load(self) -> Any:
-        """Load what the provider loads."""
+        """Return the provider's credentials."""
         self._note(self.METHOD)
         return self._provider.load()
 
 
 def _ask_for_code(prompt: str) -> str:
-    """Ask for the code of an MFA device, where there is a terminal; standard input may be anything."""
+    """Ask for the code of an MFA device, if there is a terminal; standard input may be something else."""
     try:
-        with open("/dev/tty", "rb"):  # noqa: PTH123  # A device: opening it shows whether there is a terminal.
+        with open("/dev/tty", "rb"):  # noqa: PTH123  # A device, which opens only if there is a terminal.
             pass
     except OSError:
         raise NoTerminalError from None
@@ -203,13 +208,13 @@ def _ask_for_code(prompt: str) -> str:
 
 
 def _keep_login(request: Any, **_: object) -> None:
-    """Remember the login that a request carries, so that an answer that quotes it is not shown with it."""
+    """Register the login of a request as a secret, so that no message quotes it from an answer."""
     for name in _SECRET_HEADERS:
         value = request.headers.get(name)
         keep(value.decode(errors="replace") if isinstance(value, bytes) else str(value or ""))
     body = request.body
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
-    if text.startswith("Action="):  # STS takes forms (AssumeRoleWithWebIdentity has the token in it).
+    if text.startswith("Action="):  # STS gets forms; that of AssumeRoleWithWebIdentity holds the token.
         keep_variables(dict(parse_qsl(text)))
 
 
@@ -218,3 +223,27 @@ def _is_loopback(url: str | None) -> bool:
         return url is not None and Registry(urlsplit(url).netloc).loopback
     except (ValueError, SettingsError):
         return False
+
+
+# Partitions
+
+
+def dns_suffix(region: str) -> str:
+    """Return what the hosts of a Region end in (`amazonaws.com`); for an unknown Region that of `aws`, as in botocore.
+
+    From a data file of botocore's, because importing botocore takes a hundred times as long.
+    """
+    found = _partitions()
+    known = [one for one in found if region in one["regions"]]
+    similar = [one for one in found if re.match(one["regionRegex"], region)]
+    usual = [one for one in found if one["id"] == "aws"]
+    partition = (known or similar or usual)[0]
+    return str(partition["outputs"]["dnsSuffix"])
+
+
+@functools.cache
+def _partitions() -> tuple[Mapping[str, Any], ...]:
+    spec = importlib.util.find_spec("botocore")
+    assert spec is not None and spec.submodule_search_locations  # noqa: S101, PT018  # A locked dependency.
+    place = Path(spec.submodule_search_locations[0]) / "data" / "partitions.json"
+    return tuple(json.loads(place.read_text(encoding="utf-8"))["partitions"])

@@ -1,7 +1,7 @@
-"""What AWS and botocore say went wrong, as our errors with their next step; botocore's exceptions by name only.
+"""Errors of AWS and botocore as our errors, with a next step. botocore's exceptions are known by name. Pure.
 
-An exception's own text is shown only where it quotes names and nothing else: most of botocore's wrap another library's,
-which may quote the header that could not be sent, the proxy's URL, or an answer that could not be parsed.
+An exception's message is shown only if it quotes nothing but names. Most of botocore's messages wrap those of another
+library, which may quote a header that could not be sent, a proxy's URL, or an answer that could not be parsed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from tasks.errors import CredentialsError, RegistryError
 from tasks.registry.message import clean, shown
 
 _LOG_IN = "log in to AWS (aws configure, aws sso login), or set AWS_PROFILE to a profile that is logged in"
-_CLOCK = "check AWS_SECRET_ACCESS_KEY, and that this machine's clock is right"
-_REACH_AWS = "check REGION and AWS_ENDPOINT_URL, and that this machine reaches that endpoint"
+_CLOCK = "check AWS_SECRET_ACCESS_KEY and this machine's clock"
+_REACH_AWS = "check REGION and AWS_ENDPOINT_URL, and that this machine can reach that endpoint"
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-"""AWS's codes for what a login is good for, but not allowed to do."""
+"""AWS's codes for a valid login without the right."""
 
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
@@ -33,13 +33,13 @@ LOGIN_REFUSED = {
     "SignatureDoesNotMatch": _CLOCK,
     "UnrecognizedClientException": _LOG_IN,
 }
-"""By AWS's error code, what to do about a login that it refused ("Common Errors" in the API references)."""
+"""By AWS's error code for a refused login, the next step ("Common Errors" in the API references)."""
 
 _NOT_SENT = {
-    "SSLError": "name a file with the certificate authority in AWS_CA_BUNDLE, or: unset AWS_CA_BUNDLE",
-    "ProxyConnectionError": "check HTTPS_PROXY; where there is no proxy: unset HTTPS_PROXY",
+    "SSLError": "set AWS_CA_BUNDLE to a file with the certificate authority, or: unset AWS_CA_BUNDLE",
+    "ProxyConnectionError": "check HTTPS_PROXY; without a proxy: unset HTTPS_PROXY",
 }
-"""By the name of botocore's exception, what to do where a call could not be sent."""
+"""By the name of botocore's exception for a call that could not be sent, the next step."""
 
 
 _QUOTES_NAMES_ONLY = {
@@ -62,7 +62,7 @@ _QUOTES_NAMES_ONLY = {
     "UnknownEndpointError",
     "UnknownRegionError",
 }
-"""The exceptions whose texts are made of names of profiles, files, keys and Regions, and of our own arguments."""
+"""The exceptions whose messages quote only profiles, files, keys, Regions and our own arguments."""
 
 
 _IN_OUR_WORDS = {
@@ -82,22 +82,22 @@ _PUSH_RIGHTS = {
     "PUT blobs/uploads": "ecr:UploadLayerPart and ecr:CompleteLayerUpload",
     "PUT manifests": "ecr:PutImage",
 }
-"""Which rights let a request of a push in ("IAM permissions for pushing an image" in the Amazon ECR user guide)."""
+"""The rights that each request of a push needs ("IAM permissions for pushing an image", Amazon ECR user guide)."""
 
 
 def rights_denied(said: str) -> str:
-    """Return the rights that a push lacks by what BuildKit says, which does not repeat ECR's reason; else nothing."""
+    """Return the rights that a push lacks, by BuildKit's output, which does not quote ECR's reason; empty if none."""
     found = _PUSH_DENIED.search(said)
     return _PUSH_RIGHTS.get(f"{found[1]} {found[2]}", "") if found else ""
 
 
 def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryError:
-    """Return the error for a call that AWS answered with one.
+    """Return the error for a call that AWS answered with an error.
 
     Args:
-        what: the call and what it is about, for the text.
-        operation: its name in the API, and so in a policy.
-        response: what botocore's ClientError carries.
+        what: the call and its subject, for the message.
+        operation: its name in the API and in policies.
+        response: the `response` of botocore's ClientError.
     """
     error = response.get("Error", {})
     code, words = clean(str(error.get("Code", ""))), clean(str(error.get("Message", "")))
@@ -114,10 +114,10 @@ def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryE
 
 
 def failed(what: str, fault: Exception) -> RegistryError:
-    """Return the error for a call that was not answered, or not sent.
+    """Return the error for a call that was not sent or not answered.
 
     Args:
-        what: the call and what it is about, for the text.
+        what: the call and its subject, for the message.
         fault: botocore's exception.
     """
     unanswered = no_answer(what, fault)
@@ -128,7 +128,7 @@ def failed(what: str, fault: Exception) -> RegistryError:
 
 
 def no_answer(what: str, fault: Exception) -> RegistryError | None:
-    """Return the error for a request that was sent and not answered; None for an exception of another kind."""
+    """Return the error for a request that got no answer; None if the exception is about something else."""
     names = [kind.__name__ for kind in type(fault).__mro__]
     if not {"HTTPClientError", "ConnectionError"}.intersection(names):
         return None
@@ -136,7 +136,7 @@ def no_answer(what: str, fault: Exception) -> RegistryError | None:
     where = shown(str(url)) if url else "AWS"
     inner = getattr(fault, "kwargs", {}).get("error")
     if isinstance(inner, OSError) and inner.filename:
-        # What botocore reads before it sends anything: certificates.
+        # Certificates, which botocore reads before it sends anything.
         return RegistryError(f"{what}: {words(inner)}", _NOT_SENT["SSLError"], code=names[0])
     if names[0] in _NOT_SENT:
         return RegistryError(f"{what}: {where}: {words(fault)}", _NOT_SENT[names[0]], code=names[0])
@@ -145,13 +145,13 @@ def no_answer(what: str, fault: Exception) -> RegistryError | None:
 
 
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What botocore lets through of its parsers, where an answer is of another shape than the API's."""
+"""What botocore's parsers raise for an answer that does not have the API's shape."""
 
 
 def unreadable(what: str, fault: Exception) -> RegistryError:
-    """Return the error for an answer that botocore cannot read."""
+    """Return the error for an answer that botocore cannot parse."""
     name = type(fault).__name__
-    return RegistryError(f"{what}: the answer is not one of ECR's API ({name})", _REACH_AWS, code=name)
+    return RegistryError(f"{what}: the answer is not that of ECR's API ({name})", _REACH_AWS, code=name)
 
 
 def words(fault: BaseException) -> str:
@@ -166,11 +166,11 @@ def words(fault: BaseException) -> str:
 
 
 def another_account(name: str, region: str | None, own: str, theirs: str) -> str:
-    """Return the next step of a login that does not get into a repository of another account.
+    """Return the next step for a login that is refused in a repository of another account.
 
     Args:
         name: the repository's.
-        region: the registry's Region, if it is known.
+        region: the registry's Region; None if it is not known.
         own: the login's account.
         theirs: the registry's.
     """
@@ -184,15 +184,15 @@ def another_account(name: str, region: str | None, own: str, theirs: str) -> str
 
 def _next_step(code: str, operation: str, *, temporary: bool) -> str:
     if temporary:
-        return "AWS is busy or throttles this account; run again in a while"
+        return "AWS is busy or throttles this account; wait a minute, then run again"
     if code in DENIED:
-        return f"allow ecr:{operation} to this AWS login, or use another (AWS_PROFILE)"
+        return f"allow ecr:{operation} for this AWS login, or use another one (AWS_PROFILE)"
     match code:
         case "RepositoryNotFoundException":
             return "create the repository: run the task repository:<image>"
         case "LimitExceededException":
-            return "delete repositories that nobody needs, or have AWS raise the account's quota of them"
+            return "delete unused repositories, or ask AWS to raise the account's quota of repositories"
         case "InvalidParameterException":
-            return "check INSTANCE_ID and the image's name against ECR's rules for repository names"
+            return "check INSTANCE_ID and the image's name: ECR does not accept this repository name"
         case _:
-            return "see what AWS's API reference says of this error, and whether REGION and AWS_ENDPOINT_URL are right"
+            return "see this error in AWS's API reference, and check REGION and AWS_ENDPOINT_URL"

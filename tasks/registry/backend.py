@@ -13,7 +13,7 @@ from typing import Protocol
 from tasks.configuration.settings import Settings
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Registry, Repository, Tag
-from tasks.registry.keychain import Credential, Keychain
+from tasks.registry.credentials import Credential, Keychain
 from tasks.registry.kinds import Kind
 
 

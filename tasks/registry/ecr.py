@@ -1,10 +1,10 @@
-"""Amazon ECR's own side: its token, its repositories, whether their tags can move.
+"""Amazon ECR: its token, its repositories, tag mutability, push times and lifecycle policies.
 
-Source: the ECR API reference. AWS endpoints, profiles and logins are boto3's to find; images are read and written by
-the distribution API, as in any other registry.
+Source: the ECR API reference. boto3 finds AWS's endpoints, profiles and logins. Images are read and written through the
+distribution API, as in any other registry.
 
-A login of one account can push to the registry of another. Every call names the registry's account, but for
-GetAuthorizationToken: its token opens every registry that the login may use, and naming one is deprecated.
+A login of one account can push to the registry of another. Every call names the registry's account, except
+GetAuthorizationToken: its token is valid for every registry that the login may use, and naming one is deprecated.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from typing import Any
 from tasks.configuration.settings import Settings
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Registry, Repository, Tag
-from tasks.registry import lifecycle, partitions
-from tasks.registry.aws_client import AwsClient
+from tasks.registry.aws_client import AwsClient, dns_suffix
 from tasks.registry.aws_faults import (
     DENIED,
     UNREADABLE,
@@ -30,19 +29,28 @@ from tasks.registry.aws_faults import (
     rights_denied,
     unreadable,
 )
-from tasks.registry.ecr_answers import TagMutability, Token, parse_images, parse_tag_mutability, parse_token
-from tasks.registry.keychain import Credential, Keychain
-from tasks.registry.lifecycle import Stored
+from tasks.registry.credentials import Credential, Keychain
+from tasks.registry.ecr_answers import (
+    Stored,
+    TagMutability,
+    Token,
+    deciding,
+    parse_images,
+    parse_policy,
+    parse_tag_mutability,
+    parse_token,
+    warning,
+)
 from tasks.registry.message import clean
 
 TOKEN_MARGIN = timedelta(minutes=15)
-"""How long before its end a token is replaced: a push that begins with it should end with it."""
+"""How long before its expiry a token is replaced, so that a push can end with the token that it began with."""
 
 NAMES_AT_ONCE = 100
-"""How many repositories DescribeRepositories takes by name."""
+"""How many names one DescribeRepositories call accepts."""
 
 A_PAGE = 1000
-"""How many images DescribeImages gives at once."""
+"""How many images one page of DescribeImages has."""
 
 _NOT_FOUND = 404
 
@@ -53,15 +61,15 @@ class Ecr:
     Threads may share it; nothing is asked before it is needed.
 
     Args:
-        region: the Region; boto3 finds it where None or empty.
-        account: the account whose registry it is; the login's own where None or empty.
-        environment: the variables that say how AWS is reached and logged in to; this process's own where None.
+        region: the Region; by default the one that boto3 finds.
+        account: the account of the registry; by default the login's own.
+        environment: the variables with AWS's endpoint and login; by default those of this process.
         now: tells the time that tokens expire by.
     """
 
     conceals = False  # ECR answers 404 for what does not exist; its refusals are about rights.
     creates_repositories = True
-    no_push_time = "ECR's API knows no such image"
+    no_push_time = "ECR's API does not find the image"
 
     def __init__(
         self,
@@ -86,15 +94,9 @@ class Ecr:
         return cls(settings.region, account=settings.account, environment=settings.aws_environment(environment))
 
     def host(self) -> Registry:
-        """Return the registry of the account and the Region; of the login's own account where they are not set.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: AWS did not answer as it should, or names a registry that takes no https.
-        """
+        """Return the registry of the account in the Region; if they are not set, that of the login's own account."""
         if self._account and self._region:
-            suffix = partitions.of_region(self._region).dns_suffix
-            return Registry(f"{self._account}.dkr.ecr.{self._region}.{suffix}")
+            return Registry(f"{self._account}.dkr.ecr.{self._region}.{dns_suffix(self._region)}")
         return self.registry()
 
     def log_in(self) -> None:
@@ -106,14 +108,10 @@ class Ecr:
         return self.token(fresh=fresh).credential
 
     def token(self, *, fresh: bool = False) -> Token:
-        """Return the token, which is fetched once and again before it ends.
+        """Return the token, which is fetched once and again before it expires.
 
         Args:
-            fresh: fetch another one, as the registry refused this.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: AWS did not answer as it should.
+            fresh: fetch another one, because the registry refused this.
         """
         with self._token_lock:
             due = self._renew_at is not None and self._now() >= self._renew_at
@@ -121,18 +119,13 @@ class Ecr:
                 with self._faults("GetAuthorizationToken"):
                     answer = self._client.get_authorization_token()
                 self._token = parse_token(answer)
-                # A token that is past its end when it comes (moto's ends in 2015) lasts until the registry refuses it.
+                # A token that has already expired (moto's, in 2015) is used until the registry refuses it.
                 lasting = self._token.expires_at > self._now()
                 self._renew_at = self._token.expires_at - TOKEN_MARGIN if lasting else None
             return self._token
 
     def registry(self) -> Registry:
-        """Return the registry of the login's own account.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: AWS did not answer as it should, or names a registry that takes no https.
-        """
+        """Return the registry of the login's own account; RegistryError if it is http and not on loopback."""
         token = self.token()
         if token.plain and not token.registry.loopback:
             raise RegistryError(
@@ -143,11 +136,7 @@ class Ecr:
 
     @property
     def foreign(self) -> tuple[str, str] | None:
-        """The login's account and the registry's, where they are two; None where they are one or not known.
-
-        Raises:
-            RegistryError: as for `token`, which says the login's account.
-        """
+        """The login's account and the registry's, if they differ; None if they are the same or not known."""
         if not self._account:
             return None
         own = self.token().account
@@ -157,17 +146,13 @@ class Ecr:
         """Create a repository in the login's own account if it does not exist.
 
         Returns:
-            Whether it was created; or why not, where the login lacks the right or the registry is another account's.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: it could not be created for another reason.
+            Whether it was created; or why not, if the login lacks the right or the registry is another account's.
         """
         name, accounts = repository.path, self.foreign
         if accounts is not None:
             own, theirs = accounts
             return RegistryError(
-                f"{name} was not created: the registry is of account {theirs}, the AWS login of account {own}",
+                f"{name} was not created: the registry belongs to account {theirs}, the AWS login to account {own}",
                 another_account(name, self._region, own, theirs),
             )
         try:
@@ -180,12 +165,7 @@ class Ecr:
             return refusal
 
     def immutable(self, tags: Iterable[Tag]) -> set[Tag] | None:
-        """Return those of `tags` that cannot be moved once they exist; None where the login may not ask.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: their repositories cannot be described.
-        """
+        """Return those of `tags` that cannot be moved once they exist; None if the login may not ask."""
         asked = set(tags)
         try:
             settings = self.tag_mutability(tag.repository.path for tag in asked)
@@ -198,7 +178,7 @@ class Ecr:
     def explain_refusal(
         self, repository: Repository, fault: RegistryError, denied: RegistryError | None
     ) -> RegistryError:
-        """Return the error that names the missing right or the two accounts; else the fault itself."""
+        """Return the error that names the missing right or the two accounts, or the fault itself."""
         if denied is not None and denied.code in DENIED and fault.status == _NOT_FOUND:
             return denied
         accounts = self.foreign
@@ -206,14 +186,14 @@ class Ecr:
             return fault
         own, theirs = accounts
         return RegistryError(
-            f"{fault.message}; the registry is of account {theirs}, the AWS login of account {own}",
+            f"{fault.message}; the registry belongs to account {theirs}, the AWS login to account {own}",
             another_account(repository.path, self._region, own, theirs),
             status=fault.status,
             code=fault.code,
         )
 
     def missing_right(self, repository: Repository, said: str) -> str:
-        """Return the next step for a push that BuildKit's output says ECR denied; empty for other faults."""
+        """Return the next step if BuildKit's output says that ECR denied a right; empty for other faults."""
         rights = rights_denied(said)
         if not rights:
             return ""
@@ -233,20 +213,15 @@ class Ecr:
         if not images:
             return ""
         try:
-            rule = lifecycle.deciding(lifecycle.parse(policy), images[0].tags)
+            rule = deciding(parse_policy(policy), images[0].tags)
         except ValueError:
             return ""  # The policy has a form that is newer than this code.
         if rule is None:
             return ""
-        return lifecycle.warning(rule, images[0], self.images(repository) if rule.counts_images else (), now)
+        return warning(rule, images[0], self.images(repository) if rule.counts_images else (), now)
 
     def tag_mutability(self, names: Iterable[str]) -> dict[str, TagMutability]:
-        """Return the settings of those repositories of `names` that exist, in as few calls as can be.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: they cannot be described.
-        """
+        """Return the settings of those repositories of `names` that exist, in as few calls as possible."""
         wanted = sorted(set(names))
         found: dict[str, TagMutability] = {}
         for start in range(0, len(wanted), NAMES_AT_ONCE):
@@ -254,22 +229,12 @@ class Ecr:
         return found
 
     def pushed_at(self, repository: Repository, digest: Digest) -> datetime | None:
-        """Return when an image was pushed; None where ECR's API knows no such image.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: the image cannot be described.
-        """
+        """Return when an image was pushed; None if ECR's API does not find it."""
         found = self.images(repository, digest)
         return found[0].pushed if found else None
 
     def images(self, repository: Repository, digest: Digest | None = None) -> list[Stored]:
-        """Return the images of a repository, or the one of a digest; none where ECR's API knows none.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: they cannot be described.
-        """
+        """Return the images of a repository, or only the one with a digest."""
         which: dict[str, Any] = {"imageIds": [{"imageDigest": str(digest)}]} if digest else {"maxResults": A_PAGE}
         found: list[Stored] = []
         with self._faults("DescribeImages", str(repository)):
@@ -284,12 +249,7 @@ class Ecr:
                 which["nextToken"] = answer["nextToken"]
 
     def lifecycle_policy(self, repository: Repository) -> str:
-        """Return the repository's lifecycle policy, as JSON; nothing where it has none.
-
-        Raises:
-            CredentialsError: there is no AWS login, or AWS refused it.
-            RegistryError: it cannot be read.
-        """
+        """Return the repository's lifecycle policy, as JSON; empty if it has none."""
         with self._faults("GetLifecyclePolicy", str(repository)):
             get = functools.partial(self._client.get_lifecycle_policy, repositoryName=repository.path, **self._registry)
             answer = _unless(get, "LifecyclePolicyNotFoundException", "RepositoryNotFoundException")
@@ -303,7 +263,7 @@ class Ecr:
             answer = _unless(describe, "RepositoryNotFoundException")
         if answer is not None:
             return parse_tag_mutability(answer)
-        # One that is missing fails the call for all, so halves are asked until it stands alone.
+        # A missing repository fails the call for all of them, so each half is asked alone.
         half = len(names) // 2
         return self._describe(names[:half]) | self._describe(names[half:]) if half else {}
 
@@ -313,13 +273,13 @@ class Ecr:
 
     @contextmanager
     def _faults(self, operation: str, about: str = "") -> Iterator[None]:
-        """Turn what botocore raises into our errors."""
+        """Turn botocore's exceptions into our errors."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # Slow: only what asks AWS pays.
 
         what = f"ecr:{operation}" + (f" for {clean(about)}" if about else "")
         own = self._token.account if self._token is not None else ""
         if own and self._account and own != self._account:
-            what += f" in account {self._account} (the AWS login is of account {own})"
+            what += f" in account {self._account} (the AWS login belongs to account {own})"
         try:
             yield
         except ClientError as fault:
@@ -331,10 +291,10 @@ class Ecr:
 
 
 def _unless(call: Callable[[], Mapping[str, Any]], *codes: str) -> Mapping[str, Any] | None:
-    """Return AWS's answer to a call; None where that is an error of one of these codes.
+    """Return AWS's answer to a call; None if it is an error with one of these codes.
 
-    By the code, because botocore makes a client's own exception classes at their first use and without a lock: two
-    threads that meet there get two sets of them (botocore's errorfactory.py).
+    The code is compared, because botocore makes a client's exception classes at their first use and without a lock: two
+    threads at once may get two sets of classes (botocore's errorfactory.py).
     """
     from botocore.exceptions import ClientError  # noqa: PLC0415  # As above.
 

@@ -1,4 +1,4 @@
-"""Requests, responses, and what their errors say. Pure: no I/O, and no secret gets into a text."""
+"""Requests, responses, and the errors made of them. Pure: no I/O, and no message contains a secret."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest
@@ -14,18 +13,18 @@ from tasks.registry.model import MANIFEST_LIMIT
 from tasks.system.secrets import without_secrets
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
-"""The statuses that the same request may well not meet again."""
+"""The statuses after which the same request may succeed."""
 
-TRY_AGAIN = "check that the registry is up and that this machine reaches it, then run again"
-ITS_OWN_FAULT = "run again; if it fails again, look in the registry's log"
-DISTRUST = "a registry or proxy returned wrong data; run again, and report it to its operator if it happens again"
-LOOK_AT_THE_HOST = "check that DOCKER_REGISTRY is a registry's address, and look in the registry's log"
+TRY_AGAIN = "check that the registry is running and that this machine can reach it, then run again"
+ITS_OWN_FAULT = "run again; if it fails again, see the registry's log"
+DISTRUST = "a registry or proxy returned wrong data; run again, and if it happens again, report it to the operator"
+LOOK_AT_THE_HOST = "check that DOCKER_REGISTRY is the address of a registry, and see the registry's log"
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-"""The statuses that say to ask elsewhere."""
+"""The statuses that name another URL to ask."""
 
 _ERROR_TEXT = 300
-"""How much of a registry's own words an error repeats."""
+"""How many characters of a registry's own words an error quotes."""
 
 _MOST_WORDS = 4 * _ERROR_TEXT
 
@@ -35,12 +34,12 @@ class Request:
     """One request.
 
     Attributes:
-        method: GET, HEAD, PUT, POST or DELETE. All that we send may be sent twice.
+        method: GET, HEAD, PUT, POST or DELETE. Every request of ours may be sent twice.
         url: a path on the registry (`/v2/…`), or a whole URL.
-        headers: not shown, as a login may be among them.
+        headers: never shown, because they may hold a login.
         body: what is sent.
-        limit: the most bytes that the answer may have.
-        follow: whether a redirect is followed, as registries keep blobs elsewhere. A login stays with its host.
+        limit: the largest answer that is read, in bytes.
+        follow: whether to follow redirects, as for blobs that a registry stores elsewhere. A login stays with its host.
     """
 
     method: str
@@ -57,9 +56,9 @@ class Response:
 
     Attributes:
         status: the HTTP status.
-        headers: their names match in any case.
-        body: all of it; none of HEAD.
-        asked: the method and URL, for people.
+        headers: names match in any case.
+        body: all of it; empty for HEAD.
+        asked: the method and URL, for messages.
     """
 
     status: int
@@ -71,29 +70,28 @@ class Response:
 _NEXT_STEPS = {
     401: "log in again: docker login, or AWS credentials that have not expired",
     403: "give this login permission to pull from and push to the repository",
-    404: "check that DOCKER_REGISTRY is a registry's address, and that the repository exists",
+    404: "check that DOCKER_REGISTRY is the address of a registry, and that the repository exists",
 }
 _OF_THE_LOGIN = frozenset({"DENIED", "UNAUTHORIZED"})
 _PATH = re.compile(r"/v2/(\S+?)/(?:manifests|blobs|referrers|tags)/")
 
 
 def refused(response: Response, next_step: str = "") -> RegistryError:
-    """Return the error for an answer that is not what was asked for.
+    """Return the error for an unsuccessful answer; CredentialsError for 401.
 
     Args:
         response: the answer.
-        next_step: what to do; found from the status where empty.
+        next_step: what to do; by default what fits the status.
     """
-    code, words = _own_words(response)
-    said = ": ".join(text for text in (code, words) if text)
-    message = f"{response.asked}: the registry answered {response.status}" + (f" ({said})" if said else "")
+    code, _ = _own_words(response)
+    message = f"{response.asked}: {answered(response)}"
     wait = retry_after(response) if response.status in TEMPORARY else 0.0
     if wait:
         message += f"; it asks to wait {_duration(wait)}"
         next_step = next_step or f"run again in {_duration(wait)}; images already pushed are kept"
     if response.status in REDIRECTS:
         message += f"; it redirects to {shown(response.headers.get('Location', ''))}"
-        next_step = next_step or "set DOCKER_REGISTRY to the registry's own host, without a redirect"
+        next_step = next_step or "set DOCKER_REGISTRY to the host that it redirects to"
     kind = CredentialsError if response.status == 401 else RegistryError  # noqa: PLR2004  # HTTP's "unauthorized".
     return kind(
         message,
@@ -104,10 +102,16 @@ def refused(response: Response, next_step: str = "") -> RegistryError:
     )
 
 
+def answered(response: Response) -> str:
+    """Return what the registry answered, with its own words."""
+    said = ": ".join(filter(None, _own_words(response)))
+    return f"the registry answered {response.status}" + (f" ({said})" if said else "")
+
+
 def other_bytes(response: Response, expected: Digest, found: Digest) -> RegistryError:
-    """Return the error for an answer that holds, or is about, other bytes than those asked for."""
+    """Return the error for an answer with another digest than the expected one."""
     return RegistryError(
-        f"{response.asked}: the registry has {found} where {expected} should be",
+        f"{response.asked}: the registry returned {found} instead of {expected}",
         DISTRUST,
         status=response.status,
         code="DIGEST_INVALID",
@@ -115,34 +119,36 @@ def other_bytes(response: Response, expected: Digest, found: Digest) -> Registry
 
 
 def shown(url: str) -> str:
-    """Return `url` as an error may show it: without user, query and fragment, where secrets travel."""
+    """Return `url` for a message: without user, query and fragment, which may hold secrets."""
     return clean(re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", without_secrets(url), maxsplit=1)[0]))
 
 
 def clean(text: str) -> str:
-    """Return a stranger's text fit for a terminal: one line, not too long, no secret, nothing that moves the cursor."""
-    # More is never shown, so that it need not be looked at. Secrets go first: half of one is not known any more.
+    """Return foreign text fit for a terminal: one line, bounded, without secrets and control characters."""
+    # More is never shown. Secrets are removed first: half of one would not be recognized.
     seen = without_secrets(text[: 4 * _ERROR_TEXT])
     text = " ".join("".join(character if character.isprintable() else " " for character in seen).split())
     return text if len(text) <= _ERROR_TEXT else text[:_ERROR_TEXT] + " …"
 
 
 def retry_after(response: Response) -> float:
-    """Return the seconds that a registry asks us to wait, from now on or by its own clock (RFC 9110, 10.2.3)."""
+    """Return how many seconds a registry asks us to wait (Retry-After, RFC 9110, 10.2.3); 0 if it does not."""
     value = response.headers.get("Retry-After", "")
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # Slow, and rarely needed.
+
     try:
         until, now = (parsedate_to_datetime(text) for text in (value, response.headers.get("Date", "")))
         return max(0.0, (until - now).total_seconds())
-    except (OverflowError, TypeError, ValueError):  # TypeError: of two dates one names no zone.
+    except (OverflowError, TypeError, ValueError):  # TypeError: only one of the two dates has a zone.
         return 0.0
 
 
 def _own_words(response: Response) -> tuple[str, str]:
-    """Return the code of the first error and what it says (distribution specification, "Error Codes").
+    """Return the code of the first error and its text (distribution specification, "Error Codes").
 
-    Some say the reason elsewhere than in `message`: Nexus in `detail`, token servers in `details` (Docker Hub) or
+    Some give the reason elsewhere than in `message`: Nexus in `detail`, token servers in `details` (Docker Hub) or
     `error_description` (OAuth 2, RFC 6749, 5.2), proxies in plain text.
     """
     try:
@@ -161,7 +167,7 @@ def _own_words(response: Response) -> tuple[str, str]:
 
 
 def _quoted(detail: object) -> str:
-    """Return a detail that is no text, as its texts alone: `{"Tag": "1.2"}` repeats what we asked for."""
+    """Return the texts of a detail that is an object; `{"Tag": "1.2"}` only repeats what we asked for."""
     if isinstance(detail, dict):
         texts = (detail.get(key) for key in ("message", "reason", "description", "error"))
         return ": ".join(text for text in texts if isinstance(text, str))
@@ -170,7 +176,7 @@ def _quoted(detail: object) -> str:
 
 def _duration(seconds: float) -> str:
     minutes, hours = round(seconds / 60), round(seconds / 3600, 1)
-    if seconds < 100:  # noqa: PLR2004  # Up to here seconds are the clearer unit.
+    if seconds < 100:  # noqa: PLR2004  # Up to here seconds are clearer.
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 100 else f"{hours:g} h"  # noqa: PLR2004  # As above.
 
@@ -181,7 +187,7 @@ def _next_step(response: Response, code: str) -> str:
     if code == "NAME_UNKNOWN":
         path = _PATH.search(response.asked)
         name = path[1] if path else "<name>"
-        return f"create the repository: aws ecr create-repository --repository-name {name} (in ECR)"
-    # ECR answers 400 to a password that is not one of its tokens.
+        return f"create the repository (in ECR: aws ecr create-repository --repository-name {name})"
+    # ECR answers 400 to a password that is not an ECR token.
     status = 401 if response.status == 400 and code in _OF_THE_LOGIN else response.status  # noqa: PLR2004  # As said.
     return _NEXT_STEPS.get(status, LOOK_AT_THE_HOST)

@@ -12,7 +12,7 @@ from datetime import datetime
 from tasks.configuration.settings import Settings
 from tasks.errors import RegistryError, SettingsError
 from tasks.reference import Digest, Registry, Repository, Tag
-from tasks.registry.keychain import Credential, Keychain
+from tasks.registry.credentials import Credential, Keychain
 
 
 class Plain:

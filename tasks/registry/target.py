@@ -6,18 +6,15 @@ Everything is found or made when it is first needed, once for all threads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from tasks.configuration.settings import Settings
 from tasks.model import Image
 from tasks.reference import Registry, Repository, Tag
 from tasks.registry import backend, kinds
-from tasks.registry.keychain import Credential, Keychain
+from tasks.registry.client import Client
+from tasks.registry.credentials import Credential, Keychain
 from tasks.system.backoff import Pace
 from tasks.system.parallel import locked_property
-
-if TYPE_CHECKING:
-    from tasks.registry.client import Client
 
 PUTS_AT_ONCE = 2
 """How many manifests may be PUT at the same moment; with the rate of a kind, no second exceeds what a host accepts."""
@@ -88,11 +85,7 @@ class Target:
     @locked_property
     def client(self) -> Client:
         """The client of the distribution API."""
-        from tasks.registry.client import Client  # noqa: PLC0415  # Slow: only what asks the registry pays.
-        from tasks.registry.http import Http  # noqa: PLC0415  # As above.
-
-        http = Http(self.registry, puts=self.pace)
-        return Client(self.registry, self.credential, http=http, conceals=self.backend.conceals)
+        return Client(self.registry, self.credential, puts=self.pace, conceals=self.backend.conceals)
 
     @locked_property
     def pace(self) -> Pace | None:

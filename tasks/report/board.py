@@ -18,12 +18,11 @@ import threading
 import time
 from typing import Any
 
-from tasks.engine.progress import human
 from tasks.report.events import IMAGE_VERBS, NOT_RUN, Began, Event, Finished, RunState, Started, TaskState
 from tasks.report.plain import Plain
 from tasks.report.reporter import Display, Reporter
 from tasks.system.terminal import Terminal
-from tasks.system.text import clipped, width, without_controls
+from tasks.system.text import clipped, human, width, without_controls
 
 PATIENCE = 0.5
 """The seconds without output after which a line says what the run waits for."""

@@ -12,13 +12,12 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 
-from tasks.engine.progress import human
 from tasks.errors import with_next_step
 from tasks.model import BUILT, CURRENT
 from tasks.report.events import DONE, FAILED, OUTCOMES, RunState, TaskState
 from tasks.report.style import CSS
 from tasks.system.terminal import spelled
-from tasks.system.text import without_controls
+from tasks.system.text import human, without_controls
 
 TAIL_BYTES = 65_536
 """The bytes at the end of a log that are read."""

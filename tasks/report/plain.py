@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 
-from tasks.engine.progress import human
 from tasks.errors import with_next_step
 from tasks.model import BUILT, CURRENT, RETAGGED
 from tasks.reference import Digest
@@ -33,7 +32,7 @@ from tasks.report.events import (
 )
 from tasks.report.reporter import Display, Reporter
 from tasks.system.terminal import Terminal
-from tasks.system.text import folded, without_controls, wrapped
+from tasks.system.text import folded, human, without_controls, wrapped
 
 _VERBS, _LABELS = 8, 13
 _TOGETHER = "\N{NO-BREAK SPACE}"

@@ -5,6 +5,7 @@
     one_line          one line of bounded length without secrets: what a server or another program says
     quoted            the same, quoted: what a person typed
     shown_url         a URL without its user, query and fragment, in which secrets travel
+    human             a number of bytes
     wrapped, folded   lines of at most a width
     width, clipped    how wide a text is on a terminal, and its beginning where it is too wide
 
@@ -68,6 +69,17 @@ def quoted(text: str) -> str:
 def shown_url(url: str) -> str:
     """Return a URL as a message may show it: without user, query and fragment."""
     return one_line(re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", without_secrets(url), maxsplit=1)[0]))
+
+
+def human(count: float) -> str:
+    """Return a number of bytes for people: 512 B, 31.5 kB, 1.2 GB."""
+    if count < 1000:  # noqa: PLR2004  # What a kilobyte is.
+        return f"{count:.0f} B"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 999.95:  # noqa: PLR2004  # What would round to the next unit's 1.0.
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:.1f} TB"
 
 
 def wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:

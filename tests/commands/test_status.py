@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from tasks.commands.status import ImageStatus, Status, as_object, as_text
 from tasks.model import Image, Kind
 from tasks.reference import Repository
-from tasks.registry.deployed import Deployed, Moment
+from tasks.registry.images import Deployed, Moment
 from tasks.registry.model import sha256
 from tests import golden
 

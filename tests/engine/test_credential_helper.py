@@ -11,7 +11,7 @@ import pytest
 
 from tasks.engine.credentials import HELPER, NOT_FOUND, CredentialHelper, remove_abandoned
 from tasks.errors import CredentialsError
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 
 SECRET = "correct-horse-battery-staple"
 HOST = "123456789012.dkr.ecr.eu-west-2.amazonaws.com"

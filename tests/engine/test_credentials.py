@@ -11,7 +11,7 @@ from tasks.engine import credentials
 from tasks.engine.credentials import NOT_FOUND, docker_credential
 from tasks.errors import CredentialsError
 from tasks.reference import Registry
-from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential
+from tasks.registry.credentials import IDENTITY_TOKEN_USER, Credential
 
 OLD = Credential("me", "old")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.engine.progress import Progress, Reader, Step, human
+from tasks.engine.progress import Progress, Reader, Step
 from tests import golden
 
 SAID = Path(__file__).parent / "buildkit"
@@ -130,12 +130,3 @@ def test_no_order_of_its_lines_is_a_fault(said: list[str]) -> None:
 def test_a_step_that_never_ended_took_no_known_time() -> None:
     text = json.dumps({"vertexes": [{"digest": "a", "name": "x", "started": "2026-01-01T00:00:00Z"}]})
     assert read([text])[1][-1].steps == (Step("x", None),)
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (31_500, "31.5 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"),
-     (1_234_567_890, "1.2 GB"), (5 * 10**12, "5.0 TB")],
-)  # fmt: skip
-def test_sizes_are_written_as_people_read_them(count: int, text: str) -> None:
-    assert human(count) == text

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.image import context, dockerfile, dockerignore, staging
-from tasks.image.jar import content as jar
+from tasks.image.jar import content as jar_content
 from tests.fuzz.cases import fuzz, mutated, survives
 from tests.zips import MANIFEST, Member, archive
 
@@ -112,8 +112,8 @@ def test_ignore_files(content: bytes, path: str) -> None:
 def test_jars(folder: Path, content: bytes) -> None:
     path = folder / "x.jar"
     path.write_bytes(content)
-    survives(lambda: jar.read(path).digest)
-    survives(lambda: jar.read(path).entries())
+    survives(lambda: jar_content.read(path).digest)
+    survives(lambda: jar_content.read(path).entries())
 
 
 FILE_NAMES = st.binary(min_size=1, max_size=20).filter(

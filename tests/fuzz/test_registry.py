@@ -18,10 +18,10 @@ from tasks.engine.credentials import CredentialHelper
 from tasks.engine.progress import Reader
 from tasks.model import Image, Kind
 from tasks.reference import Digest, Registry, Repository
-from tasks.registry import challenge, ecr_answers, message, proof, record, referrers, token
+from tasks.registry import ecr_answers, message, proof, record
 from tasks.registry.client import Client
+from tasks.registry.credentials import Credential, challenges, choose, parse_token
 from tasks.registry.http import Http
-from tasks.registry.keychain import Credential
 from tasks.registry.message import Response
 from tasks.registry.model import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest, sha256
 from tests.fuzz.cases import JSON, fuzz, mutated, replaced, survives
@@ -66,7 +66,7 @@ def test_manifests(media_type: str, body: bytes) -> None:
     )
 )
 def test_challenges(header: str) -> None:
-    survives(lambda: challenge.choose(challenge.challenges(header), answered(b"")))
+    survives(lambda: choose(challenges(header), answered(b"")))
 
 
 TOKEN = {"token": "abc", "expires_in": 300, "issued_at": "x"}
@@ -81,7 +81,7 @@ TOKEN = {"token": "abc", "expires_in": 300, "issued_at": "x"}
     | DEEP
 )
 def test_token_answers(body: bytes) -> None:
-    survives(lambda: token.parse_token(answered(body), 0.0))
+    survives(lambda: parse_token(answered(body), 0.0))
 
 
 DOCKER_CONFIG = {
@@ -293,11 +293,11 @@ def test_everything_that_is_asked(
     survives(lambda: client.manifest(repository, "0.1"))
     survives(lambda: client.manifest(repository, digest))
     survives(lambda: client.put(repository, "0.1", IMAGE_MANIFEST))
-    survives(lambda: client.blobs.read(repository, sha256(body), 1000))
+    survives(lambda: client.blob(repository, sha256(body), 1000))
     survives(lambda: client.referrers(repository, digest, "a/b"))
-    survives(lambda: client.blobs.upload(repository, b"content"))
-    survives(lambda: client.blobs.check_push(repository))
-    survives(lambda: referrers.find(client, repository, digest, "a/b"))
+    survives(lambda: client.upload(repository, b"content"))
+    survives(lambda: client.check_push(repository))
+    survives(lambda: record.find(client, repository, digest, "a/b"))
     survives(lambda: proof.prove(client, repository, digest, INGEST, ("linux/amd64",)))
 
 

@@ -306,14 +306,12 @@ def test_a_base_that_no_push_of_ours_moves_is_none_of_the_catalogue(base: str) -
     assert collect(scripts, pushed=["ingest"]).inputs.bases == ((base, ""),)
 
 
-def test_a_jar_that_is_not_there_is_told_with_the_image() -> None:
+def test_an_error_about_a_missing_jar_names_the_image() -> None:
     with pytest.raises(MissingInputError, match=r"query-lambda: the jar .*query-2\.jar does not exist"):
         collect(TREE.write(), version="2")
 
 
-def test_what_is_staged_is_what_was_read_though_the_path_led_elsewhere_before_and_after(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_staged_only_in_the_state_that_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As of releases that a link leads to by turns: the digest of one must not go with the content of another."""
     one, other = TREE.write(), replace(TREE, files={**TREE.files, "run.sh": (b"other", True)}).write()
     scripts = tmp_path / "scripts"
@@ -332,7 +330,7 @@ def test_what_is_staged_is_what_was_read_though_the_path_led_elsewhere_before_an
         staging.stage(sources.entries, sources.dockerfile, tmp_path / "staged", sources.states)
 
 
-def test_a_dockerfile_that_changes_while_it_is_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dockerfile_that_changes_while_it_is_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     scripts = TREE.write()
     original = Digests.of
 
@@ -365,7 +363,7 @@ def test_a_dockerfile_in_another_unicode_encoding_is_to_be_saved_as_utf_8(encodi
 
 
 @pytest.mark.parametrize("line", ["LABEL a=caf\xe9", "RUN a \\\n caf\xe9", "RUN <<E\n# caf\xe9\nE"])
-def test_an_instruction_in_latin_1_is_told_with_its_line(line: str) -> None:
+def test_an_error_about_an_instruction_in_latin_1_names_the_line(line: str) -> None:
     scripts = with_dockerfile(f"FROM scratch\n{line}\n".encode("latin-1"))
     with pytest.raises(UnreadableInputError, match=r"/Dockerfile: line 2: the text is not UTF-8.*\n  next: save"):
         collect(scripts)

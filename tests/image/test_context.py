@@ -87,7 +87,7 @@ def test_a_link_is_listed_with_its_text_and_never_followed(tmp_path: Path, targe
     assert not any(path.startswith("link/") for path in paths(tmp_path))
 
 
-def test_the_ignore_file_and_the_dockerfile_are_in_the_context_unless_a_pattern_names_them(tmp_path: Path) -> None:
+def test_ignore_file_and_dockerfile_are_in_the_context_unless_a_pattern_matches(tmp_path: Path) -> None:
     write(tmp_path, "Dockerfile", "a")
     (tmp_path / ".dockerignore").write_text("a")
     assert paths(tmp_path) == [".dockerignore", "Dockerfile"]
@@ -178,7 +178,7 @@ def test_an_extra_file_brings_the_directories_that_it_is_in(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("there", "name"), [("lambda.jar/x", "lambda.jar"), ("lib", "lib/lambda.jar")])
-def test_an_extra_file_where_there_is_no_room_for_a_file_is_refused(tmp_path: Path, there: str, name: str) -> None:
+def test_an_added_file_in_the_place_of_a_directory_is_refused(tmp_path: Path, there: str, name: str) -> None:
     write(tmp_path, "x.jar", f"build/{there}")
 
     with pytest.raises(UnreadableInputError, match=f"build/{name.partition('/')[0]} is a"):
@@ -212,7 +212,7 @@ def test_a_missing_directory_is_an_error_that_names_it(tmp_path: Path) -> None:
         context.listing(tmp_path / "ingest")
 
 
-def test_a_file_is_no_build_directory(tmp_path: Path) -> None:
+def test_a_file_is_not_a_build_directory(tmp_path: Path) -> None:
     write(tmp_path, "ingest")
 
     with pytest.raises(UnreadableInputError, match="ingest is not a directory"):
@@ -220,7 +220,7 @@ def test_a_file_is_no_build_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
-def test_what_is_no_file_is_refused_unless_it_is_ignored(tmp_path: Path, kind: str) -> None:
+def test_a_pipe_socket_or_device_is_refused_unless_it_is_ignored(tmp_path: Path, kind: str) -> None:
     if kind == "pipe":
         os.mkfifo(tmp_path / "special")
     else:
@@ -266,7 +266,7 @@ def test_a_link_whose_name_deletes_a_file_of_the_layer_below_is_refused(tmp_path
 
 @pytest.mark.parametrize("bit", [stat.S_ISUID, stat.S_ISGID, stat.S_ISVTX])
 @pytest.mark.parametrize("name", ["su", "lib/"])
-def test_what_has_a_special_bit_is_told(tmp_path: Path, name: str, bit: int) -> None:
+def test_an_entry_with_a_special_bit_says_so(tmp_path: Path, name: str, bit: int) -> None:
     write(tmp_path, name, "plain")
     path = tmp_path / name
     path.chmod(path.stat().st_mode | bit)

@@ -122,7 +122,7 @@ def test_two_versions_beside_one_another_are_not_guessed_at() -> None:
     ]
 
 
-def test_a_dockerfile_is_told_of_once() -> None:
+def test_a_dockerfile_in_the_context_is_one_change() -> None:
     def made(content: str) -> Inputs:
         item = Item("Dockerfile", "file", executable=False, content=content)
         return replace(holding(item), dockerfile=content)
@@ -139,7 +139,7 @@ def test_a_dockerfile_is_told_of_once() -> None:
         ({"x": "0"}, None, "its entries could not be read"),
     ],
 )
-def test_what_cannot_be_told_of_a_jar_says_why(
+def test_entries_that_are_not_known_have_a_reason(
     old: dict[str, str] | int | None, new: dict[str, str] | int | None, omitted: str
 ) -> None:
     before = {} if old is None else {"a.jar": old}
@@ -230,11 +230,11 @@ CASES = [
 
 
 @pytest.mark.parametrize(("change", "words"), CASES, ids=[words for _, words in CASES])
-def test_a_change_is_told_in_words(change: Change, words: str) -> None:
+def test_a_change_in_words(change: Change, words: str) -> None:
     assert describe(change, named) == words
 
 
-def test_without_entries_only_their_number_is_told() -> None:
+def test_without_names_only_the_number_of_entries_is_shown() -> None:
     change = context("jar-1:1", "jar-1:2", "a.jar", entries=ENTRIES)
     assert describe(change, named, entries=False) == "docker/ingest/a.jar: 5 entries changed"
 
@@ -248,7 +248,7 @@ def test_a_summary_names_the_first_and_counts_the_rest() -> None:
 
 
 @given(st.text(st.characters(codec=None)))
-def test_what_is_told_can_be_shown_by_any_terminal(name: str) -> None:
+def test_the_words_can_be_shown_by_any_terminal(name: str) -> None:
     change = context("jar-1:1", "jar-1:2", name, former=name, entries=(EntryChange(name, "0", "1"),))
     words = describe(change, str)
     assert all(character.isprintable() for character in words)

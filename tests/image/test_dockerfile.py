@@ -107,7 +107,7 @@ def test_a_name_that_depends_on_the_platform_is_one_for_each_platform() -> None:
         ("# escape=x\nFROM a\n", "line 1: "),
     ],
 )
-def test_what_cannot_be_told_is_an_error_with_its_line(text: str, message: str) -> None:
+def test_an_error_names_the_line(text: str, message: str) -> None:
     with pytest.raises(UnreadableInputError, match=f"^{message}"):
         bases(text, {})
 
@@ -140,5 +140,5 @@ def test_a_build_runs_commands_where_a_stage_that_counts_has_a_run(text: str, *,
         ("FROM a:1 AS a\nFROM x/b AS b\nFROM c", set()),
     ],
 )
-def test_images_that_are_named_as_a_stage_are_told(text: str, like_stages: set[str]) -> None:
+def test_an_image_with_the_name_of_a_stage_is_found(text: str, like_stages: set[str]) -> None:
     assert like_stages == named_as_a_stage(text, bases(text, {}))

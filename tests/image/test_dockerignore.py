@@ -142,7 +142,7 @@ def test_a_file_in_another_unicode_encoding_is_to_be_saved_as_utf_8(encoding: st
     assert "pattern" not in str(caught.value)
 
 
-def test_a_line_in_latin_1_is_told_with_its_number() -> None:
+def test_an_error_about_latin_1_names_the_line() -> None:
     with pytest.raises(UnreadableInputError, match=r"^\.dockerignore:2: the text is not UTF-8.*\n  next: save"):
         dockerignore.parse("a\ncaf\xe9\n".encode("latin-1"), FILE)
 
@@ -200,5 +200,5 @@ def test_a_pattern_of_many_wildcards_takes_no_time(wildcard: str) -> None:
         (b"*.txt\nd/e/*.md", "d/e/a", False),
     ],
 )
-def test_a_file_that_buildkit_finds_and_does_not_read_is_told(patterns: bytes, path: str, emptied: bool) -> None:
+def test_a_file_that_buildkit_would_send_empty_is_recognised(patterns: bytes, path: str, emptied: bool) -> None:
     assert dockerignore.parse(patterns, FILE).empties(path) == emptied

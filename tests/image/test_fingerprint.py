@@ -60,7 +60,7 @@ def test_the_canonical_text_is_ascii_json_with_sorted_keys() -> None:
 
 
 def test_the_fingerprint_of_known_inputs_stays_what_it_was() -> None:
-    """Whoever changes this value makes every image be built once more, and so counts SCHEME up."""
+    """Another value rebuilds every image once; then SCHEME must count up."""
     inputs = Inputs(
         "dockerfile",
         (Item("a", "file", executable=False, content="1"), Item("b", "directory", executable=False, content="")),

@@ -51,7 +51,7 @@ def test_a_large_jar_that_was_read_alone_is_not_read_again(scripts: Path, monkey
     assert list_jars(before, digests) == {"lambda.jar": expected}
 
 
-def test_what_is_no_jar_is_not_listed(scripts: Path) -> None:
+def test_a_file_that_is_not_a_jar_is_not_listed(scripts: Path) -> None:
     (scripts / "docker" / "lambda" / "notes.txt").write_text("no zip archive")
     assert list(list_jars(collected(scripts), Digests(None))) == ["lambda.jar"]
 

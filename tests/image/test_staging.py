@@ -207,7 +207,7 @@ def test_a_dockerfile_that_is_a_link_to_an_ignored_file_is_refused(source: Path,
         stage(source, tmp_path / "staged")
 
 
-def test_a_file_that_is_what_its_state_says_is_staged(source: Path, tmp_path: Path) -> None:
+def test_a_file_in_the_expected_state_is_staged(source: Path, tmp_path: Path) -> None:
     entries = context.listing(source)
     states = {entry.source: FileState.of(entry.source.stat()) for entry in entries if entry.source}
     staging.stage(entries, source / "Dockerfile", tmp_path / "staged", states)
@@ -217,9 +217,7 @@ def test_a_file_that_is_what_its_state_says_is_staged(source: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("way", ["in place", "by rename", "times only", "gone"])
 @pytest.mark.parametrize("name", ["lib/a.jar", "Dockerfile"])
-def test_a_file_that_is_not_what_its_state_says_stops_the_staging(
-    source: Path, tmp_path: Path, way: str, name: str
-) -> None:
+def test_a_file_in_another_state_stops_the_staging(source: Path, tmp_path: Path, way: str, name: str) -> None:
     if name == "Dockerfile":
         (source / ".dockerignore").write_text("Dockerfile")
     path = source / name

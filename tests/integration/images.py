@@ -11,7 +11,7 @@ from typing import Any
 from sandbox.layout import PASSWORD, USER
 from tasks.reference import Registry, Repository
 from tasks.registry.client import Client
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 from tasks.registry.model import Manifest
 
 LARGEST_BLOB = 1 << 30
@@ -56,11 +56,11 @@ def read(repository: Repository, tag: str) -> tuple[Manifest, list[Held]]:
 
 
 def _held(asked: Client, repository: Repository, manifest: Manifest) -> Held:
-    config = json.loads(asked.blobs.read(repository, manifest.config.digest, LARGEST_BLOB))
+    config = json.loads(asked.blob(repository, manifest.config.digest, LARGEST_BLOB) or b"")
     files: dict[str, bytes] = {}
     modes: dict[str, int] = {}
     for layer in manifest.layers:
-        with tarfile.open(fileobj=io.BytesIO(asked.blobs.read(repository, layer.digest, LARGEST_BLOB))) as tar:
+        with tarfile.open(fileobj=io.BytesIO(asked.blob(repository, layer.digest, LARGEST_BLOB) or b"")) as tar:
             for member in tar:
                 content = tar.extractfile(member)
                 if content is not None:

@@ -91,7 +91,7 @@ def test_an_absent_repository_is_told_before_the_build_with_both_accounts(
     done = project.run("push_all")
     assert (done.code == 0, done.built) == (False, set())
     said = " ".join(done.output.split())
-    assert f"the registry is of account {CENTRAL}, the AWS login of account {ACCOUNT}" in said
+    assert f"the registry belongs to account {CENTRAL}, the AWS login to account {ACCOUNT}" in said
     assert f"aws ecr create-repository --repository-name {project.instance}/ingest --region eu-west-2" in said
     assert ours(project, aws, ACCOUNT) | ours(project, aws, CENTRAL) == set()
 

@@ -1,4 +1,4 @@
-"""Orders of one jar's entries that a real JVM tells apart, against the meanings that they are given here.
+"""Orders of one jar's entries that a real JVM tells apart, against the digests that they are given here.
 
 It needs a JDK (apt-get install openjdk-17-jdk-headless), which the project itself does not.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.image.jar import content as jar
+from tasks.image.jar import content as jar_content
 from tasks.system import processes
 from tests.zips import Member, archive
 
@@ -81,18 +81,18 @@ def signed(folder: Path) -> list[Member]:
 
 
 def assert_told_apart(orders: list[list[Member]], folder: Path) -> None:
-    """What Java sees two of in these orders has two meanings; and it does see at least two."""
+    """What Java sees two of in these orders has two digests; and it does see at least two."""
     paths = [folder / f"{number}.jar" for number in range(len(orders))]
     for path, members in zip(paths, orders, strict=True):
         path.write_bytes(archive(members))
     (folder / "Probe.java").write_text(PROBE)
     done = processes.check(["java", str(folder / "Probe.java"), *map(str, paths)], next_step="see above")
     views = done.output.splitlines()
-    meanings = [jar.read(path).digest for path in paths]
+    digests = [jar_content.read(path).digest for path in paths]
     assert len(views) == len(orders)
     assert len(set(views)) > 1
     for one, other in itertools.combinations(range(len(orders)), 2):
-        assert views[one] == views[other] or meanings[one] != meanings[other], (views[one], views[other])
+        assert views[one] == views[other] or digests[one] != digests[other], (views[one], views[other])
 
 
 def permuted(*members: Member) -> list[list[Member]]:

@@ -20,7 +20,7 @@ import pytest
 from sandbox import sample
 from tasks.configuration import settings
 from tasks.image.collect import Collected, Collector
-from tasks.image.jar import content as jar
+from tasks.image.jar import content as jar_content
 from tasks.image.jar.cache import Digests
 from tasks.system import processes
 from tests.integration.project import CHECKOUT, IMAGES
@@ -138,17 +138,17 @@ def fingerprint(jar_file: Path, folder: Path) -> str:
     return collected.inputs.fingerprint()
 
 
-def test_a_clean_build_of_the_same_sources_has_other_bytes_and_the_same_meaning(built: Path, tmp_path: Path) -> None:
+def test_a_clean_build_of_the_same_sources_has_other_bytes_and_the_same_digests(built: Path, tmp_path: Path) -> None:
     first, second = built / "target" / "query-1.0.jar", built_again(built, tmp_path)
     assert first.read_bytes() != second.read_bytes()
-    assert jar.read(first).digest == jar.read(second).digest
+    assert jar_content.read(first).digest == jar_content.read(second).digest
     assert fingerprint(first, tmp_path / "a") == fingerprint(second, tmp_path / "b")
 
 
 def test_so_has_one_on_another_file_system(built: Path, elsewhere: Path, tmp_path: Path) -> None:
     first, second = built / "target" / "query-1.0.jar", built_again(built, elsewhere)
     assert first.read_bytes() != second.read_bytes()
-    assert jar.read(first).digest == jar.read(second).digest
+    assert jar_content.read(first).digest == jar_content.read(second).digest
     assert fingerprint(first, tmp_path / "a") == fingerprint(second, tmp_path / "b")
 
 
@@ -167,8 +167,8 @@ def test_one_changed_line_changes_one_class_and_the_fingerprint(built: Path, tmp
         changed = built_again(built, tmp_path)
     finally:
         main.write_text(before)
-    old, new = jar.read(built / "target" / "query-1.0.jar").entries(), jar.read(changed).entries()
+    old, new = jar_content.read(built / "target" / "query-1.0.jar").entries(), jar_content.read(changed).entries()
     assert {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)} == {"sample/Main.class"}
-    assert jar.read(changed).digest != jar.read(built / "target" / "query-1.0.jar").digest
+    assert jar_content.read(changed).digest != jar_content.read(built / "target" / "query-1.0.jar").digest
     first = fingerprint(built / "target" / "query-1.0.jar", tmp_path / "a")
     assert fingerprint(changed, tmp_path / "b") != first

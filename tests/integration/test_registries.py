@@ -27,7 +27,7 @@ from sandbox.engine import Engine
 from sandbox.layout import PASSWORD, USER, Sandbox
 from sandbox.loopback import status
 from tasks.reference import Registry, Repository
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 from tests.faults.proxy import FOR_EVER, Answer, Fault, Forward, Handler, Proxy
 from tests.integration import images
 from tests.integration.project import IMAGES, Project

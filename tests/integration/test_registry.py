@@ -12,12 +12,12 @@ from sandbox.layout import Sandbox
 from tasks.errors import CredentialsError, RegistryError
 from tasks.model import Image, Kind
 from tasks.reference import Registry, Repository
-from tasks.registry import presence, proof
+from tasks.registry import images, proof
 from tasks.registry.auth import Authenticator, push_scope
 from tasks.registry.client import Client
+from tasks.registry.credentials import Credential
 from tasks.registry.ecr import Ecr
 from tasks.registry.http import Http
-from tasks.registry.keychain import Credential
 from tasks.registry.message import Request
 from tasks.registry.model import Manifest, sha256
 from tests.integration.api import create
@@ -91,7 +91,7 @@ def test_forty_tags_are_looked_up_at_once(sandbox: Sandbox) -> None:
     for tag in tags:
         pushed.client.put(pushed.repository, tag, made)
     absent = Repository(pushed.repository.registry, "client/never-pushed")
-    found = presence.look(pushed.client, {"there": (pushed.repository, tags), "absent": (absent, tags)})
+    found = images.look(pushed.client, {"there": (pushed.repository, tags), "absent": (absent, tags)})
     assert found == {"there": dict.fromkeys(tags, made.descriptor), "absent": dict.fromkeys(tags)}
 
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 from tests.registry.server import Answer, Asked
 
 ISSUER, SERVICE = "the token server", "the registry"

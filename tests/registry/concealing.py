@@ -17,7 +17,7 @@ import threading
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-from tasks.registry.keychain import Credential
+from tasks.registry.credentials import Credential
 from tests.registry.asking import PATH
 from tests.registry.holding import Registry
 from tests.registry.server import Answer, Asked

@@ -85,7 +85,7 @@ def test_what_another_account_denies_names_both_accounts(aws: Accounts) -> None:
     found.token()
     with pytest.raises(RegistryError) as caught:
         found.tag_mutability(["mine/ingest"])
-    assert f"in account {CENTRAL} (the AWS login is of account {OWN})" in caught.value.message
+    assert f"in account {CENTRAL} (the AWS login belongs to account {OWN})" in caught.value.message
 
 
 def test_every_call_names_the_registry_but_the_one_for_the_token(aws: Accounts) -> None:

@@ -12,8 +12,8 @@ from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry, Repository
 from tasks.registry.auth import Authenticator, pull_scope, push_scope
 from tasks.registry.client import Client
+from tasks.registry.credentials import IDENTITY_TOKEN_USER, Credential, Keychain
 from tasks.registry.http import Http
-from tasks.registry.keychain import IDENTITY_TOKEN_USER, Credential, Keychain
 from tasks.registry.message import Request, Response
 from tests.registry.server import Answer, Asked, Server, serving
 
@@ -152,7 +152,7 @@ def test_the_same_password_is_not_sent_twice() -> None:
 
 
 def test_no_password_for_a_registry_that_wants_one_is_an_error() -> None:
-    with serving(basic(OLD)) as server, pytest.raises(CredentialsError, match="asks for a login, and there is none"):
+    with serving(basic(OLD)) as server, pytest.raises(CredentialsError, match="requires a login, and none was found"):
         authenticator(server, Credentials(None)).send(THING, SCOPE)
 
 
@@ -327,7 +327,7 @@ def test_no_login_is_sent_to_a_token_server_that_is_not_https(realm: str) -> Non
     tokens = TokenServer(OLD)
     tokens.realm = realm
     with serving(tokens) as server:
-        with pytest.raises(CredentialsError, match="no https address") as caught:
+        with pytest.raises(CredentialsError, match="which is not https") as caught:
             authenticator(server, Credentials(OLD)).send(THING, SCOPE)
         assert all("authorization" not in one.headers for one in server.asked)
     assert "secret" not in str(caught.value)
@@ -335,7 +335,7 @@ def test_no_login_is_sent_to_a_token_server_that_is_not_https(realm: str) -> Non
 
 @pytest.mark.parametrize("token", [None, 7, "", "two\r\nlines", "two words", "é"])
 def test_an_answer_without_a_usable_token_is_an_error(token: object) -> None:
-    with serving(TokenServer(OLD, token=token)) as server, pytest.raises(RegistryError, match="holds no token"):
+    with serving(TokenServer(OLD, token=token)) as server, pytest.raises(RegistryError, match="has no token"):
         authenticator(server, Credentials(OLD)).send(THING, SCOPE)
 
 

@@ -288,9 +288,9 @@ CASES = [
     Case("no login", {}, ("no AWS login", "AWS_ACCESS_KEY_ID", "'default'"), "aws configure"),
     Case("half a key", {"AWS_ACCESS_KEY_ID": SECRET}, ("AWS_SECRET_ACCESS_KEY is not set",), "unset AWS_ACCESS_KEY_ID"),
     Case("the other half", {"AWS_SECRET_ACCESS_KEY": SECRET}, ("AWS_ACCESS_KEY_ID is not set",), "unset AWS_"),
-    Case("a line after a token", {**KEYS, "AWS_SESSION_TOKEN": f"{SECRET}\n"}, ("AWS_SESSION_TOKEN holds",), "tr -d"),
+    Case("a line after a token", {**KEYS, "AWS_SESSION_TOKEN": f"{SECRET}\n"}, ("AWS_SESSION_TOKEN cont",), "tr -d"),
     Case("a line after a key", {**KEYS, "AWS_SECRET_ACCESS_KEY": f"{SECRET}\n"}, ("AWS_SECRET_ACCESS_KEY",), "tr -d"),
-    Case("a tab in an id", {**KEYS, "AWS_ACCESS_KEY_ID": f"{SECRET}\tx"}, ("AWS_ACCESS_KEY_ID holds",), "tr -d"),
+    Case("a tab in an id", {**KEYS, "AWS_ACCESS_KEY_ID": f"{SECRET}\tx"}, ("AWS_ACCESS_KEY_ID contains",), "tr -d"),
     profile("gone", advised="aws configure list-profiles"),
     Case("default gone", {"AWS_DEFAULT_PROFILE": "gone"}, ("gone", "AWS_DEFAULT_PROFILE"), "list-profiles"),
     profile("half", "aws_secret_access_key is missing", "credentials", advised="aws configure --profile half"),
@@ -417,7 +417,7 @@ CASES = [
     ),
     container(
         "token with a line",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN holds",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN contains",
         **{FULL: "URL/container/good", "AWS_CONTAINER_AUTHORIZATION_TOKEN": f"{SECRET}\n"},
     ),
     container(
@@ -481,7 +481,10 @@ CASES = [
     Case("an answer that is no JSON", KEYS, ("ecr:GetAuthorizationToken", "no token"), "AWS_ENDPOINT"),
     *(
         Case(
-            f"an answer of {what}", {**KEYS, "AWS_ENDPOINT_URL_ECR": f"URL/{what}"}, ("ecr:", "not one"), "AWS_ENDPOINT"
+            f"an answer of {what}",
+            {**KEYS, "AWS_ENDPOINT_URL_ECR": f"URL/{what}"},
+            ("ecr:", "not that of"),
+            "AWS_ENDPOINT",
         )
         for what in ("bytes", "lists", "dates")
     ),

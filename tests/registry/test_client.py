@@ -81,7 +81,7 @@ def test_a_registry_that_fails_for_long_is_an_error_and_not_an_absence() -> None
 
 
 def test_a_head_of_a_digest_must_be_of_that_digest() -> None:
-    with registry(manifest_answer()) as (client, repository, _), pytest.raises(RegistryError, match="should be"):
+    with registry(manifest_answer()) as (client, repository, _), pytest.raises(RegistryError, match="instead of"):
         client.head(repository, OTHER)
 
 
@@ -110,7 +110,7 @@ def test_a_manifest_that_is_not_there_is_none() -> None:
 def test_other_bytes_than_the_digest_that_was_asked_for_are_refused() -> None:
     with (
         registry(manifest_answer(Docker_Content_Digest=str(OTHER))) as (client, repository, _),
-        pytest.raises(RegistryError, match=f"has {MANIFEST.digest} where {OTHER} should be"),
+        pytest.raises(RegistryError, match=f"returned {MANIFEST.digest} instead of {OTHER}"),
     ):
         client.manifest(repository, OTHER)
 
@@ -118,7 +118,7 @@ def test_other_bytes_than_the_digest_that_was_asked_for_are_refused() -> None:
 def test_other_bytes_than_the_registry_says_are_refused() -> None:
     with (
         registry(manifest_answer(Docker_Content_Digest=str(OTHER))) as (client, repository, _),
-        pytest.raises(RegistryError, match=f"has {MANIFEST.digest} where {OTHER} should be"),
+        pytest.raises(RegistryError, match=f"returned {MANIFEST.digest} instead of {OTHER}"),
     ):
         client.manifest(repository, "0.1")
 
@@ -155,7 +155,7 @@ def test_a_manifest_is_put_byte_for_byte_under_its_media_type() -> None:
 def test_a_registry_that_took_other_bytes_is_an_error() -> None:
     with (
         registry(lambda _: Answer(201, {"Docker-Content-Digest": str(OTHER)})) as (client, repository, _),
-        pytest.raises(RegistryError, match=f"has {OTHER} where {MANIFEST.digest} should be"),
+        pytest.raises(RegistryError, match=f"returned {OTHER} instead of {MANIFEST.digest}"),
     ):
         client.put(repository, "0.1", MANIFEST)
 
@@ -187,7 +187,7 @@ def test_an_immutable_tag_that_is_on_this_manifest_already_is_success() -> None:
 def test_an_immutable_tag_that_is_on_another_names_both() -> None:
     with registry(keeping(OTHER)) as (client, repository, _), pytest.raises(RegistryError) as caught:
         client.put(repository, "0.1", MANIFEST)
-    assert f"it is on {OTHER} and cannot move to {MANIFEST.digest}" in str(caught.value)
+    assert f"points to {OTHER} and cannot be moved to {MANIFEST.digest}" in str(caught.value)
     assert caught.value.code == IMMUTABLE
 
 
@@ -259,12 +259,13 @@ def test_the_referrers_api_is_asked_for_one_type() -> None:
         assert server.asked[1].target == f"/v2/mine/ingest/referrers/{OTHER}?artifactType=a%2Fb%2Bc"
 
 
-def test_a_registry_without_the_referrers_api_is_told_from_an_empty_list() -> None:
-    with registry(lambda _: Answer(404)) as (client, repository, _):
+@pytest.mark.parametrize("status", [400, 403, 404, 405])
+def test_a_registry_without_the_referrers_api_is_told_from_an_empty_list(status: int) -> None:
+    with registry(lambda _: Answer(status)) as (client, repository, _):
         assert client.referrers(repository, OTHER, "a/b") is None
 
 
-@pytest.mark.parametrize("answer", [Answer(500), Answer(403), Answer(200, body=b"<html>"), Answer(200, body=b"[]")])
+@pytest.mark.parametrize("answer", [Answer(500), Answer(401), Answer(200, body=b"<html>"), Answer(200, body=b"[]")])
 def test_any_other_answer_about_referrers_is_an_error(answer: Answer) -> None:
     with registry(lambda _: answer) as (client, repository, _), pytest.raises(RegistryError):
         client.referrers(repository, OTHER, "a/b")

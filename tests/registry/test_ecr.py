@@ -14,10 +14,9 @@ from moto.server import ThreadedMotoServer
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest, Registry, Repository
+from tasks.registry.credentials import Credential
 from tasks.registry.ecr import Ecr
-from tasks.registry.ecr_answers import TagMutability
-from tasks.registry.keychain import Credential
-from tasks.registry.lifecycle import Stored
+from tasks.registry.ecr_answers import Stored, TagMutability
 from tasks.registry.model import sha256
 from tests.integration.project import CHECKOUT
 from tests.registry import images
@@ -139,7 +138,7 @@ def test_a_token_that_is_past_its_end_when_it_comes_lasts_until_it_is_refused() 
     ],
 )
 def test_an_answer_without_a_usable_token_is_an_error(changed: dict[str, object]) -> None:
-    with serving(lambda _: token_answer(**changed)) as server, pytest.raises(RegistryError, match="holds no token"):  # type: ignore[arg-type]  # Some of the entry's keys.
+    with serving(lambda _: token_answer(**changed)) as server, pytest.raises(RegistryError, match="has no token"):  # type: ignore[arg-type]  # Some of the entry's keys.
         at(server).token()
 
 

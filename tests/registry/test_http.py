@@ -147,12 +147,12 @@ def test_nobody_listening_is_an_error_that_names_the_url(patience: Patience) -> 
     with pytest.raises(RegistryError, match=f"GET http://{gone}/v2/: the connection was refused") as caught:
         client(gone, patience).send(GET)
     assert caught.value.temporary
-    assert "registry is up" in caught.value.next_step
+    assert "registry is running" in caught.value.next_step
 
 
 def test_a_body_that_is_announced_too_large_is_not_read(patience: Patience) -> None:
     with serving(lambda _: Answer(200, {"Content-Length": str(2**30)}, b"x" * 1000)) as server:
-        with pytest.raises(RegistryError, match="larger than the 4194304 bytes"):
+        with pytest.raises(RegistryError, match="larger than the limit of 4194304 bytes"):
             client(server.registry, patience).send(GET)
         assert server.count() == 1
 
@@ -162,7 +162,7 @@ def test_a_body_that_is_too_large_without_saying_so_is_cut_off(patience: Patienc
         chunk = b"%x\r\n%s\r\n" % (1000, b"x" * 1000)
         return Answer(200, {"Transfer-Encoding": "chunked", "Content-Length": ""}, chunk * 20)
 
-    with serving(answer) as server, pytest.raises(RegistryError, match="larger than the 5000 bytes"):
+    with serving(answer) as server, pytest.raises(RegistryError, match="larger than the limit of 5000 bytes"):
         client(server.registry, patience).send(Request("GET", "/", limit=5000))
 
 
@@ -230,13 +230,16 @@ def test_a_redirect_to_what_is_not_https_is_refused(patience: Patience, location
 
 @pytest.mark.parametrize("location", ["https://[::1", "http://["])
 def test_a_redirect_to_what_is_no_url_is_refused(patience: Patience, location: str) -> None:
-    with serving(lambda _: Answer(307, {"Location": location})) as server, pytest.raises(RegistryError, match="no URL"):
+    with (
+        serving(lambda _: Answer(307, {"Location": location})) as server,
+        pytest.raises(RegistryError, match="malformed"),
+    ):
         client(server.registry, patience).send(Request("GET", "/", follow=True))
 
 
 def test_redirects_in_a_circle_end(patience: Patience) -> None:
     with serving(lambda _: Answer(307, {"Location": "/again"})) as server:
-        with pytest.raises(RegistryError, match="redirected too often"):
+        with pytest.raises(RegistryError, match="redirected too many times"):
             client(server.registry, patience).send(Request("GET", "/", follow=True))
         assert server.count() == 6
 
@@ -292,7 +295,7 @@ def test_no_proxy_names_hosts_that_need_none(patience: Patience, monkeypatch: py
     with serving(lambda _: Answer(502)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "registry.invalid")
-        with pytest.raises(RegistryError, match="there is no host of that name") as caught:
+        with pytest.raises(RegistryError, match="the host name does not resolve") as caught:
             client(Registry("registry.invalid"), patience).send(GET)
         assert proxy.count() == 0
     assert not caught.value.temporary

@@ -77,7 +77,7 @@ def test_a_redirect_says_where_to_without_what_opens_it() -> None:
 def test_a_missing_repository_is_named_with_what_makes_it() -> None:
     body = b'{"errors": [{"code": "NAME_UNKNOWN", "message": "no"}]}'
     error = refused(Response(404, {}, body, "POST https://registry.example/v2/mine/ingest/blobs/uploads/"))
-    assert "aws ecr create-repository --repository-name mine/ingest " in error.next_step
+    assert "(in ECR: aws ecr create-repository --repository-name mine/ingest)" in error.next_step
 
 
 def test_a_login_that_ecr_cannot_read_is_answered_by_another_login() -> None:

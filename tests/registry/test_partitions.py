@@ -9,8 +9,7 @@ import pytest
 from botocore.regions import EndpointResolver
 
 from tasks.reference import Registry
-from tasks.registry import partitions
-from tasks.registry.partitions import Partition
+from tasks.registry.aws_client import dns_suffix
 from tests.integration.project import CHECKOUT
 
 ACCOUNT = "123456789012"
@@ -25,15 +24,15 @@ OUTPUTS = [one["outputs"] | {"id": one["id"]} for one in SESSION.get_data("parti
 def test_a_region_is_in_the_partition_that_botocore_puts_it_in(region: str) -> None:
     resolver: EndpointResolver = SESSION._get_internal_component("endpoint_resolver")
     name = SESSION.get_partition_for_region(region)
-    assert partitions.of_region(region) == Partition(name, resolver.get_partition_dns_suffix(name))
+    assert dns_suffix(region) == resolver.get_partition_dns_suffix(name)
 
 
 def test_a_region_that_is_newer_than_botocore_is_told_by_its_name() -> None:
-    assert partitions.of_region("us-isob-north-7").name == "aws-iso-b"
+    assert dns_suffix("us-isob-north-7") == "sc2s.sgov.gov"
 
 
 def test_a_region_of_no_partition_is_taken_for_one_of_the_usual_one() -> None:
-    assert partitions.of_region("xx-nowhere-1") == Partition("aws", "amazonaws.com")
+    assert dns_suffix("xx-nowhere-1") == "amazonaws.com"
 
 
 @pytest.mark.parametrize("outputs", OUTPUTS, ids=lambda outputs: str(outputs["id"]))
@@ -63,7 +62,7 @@ def test_the_documentation_names_every_partition(outputs: dict[str, str]) -> Non
 
 def test_botocore_is_not_imported_for_it() -> None:
     code = (
-        "import sys; from tasks.registry import partitions; partitions.of_region('us-iso-east-1'); "
+        "import sys; from tasks.registry import aws_client; aws_client.dns_suffix('us-iso-east-1'); "
         "sys.exit('botocore' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

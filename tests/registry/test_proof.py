@@ -161,7 +161,9 @@ def test_an_image_of_another_variant_is_refused() -> None:
         proof.prove(client, repository, image(content).digest, INGEST, ("linux/arm/v7",))
 
 
-@pytest.mark.parametrize(("of", "because"), [(INGEST, "it is for linux/amd64 alone"), (QUERY, "Lambda refuses that")])
+@pytest.mark.parametrize(
+    ("of", "because"), [(INGEST, "it must be for linux/amd64 alone"), (QUERY, "Lambda refuses that")]
+)
 def test_an_index_for_a_single_image_is_refused(of: Image, because: str) -> None:
     one = index(entry(FOR_AMD64, "linux/amd64"))
     assert refused(of, one, FOR_AMD64) == f"it is an index; {because}"
@@ -297,7 +299,7 @@ def test_what_is_not_there_is_refused() -> None:
 
 
 def test_a_child_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ProofError, match=f"{FOR_ARM64.digest} is not in the registry"):
+    with pytest.raises(ProofError, match=f"{FOR_ARM64.digest} of {INDEX.digest.short} is not in the registry"):
         proved(COMPACTION, INDEX, FOR_AMD64)
 
 

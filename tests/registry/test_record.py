@@ -16,10 +16,9 @@ from tasks.image.fingerprint import Inputs, Item
 from tasks.reference import Repository
 from tasks.registry import record
 from tasks.registry.client import Client
+from tasks.registry.credentials import Credential
 from tasks.registry.http import Http
-from tasks.registry.keychain import Credential
-from tasks.registry.record import ARTIFACT_TYPE, Record, decode, encode, read, write
-from tasks.registry.referrers import attach
+from tasks.registry.record import ARTIFACT_TYPE, Record, attach, decode, encode, read, write
 from tests.registry.asking import PATH
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, image
@@ -119,15 +118,15 @@ def test_a_part_of_another_shape_is_an_error_or_kept(name: str, value: object) -
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"record": 2}, "another format"),
-        ({"another": 1}, "not those of this release"),
+        ({"record": 2}, "format of another release"),
+        ({"another": 1}, "other fields than this release"),
         ({"attestations": 0}, "attestations is of the wrong type"),
         ({"scheme": True}, "scheme is of the wrong type"),
-        ({"context": [{"path": "x"}]}, "an item of its context is none"),
+        ({"context": [{"path": "x"}]}, "an item of its context is malformed"),
         ({"bases": [["debian:12"]]}, "a name has no value"),
-        ({"jars": {"a.jar": {"names": ["x"], "digests": "0"}}}, "do not fit"),
-        ({"jars": {"a.jar": {"names": ["x"], "digests": "0123456789aX"}}}, "digests are none"),
-        ({"jars": {"a.jar": {"count": -1}}}, "do not fit"),
+        ({"jars": {"a.jar": {"names": ["x"], "digests": "0"}}}, "do not match"),
+        ({"jars": {"a.jar": {"names": ["x"], "digests": "0123456789aX"}}}, "digests are not hexadecimal"),
+        ({"jars": {"a.jar": {"count": -1}}}, "do not match"),
     ],
 )
 def test_what_a_record_cannot_be_is_said(changes: dict[str, object], reason: str) -> None:
@@ -189,7 +188,7 @@ def test_an_artifact_of_our_type_with_another_layer_is_an_error() -> None:
     registry.put(IMAGE)
     with running(registry) as (client, repository):
         attach(client, repository, IMAGE.descriptor, ARTIFACT_TYPE, ("application/vnd.example.other", b"x"))
-        with pytest.raises(RegistryError, match="the one layer"):
+        with pytest.raises(RegistryError, match="it must have one layer"):
             read(client, repository, IMAGE.digest, INGEST.inputs)
 
 

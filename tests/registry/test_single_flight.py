@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tasks.registry.single_flight import SingleFlight
+from tasks.registry.auth import SingleFlight
 
 
 def test_who_asks_while_a_call_is_under_way_gets_its_answer() -> None:

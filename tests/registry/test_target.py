@@ -6,8 +6,8 @@ from tasks.configuration import settings
 from tasks.errors import SettingsError
 from tasks.model import Image, Kind
 from tasks.reference import Registry
+from tasks.registry.credentials import Credential
 from tasks.registry.ecr import Ecr
-from tasks.registry.keychain import Credential
 from tasks.registry.plain import Plain
 from tasks.registry.target import Target
 

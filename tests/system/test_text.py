@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.system.secrets import keep
-from tasks.system.text import clipped, folded, one_line, printable, quoted, shown_url, width, without_controls, wrapped
+from tasks.system.text import (
+    clipped,
+    folded,
+    human,
+    one_line,
+    printable,
+    quoted,
+    shown_url,
+    width,
+    without_controls,
+    wrapped,
+)
 
 
 @given(st.text(st.characters(codec=None)))
@@ -104,3 +115,12 @@ def test_a_clipped_text_fits(text: str, columns: int, ascii_only: bool) -> None:
     clip = clipped(text, columns, ascii_only=ascii_only)
     assert width(clip) <= columns
     assert clip == text or width(text) > columns
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (31_500, "31.5 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"),
+     (1_234_567_890, "1.2 GB"), (5 * 10**12, "5.0 TB")],
+)  # fmt: skip
+def test_sizes_are_written_as_people_read_them(count: int, text: str) -> None:
+    assert human(count) == text

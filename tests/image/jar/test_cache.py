@@ -198,7 +198,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(files: Path, monkeyp
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_path_that_leads_elsewhere_while_it_is_read_and_back_again_is_not_taken_for_that(
+def test_a_path_that_leads_elsewhere_while_it_is_read_gets_its_own_digest(
     files: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     """As where a directory is a link to one release and then to another, or is moved away and back."""
@@ -319,7 +319,7 @@ def test_the_cache_forgets_what_is_no_longer_asked_for(
     assert len(cache.read_bytes().splitlines()) == 1 + 5 + 1
 
 
-def test_a_stamp_is_what_the_cache_goes_by(files: Path) -> None:
+def test_the_state_of_a_file_is_what_stat_says_of_it(files: Path) -> None:
     found = write(files / "a", b"abc").stat()
     assert state_of(files / "a") == FileState(found.st_dev, found.st_ino, 3, found.st_mtime_ns, found.st_ctime_ns)
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import MissingInputError, UnreadableInputError
-from tasks.image.jar import content as jar
+from tasks.image.jar import content as jar_content
 from tasks.image.jar import file_state
 from tests.zips import MANIFEST, Member, archive, directory_at, patched
 
@@ -31,12 +31,12 @@ def write(content: bytes) -> Path:
     return path
 
 
-def meaning(content: bytes) -> str:
-    return jar.read(write(content)).digest
+def digest(content: bytes) -> str:
+    return jar_content.read(write(content)).digest
 
 
 def entries(members: list[Member]) -> dict[str, str]:
-    return jar.read(write(archive(members))).entries()
+    return jar_content.read(write(archive(members))).entries()
 
 
 NAMES = st.sampled_from(
@@ -92,7 +92,7 @@ def manifest_place(members: list[Member]) -> tuple[bool, bool]:
 def test_packing_times_and_order_do_not_count(members: list[Member], streamed: bool, data: st.DataObject) -> None:
     again = laid_out_otherwise(members, data, streamed=streamed)
     if manifest_place(members) == manifest_place(again):
-        assert meaning(archive(members)) == meaning(archive(again, streamed=streamed))
+        assert digest(archive(members)) == digest(archive(again, streamed=streamed))
 
 
 @unhurried
@@ -104,38 +104,39 @@ def test_content_name_and_executable_bit_count(members: list[Member], data: st.D
     if not member.name.endswith("/") and member.mode != 0o120777:
         changes.append({"mode": (member.mode or 0o100000) ^ 0o100})
     other = member.packed(**data.draw(st.sampled_from(changes)))
-    assert meaning(archive(members)) != meaning(archive([*members[:at], other, *members[at + 1 :]]))
+    assert digest(archive(members)) != digest(archive([*members[:at], other, *members[at + 1 :]]))
 
 
 @unhurried
 @given(members=MEMBERS.filter(bool), data=st.data())
 def test_an_entry_more_counts(members: list[Member], data: st.DataObject) -> None:
     more = members[data.draw(st.integers(0, len(members) - 1))]
-    assert meaning(archive(members)) != meaning(archive([*members, more]))
+    assert digest(archive(members)) != digest(archive([*members, more]))
 
 
 @unhurried
 @given(first=CONTENTS, second=CONTENTS)
 def test_the_order_of_duplicates_counts(first: bytes, second: bytes) -> None:
     one, other = Member("a.class", first), Member("a.class", second)
-    same = meaning(archive([one, other])) == meaning(archive([other, one]))
+    same = digest(archive([one, other])) == digest(archive([other, one]))
     assert (first == second) == same
 
 
 @unhurried
 @given(members=MEMBERS, others=MEMBERS)
-def test_the_entries_are_equal_exactly_when_the_meaning_is(members: list[Member], others: list[Member]) -> None:
+def test_the_entries_are_equal_exactly_when_the_digests_are(members: list[Member], others: list[Member]) -> None:
     one, other = write(archive(members)), write(archive(others))
-    assert (jar.read(one).entries() == jar.read(other).entries()) == (jar.read(one).digest == jar.read(other).digest)
+    found, wanted = jar_content.read(one), jar_content.read(other)
+    assert (found.entries() == wanted.entries()) == (found.digest == wanted.digest)
 
 
 @unhurried
 @given(members=MEMBERS, data=st.data())
-def test_what_is_known_of_deflated_bytes_changes_no_meaning(members: list[Member], data: st.DataObject) -> None:
+def test_known_deflated_bytes_change_no_digest(members: list[Member], data: st.DataObject) -> None:
     known: dict[bytes, bytes] = {}
     one, other = write(archive(members)), write(archive(laid_out_otherwise(members, data)))
     for path in (one, other, one):
-        assert jar.read(path).digest == jar.read(path, known).digest
+        assert jar_content.read(path).digest == jar_content.read(path, known).digest
 
 
 @unhurried
@@ -146,7 +147,7 @@ def test_a_flipped_bit_is_an_error_or_counts_or_lies_where_nothing_counts(conten
     flipped = patched(whole, at, "<B", whole[at] ^ 1 << bit)
     path = write(flipped)
     try:
-        same = jar.read(path).digest == jar.read(write(whole)).digest
+        same = jar_content.read(path).digest == jar_content.read(write(whole)).digest
     except UnreadableInputError:
         return
     if same:
@@ -164,36 +165,36 @@ def test_a_rebuild_of_many_entries_on_another_file_system_does_not_count() -> No
     members = [Member(f"p/{number}.class", chance.randbytes(number % 700)) for number in range(1500)]
     again = [member.packed(time=(2025, 1, 1, 0, 0, 0), level=1) for member in members]
     chance.shuffle(again)
-    assert meaning(archive([*head, *members])) == meaning(archive([*head, *again], streamed=True))
+    assert digest(archive([*head, *members])) == digest(archive([*head, *again], streamed=True))
 
 
 def test_the_manifest_counts_in_full() -> None:
     one, other = (archive([Member(MANIFEST, b"Main-Class: " + name)]) for name in (b"A\n", b"B\n"))
-    assert meaning(one) != meaning(other)
+    assert digest(one) != digest(other)
 
 
 def test_a_manifest_that_streaming_readers_miss_counts() -> None:
     manifest, a, b = Member(MANIFEST, b"x"), Member("a"), Member("b")
     orders = ([manifest, a, b], [a, manifest, b], [a, b, manifest])
-    assert len({meaning(archive(order)) for order in orders}) == 3
+    assert len({digest(archive(order)) for order in orders}) == 3
 
 
 def test_a_manifest_behind_its_directory_is_as_good_as_first() -> None:
     manifest, folder = Member(MANIFEST, b"x"), Member("META-INF/")
-    assert meaning(archive([manifest, folder])) == meaning(archive([folder, manifest]))
+    assert digest(archive([manifest, folder])) == digest(archive([folder, manifest]))
 
 
 def test_a_manifest_behind_an_index_at_the_start_counts() -> None:
     manifest, index, a = Member(MANIFEST, b"x"), Member("META-INF/INDEX.LIST", b"y"), Member("a")
-    assert meaning(archive([Member("META-INF/"), index, manifest, a])) != meaning(
+    assert digest(archive([Member("META-INF/"), index, manifest, a])) != digest(
         archive([Member("META-INF/"), index, a, manifest])
     )
 
 
 def test_the_order_of_jars_inside_counts() -> None:
     one, other, a = (Member(name, b"x") for name in ("lib/one.jar", "lib/other.jar", "a"))
-    assert meaning(archive([one, other, a])) == meaning(archive([one, a, other]))
-    assert meaning(archive([one, other, a])) != meaning(archive([other, one, a]))
+    assert digest(archive([one, other, a])) == digest(archive([one, a, other]))
+    assert digest(archive([one, other, a])) != digest(archive([other, one, a]))
 
 
 def test_the_order_of_jars_inside_counts_in_the_directory_too() -> None:
@@ -201,37 +202,37 @@ def test_the_order_of_jars_inside_counts_in_the_directory_too() -> None:
     start, end = directory_at(whole), whole.rindex(b"PK\5\6")
     half = whole.index(b"PK\1\2", start + 4)
     swapped = whole[:start] + whole[half:end] + whole[start:half] + whole[end:]
-    assert meaning(whole) != meaning(swapped)
+    assert digest(whole) != digest(swapped)
 
 
 def test_signatures_count_as_directly_behind_the_manifest_or_not() -> None:
     manifest, signature, a = Member(MANIFEST, b"x"), Member("META-INF/ME.SF", b"y"), Member("a")
-    assert meaning(archive([manifest, signature, a])) != meaning(archive([manifest, a, signature]))
+    assert digest(archive([manifest, signature, a])) != digest(archive([manifest, a, signature]))
 
 
 def test_entries_of_a_signed_jar_may_change_places_elsewhere() -> None:
     head, a, b = [Member(MANIFEST, b"x"), Member("META-INF/ME.SF", b"y")], Member("a"), Member("META-INF/b")
-    assert meaning(archive([*head, a, b])) == meaning(archive([*head, b, a]))
+    assert digest(archive([*head, a, b])) == digest(archive([*head, b, a]))
 
 
 def test_only_the_owners_executable_bit_of_a_mode_counts() -> None:
     modes = [archive([Member("run.sh", b"x", mode=mode)]) for mode in (0o100755, 0o100700, 0o100744, 0o100775)]
-    assert len({meaning(content) for content in modes}) == 1
+    assert len({digest(content) for content in modes}) == 1
 
 
 def test_a_symlink_is_not_a_file_of_its_target() -> None:
-    assert meaning(archive([Member("a", b"b", mode=0o120777)])) != meaning(archive([Member("a", b"b")]))
+    assert digest(archive([Member("a", b"b", mode=0o120777)])) != digest(archive([Member("a", b"b")]))
 
 
 def test_bytes_before_the_first_entry_count() -> None:
     members = [Member("a", b"x")]
     scripts = [archive(members, before=before) for before in (b"", b"#!/bin/sh\n", b"#!/bin/zsh\n")]
-    assert len({meaning(content) for content in scripts}) == 3
+    assert len({digest(content) for content in scripts}) == 3
 
 
 def test_offsets_that_do_not_know_of_the_bytes_before_do_not_count() -> None:
     members = [Member("a", b"x")]
-    assert meaning(archive(members, before=b"#!/bin/sh\n")) == meaning(b"#!/bin/sh\n" + archive(members))
+    assert digest(archive(members, before=b"#!/bin/sh\n")) == digest(b"#!/bin/sh\n" + archive(members))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_offsets_that_do_not_know_of_the_bytes_before_do_not_count() -> None:
     ids=["comment", "entry comment", "trailing bytes"],
 )
 def test_what_else_readers_can_see_counts(other: bytes) -> None:
-    assert meaning(archive([Member("a", b"x")])) != meaning(other)
+    assert digest(archive([Member("a", b"x")])) != digest(other)
 
 
 def test_bytes_between_entries_count() -> None:
@@ -252,12 +253,12 @@ def test_bytes_between_entries_count() -> None:
     at = directory_at(whole)
     gaps = [whole[:at] + gap + whole[at:] for gap in (b"ab", b"cd")]
     gaps = [patched(content, len(content) - 6, "<I", at + 2) for content in gaps]
-    assert len({meaning(content) for content in (whole, *gaps)}) == 3
+    assert len({digest(content) for content in (whole, *gaps)}) == 3
 
 
 def test_a_name_that_only_the_local_header_has_counts() -> None:
     whole = archive([Member("a.class", b"x")])
-    assert meaning(whole) != meaning(whole.replace(b"a.class", b"b.class", 1))
+    assert digest(whole) != digest(whole.replace(b"a.class", b"b.class", 1))
 
 
 def deflated(content: bytes, trailer: bytes) -> bytes:
@@ -275,7 +276,8 @@ def deflated(content: bytes, trailer: bytes) -> bytes:
 
 def test_bytes_behind_the_end_of_a_deflated_stream_count() -> None:
     known: dict[bytes, bytes] = {}
-    found = [jar.read(write(deflated(b"content", trailer)), known).digest for trailer in (b"", b"1", b"2", b"1")]
+    trailers = (b"", b"1", b"2", b"1")
+    found = [jar_content.read(write(deflated(b"content", trailer)), known).digest for trailer in trailers]
     assert (3, found[1]) == (len(set(found)), found[3])
 
 
@@ -284,13 +286,13 @@ def test_how_a_name_is_encoded_counts_where_it_is_not_ascii() -> None:
         whole = archive([Member(name, b"x")])
         return patched(patched(whole, 6, "<H", flags), directory_at(whole) + 8, "<H", flags)
 
-    assert meaning(flagged("é", 0)) != meaning(flagged("é", 0x800))
-    assert meaning(flagged("e", 0)) == meaning(flagged("e", 0x800))
+    assert digest(flagged("é", 0)) != digest(flagged("é", 0x800))
+    assert digest(flagged("e", 0)) == digest(flagged("e", 0x800))
 
 
 def test_a_unicode_path_that_replaces_a_name_counts() -> None:
     paths = [b"up" + struct.pack("<HBI", 5 + len(name), 1, zlib.crc32(b"a")) + name for name in (b"b", b"c")]
-    assert len({meaning(archive([Member("a", b"x", extra=extra)])) for extra in (b"", *paths)}) == 3
+    assert len({digest(archive([Member("a", b"x", extra=extra)])) for extra in (b"", *paths)}) == 3
 
 
 def test_a_unicode_path_that_the_local_header_does_not_have_counts() -> None:
@@ -299,33 +301,33 @@ def test_a_unicode_path_that_the_local_header_does_not_have_counts() -> None:
     at = whole.index(extra)
     without = whole[:28] + b"\0\0" + whole[30:at] + whole[at + len(extra) :]
     without = patched(without, without.rindex(b"PK\5\6") + 16, "<I", directory_at(whole) - len(extra))
-    assert meaning(whole) != meaning(without)
+    assert digest(whole) != digest(without)
 
 
 def test_a_data_descriptor_behind_a_stored_entry_counts() -> None:
     """Java's ZipInputStream: "only DEFLATED entries can have EXT descriptor"."""
     members = [Member("a", b"x", method=zipfile.ZIP_STORED)]
-    assert meaning(archive(members)) != meaning(archive(members, streamed=True))
+    assert digest(archive(members)) != digest(archive(members, streamed=True))
 
 
 def test_malformed_extra_fields_count() -> None:
     ways = (b"UT\5\0\1abcd", b"UT\x09\0\1abcd", b"UT\x09\0\1abcx")
-    assert len({meaning(archive([Member("a", b"x", extra=extra)])) for extra in ways}) == 3
+    assert len({digest(archive([Member("a", b"x", extra=extra)])) for extra in ways}) == 3
 
 
-def test_a_nested_jar_counts_by_its_meaning() -> None:
+def test_a_jar_inside_a_jar_counts_by_its_content() -> None:
     def outer(member: Member) -> bytes:
         return archive([Member("lib/in.jar", archive([member]), method=zipfile.ZIP_STORED)])
 
     inner = Member("a.class", b"x" * 500)
-    assert meaning(outer(inner)) == meaning(outer(inner.packed(time=(2020, 1, 1, 0, 0, 0), level=1)))
-    assert meaning(outer(inner)) != meaning(outer(inner.packed(content=b"y" * 500)))
+    assert digest(outer(inner)) == digest(outer(inner.packed(time=(2020, 1, 1, 0, 0, 0), level=1)))
+    assert digest(outer(inner)) != digest(outer(inner.packed(content=b"y" * 500)))
 
 
 def test_a_nested_jar_counts_as_stored_or_deflated() -> None:
     inner = archive([Member("a.class", b"x")])
     ways = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-    assert len({meaning(archive([Member("lib/in.jar", inner, method=way)])) for way in ways}) == 2
+    assert len({digest(archive([Member("lib/in.jar", inner, method=way)])) for way in ways}) == 2
 
 
 def test_the_date_comment_of_pom_properties_does_not_count() -> None:
@@ -333,7 +335,7 @@ def test_the_date_comment_of_pom_properties_does_not_count() -> None:
     heads = (b"#%b\n", b"#Generated by Maven\n#%b\n")
     for head in heads:
         found = {
-            meaning(archive([Member("META-INF/maven/g/a/pom.properties", head % date + b"version=1\n")]))
+            digest(archive([Member("META-INF/maven/g/a/pom.properties", head % date + b"version=1\n")]))
             for date in dates
         }
         assert len(found) == 1
@@ -354,14 +356,14 @@ def test_the_date_comment_of_pom_properties_does_not_count() -> None:
 )
 def test_other_comments_and_other_files_count(name: str, text: bytes) -> None:
     years = [text.replace(b"%d", str(year).encode()) for year in (2023, 2024)]
-    assert len({meaning(archive([Member(name, content)])) for content in years}) == 2
+    assert len({digest(archive([Member(name, content)])) for content in years}) == 2
 
 
-def test_no_content_takes_the_place_of_a_jars_meaning() -> None:
+def test_the_digest_of_a_file_is_never_that_of_a_jar() -> None:
     path = write(b"no zip archive")
-    assert jar.read(path).digest == "sha256:" + hashlib.sha256(b"no zip archive").hexdigest()
-    assert jar.read(path).digest == f"sha256:{file_state.file_digest(path)}"
-    assert jar.read(write(archive([]))).digest.startswith("jar-2:")
+    assert jar_content.read(path).digest == "sha256:" + hashlib.sha256(b"no zip archive").hexdigest()
+    assert jar_content.read(path).digest == f"sha256:{file_state.file_digest(path)}"
+    assert jar_content.read(write(archive([]))).digest.startswith("jar-2:")
 
 
 def test_the_scheme_is_kept_until_its_number_is_counted_up() -> None:
@@ -371,7 +373,7 @@ def test_the_scheme_is_kept_until_its_number_is_counted_up() -> None:
         Member("META-INF/maven/g/a/pom.properties", b"#Mon Jan 01 09:30:00 UTC 2024\nversion=1\n"),
         Member("lib/in.jar", archive([Member("é", b"x")]), method=zipfile.ZIP_STORED),
     ]
-    assert meaning(archive(members)) == "jar-2:12ccc1f901a6c8770f6017e8060b37b5ad5408ffe0120636fef387b359956578"
+    assert digest(archive(members)) == "jar-2:12ccc1f901a6c8770f6017e8060b37b5ad5408ffe0120636fef387b359956578"
 
 
 def test_the_entries_say_which_one_differs() -> None:
@@ -390,7 +392,7 @@ def test_entries_with_names_that_are_shown_alike_have_a_line_each() -> None:
 
 def assert_unreadable(path: Path, entry: str, reason: str) -> None:
     with pytest.raises(UnreadableInputError) as caught:
-        jar.read(path)
+        jar_content.read(path)
     assert caught.value.message.startswith(f"{path}: {entry}")
     assert reason in caught.value.message
     assert caught.value.next_step
@@ -405,11 +407,11 @@ def test_a_corrupt_entry_is_an_error_that_names_it(method: int) -> None:
 def test_a_wrong_checksum_is_an_error_although_the_deflated_bytes_are_known() -> None:
     whole = archive([Member("a.class", b"x" * 100)])
     known: dict[bytes, bytes] = {}
-    jar.read(write(whole), known)
+    jar_content.read(write(whole), known)
     for at in (14, directory_at(whole) + 16):
         whole = patched(whole, at, "<I", 7)
     with pytest.raises(UnreadableInputError, match="checksum"):
-        jar.read(write(whole), known)
+        jar_content.read(write(whole), known)
 
 
 @pytest.mark.parametrize("left", [0.3, 0.9, 0.99])
@@ -440,15 +442,15 @@ def test_an_entry_that_goes_on_beyond_its_stated_size_is_an_error() -> None:
 
 
 def test_an_entry_beyond_the_limit_is_an_error_before_it_is_inflated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jar, "MAX_ENTRY_BYTES", 1000)
+    monkeypatch.setattr(jar_content, "MAX_ENTRY_BYTES", 1000)
     assert_unreadable(write(archive([Member("a", bytes(1000)), Member("b", bytes(1001))])), "entry b: ", "1,001")
 
 
 def test_the_limit_of_a_jar_holds_for_the_jars_inside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jar, "MAX_TOTAL_BYTES", 10_000)
+    monkeypatch.setattr(jar_content, "MAX_TOTAL_BYTES", 10_000)
     path = write(archive([Member(f"{number}.jar", archive([Member("a", bytes(4000))])) for number in range(3)]))
     with pytest.raises(UnreadableInputError, match=r"2\.jar: entry a: the jar would inflate to more"):
-        jar.read(path)
+        jar_content.read(path)
 
 
 @pytest.mark.parametrize("length", [28, 30, 32], ids=["name", "extra field", "comment"])
@@ -483,29 +485,29 @@ def test_many_entries_of_the_same_bytes_are_an_error_and_take_no_time() -> None:
 
 def test_jars_too_deep_in_jars_are_an_error() -> None:
     content = archive([Member("a")])
-    for _ in range(jar.MAX_DEPTH):
+    for _ in range(jar_content.MAX_DEPTH):
         content = archive([Member("x.jar", content)])
-    assert jar.read(write(content))
+    assert jar_content.read(write(content))
     with pytest.raises(UnreadableInputError, match="jars deep"):
-        jar.read(write(archive([Member("x.jar", content)])))
+        jar_content.read(write(archive([Member("x.jar", content)])))
 
 
 def test_a_fault_in_a_nested_jar_names_both() -> None:
     path = write(archive([Member("lib/in.jar", archive([Member("a", b"x" * 50)])[:40])]))
     with pytest.raises(UnreadableInputError) as caught:
-        jar.read(path)
+        jar_content.read(path)
     assert caught.value.message.startswith(f"{path}!/lib/in.jar: ")
 
 
 def test_a_name_in_an_error_cannot_steer_the_terminal() -> None:
     with pytest.raises(UnreadableInputError) as caught:
-        jar.read(write(archive([Member("\x1b[2J", b"x", method=zipfile.ZIP_BZIP2)])))
+        jar_content.read(write(archive([Member("\x1b[2J", b"x", method=zipfile.ZIP_BZIP2)])))
     assert "\x1b" not in caught.value.message
 
 
 def test_a_jar_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError):
-        jar.read(tmp_path / "none.jar")
+        jar_content.read(tmp_path / "none.jar")
 
 
 @unhurried
@@ -514,4 +516,4 @@ def test_no_bytes_at_all_are_a_fault_of_ours(content: bytes, cut: int, data: st.
     whole = archive([Member("a", content[:50]), Member("x.jar", archive([Member("b", b"1")]))], before=content[:cut])
     at = data.draw(st.integers(0, len(whole)))
     with contextlib.suppress(UnreadableInputError):
-        assert jar.read(write(whole[:at] + content + whole[at + cut :])).entries()
+        assert jar_content.read(write(whole[:at] + content + whole[at + cut :])).entries()

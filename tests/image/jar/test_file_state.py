@@ -28,7 +28,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_devices_without_a_time_of_change_are_told_by_their_type(table: Path) -> None:
+def test_a_device_without_change_time_is_known_by_its_file_system(table: Path) -> None:
     table.write_text(TABLE)
     assert file_state.devices_without_change_time() == {os.makedev(0, 20), os.makedev(7, 0), os.makedev(0, 52)}
 
@@ -42,7 +42,7 @@ def test_what_the_tests_run_on_has_one(tmp_path: Path) -> None:
     assert tmp_path.stat().st_dev not in file_state.devices_without_change_time()
 
 
-def test_an_image_that_differs_from_the_one_mounted_before_in_content_alone_is_read_again(tmp_path: Path) -> None:
+def test_a_mounted_image_that_differs_in_content_alone_is_read_again(tmp_path: Path) -> None:
     found = []
     for content in (b"one", b"two"):
         with mounted(content, tmp_path) as path:

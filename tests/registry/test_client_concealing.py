@@ -9,10 +9,10 @@ import pytest
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Repository
-from tasks.registry import presence
+from tasks.registry import images
 from tasks.registry.client import Client
+from tasks.registry.credentials import Credential
 from tasks.registry.http import Http
-from tasks.registry.keychain import Credential
 from tests.registry.asking import PATH
 from tests.registry.concealing import ME, STYLES, Concealing
 from tests.registry.images import config, image
@@ -42,10 +42,10 @@ def test_what_is_hidden_where_we_may_push_is_absent(style: str) -> None:
 def test_the_first_push_to_a_registry_that_hides_is_read_back(style: str) -> None:
     with asking(Concealing(style)) as (client, repository, _):
         assert client.head(repository, "0.1") is None
-        client.blobs.upload(repository, CONFIG)
+        client.upload(repository, CONFIG)
         client.put(repository, "0.1", MANIFEST)
         assert client.head(repository, "0.1") == MANIFEST.descriptor
-        assert client.blobs.read(repository, MANIFEST.config.digest, 1000) == CONFIG
+        assert client.blob(repository, MANIFEST.config.digest, 1000) == CONFIG
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -66,7 +66,7 @@ def test_a_wrong_password_is_told_and_begins_no_upload(style: str) -> None:
 @pytest.mark.parametrize("style", STYLES)
 def test_no_login_is_told_and_begins_no_upload(style: str) -> None:
     with asking(Concealing(style), None) as (client, repository, server):
-        with pytest.raises(CredentialsError, match="there is none for it"):
+        with pytest.raises(CredentialsError, match="none was found for it"):
             client.head(repository, "0.1")
         assert server.count("POST") == 0
 
@@ -75,7 +75,7 @@ def test_no_login_is_told_and_begins_no_upload(style: str) -> None:
 def test_one_upload_is_begun_for_all_the_tags_of_a_repository(style: str) -> None:
     with asking(Concealing(style)) as (client, repository, server):
         tags = tuple(f"0.{number}" for number in range(10))
-        assert presence.look(client, {"it": (repository, tags)}) == {"it": dict.fromkeys(tags)}
+        assert images.look(client, {"it": (repository, tags)}) == {"it": dict.fromkeys(tags)}
         assert (server.count("POST"), server.count("DELETE")) == (1, 1)
 
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry, Repository
-from tasks.registry import presence
+from tasks.registry import images
 from tasks.registry.client import Client
+from tasks.registry.credentials import Credential
 from tasks.registry.http import Http
-from tasks.registry.keychain import Credential
 from tasks.registry.model import OCI_MANIFEST, Descriptor, sha256
 from tasks.system.backoff import Budget
 from tests.registry.server import RESET, Answer, Asked, Server, serving
@@ -36,14 +36,14 @@ def test_each_tag_of_each_image_has_its_own_answer() -> None:
         return THERE if asked.target.endswith(("image-0/manifests/a", "image-1/manifests/b")) else Answer(404)
 
     with registry(answer) as (client, server):
-        found = presence.look(client, wanted(server.registry, 2))
+        found = images.look(client, wanted(server.registry, 2))
     assert found == {"image-0": {"a": HELD, "b": None}, "image-1": {"a": None, "b": HELD}}
 
 
 def test_nothing_wanted_asks_nothing() -> None:
     with registry(lambda _: THERE) as (client, server):
-        assert presence.look(client, {}) == {}
-        assert presence.look(client, {"image": (Repository(server.registry, "a"), ())}) == {"image": {}}
+        assert images.look(client, {}) == {}
+        assert images.look(client, {"image": (Repository(server.registry, "a"), ())}) == {"image": {}}
         assert server.count() == 0
 
 
@@ -55,7 +55,7 @@ def test_all_tags_of_twenty_images_are_asked_for_at_once() -> None:
         return THERE
 
     with registry(answer) as (client, server):
-        found = presence.look(client, wanted(server.registry, 20))
+        found = images.look(client, wanted(server.registry, 20))
         assert server.count("HEAD") == 40
     assert all(tags == {"a": HELD, "b": HELD} for tags in found.values())
 
@@ -65,7 +65,7 @@ def test_a_fault_of_one_tag_is_its_answer_and_no_others() -> None:
         return Answer(403) if asked.target.endswith("image-1/manifests/a") else THERE
 
     with registry(answer) as (client, server):
-        found = presence.look(client, wanted(server.registry, 2))
+        found = images.look(client, wanted(server.registry, 2))
     refused = found["image-1"].pop("a")
     assert isinstance(refused, RegistryError)
     assert refused.status == 403
@@ -74,9 +74,9 @@ def test_a_fault_of_one_tag_is_its_answer_and_no_others() -> None:
 
 def test_a_registry_that_is_gone_is_not_asked_for_every_image() -> None:
     with registry(lambda _: RESET) as (client, server):
-        found = presence.look(client, wanted(server.registry, 200))
+        found = images.look(client, wanted(server.registry, 200))
         # Each of the workers may have begun one question, of two attempts, when the first was given up.
-        assert server.count("HEAD") <= 2 * presence.WORKERS
+        assert server.count("HEAD") <= 2 * images.WORKERS
     assert len(found) == 200
     assert all(isinstance(answer, RegistryError) for tags in found.values() for answer in tags.values())
 
@@ -86,5 +86,5 @@ def test_a_keychain_that_fails_is_the_answer_for_every_tag() -> None:
         raise CredentialsError("there is no AWS login", "log in")
 
     with serving(lambda _: Answer(401, {"WWW-Authenticate": "Basic"})) as server:
-        found = presence.look(Client(server.registry, keychain), wanted(server.registry, 3))
+        found = images.look(Client(server.registry, keychain), wanted(server.registry, 3))
     assert all(isinstance(answer, CredentialsError) for tags in found.values() for answer in tags.values())

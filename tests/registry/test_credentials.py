@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import CredentialsError
-from tasks.registry.challenge import Challenge, challenges, choose
+from tasks.reference import Registry
+from tasks.registry.credentials import Challenge, Credential, challenges, choose, how_to_log_in
 from tasks.registry.message import Response
 
 UNAUTHORIZED = Response(401, {}, b"", "GET https://registry.example/v2/")
@@ -65,7 +66,7 @@ def test_a_scheme_that_we_do_not_speak_is_passed_over() -> None:
     assert choose((Challenge("negotiate"), BASIC), UNAUTHORIZED) == BASIC
 
 
-@pytest.mark.parametrize(("offered", "named"), [((Challenge("negotiate"),), "negotiate"), ((), "no scheme at all")])
+@pytest.mark.parametrize(("offered", "named"), [((Challenge("negotiate"),), "negotiate"), ((), "no scheme")])
 def test_a_login_that_we_cannot_do_is_an_error(offered: tuple[Challenge, ...], named: str) -> None:
     with pytest.raises(CredentialsError, match=named):
         choose(offered, UNAUTHORIZED)
@@ -78,3 +79,27 @@ def test_a_header_of_any_length_is_parsed_in_no_time(header: str) -> None:
     started = time.process_time()
     challenges(header)
     assert time.process_time() - started < 1
+
+
+# Credentials
+
+
+def test_a_credential_does_not_show_its_password() -> None:
+    credential = Credential("me", "secret")
+    assert "secret" not in f"{credential!r} {credential}"
+
+
+def test_a_user_and_a_password_are_sent_as_basic_has_them() -> None:
+    """The example of RFC 7617, section 2.1, whose password is not ASCII."""
+    assert Credential("test", "123\u00a3").basic == "Basic dGVzdDoxMjPCow=="
+
+
+@pytest.mark.parametrize(
+    ("host", "step"),
+    [
+        ("registry.example:5000", "docker login registry.example:5000"),
+        ("123456789012.dkr.ecr.eu-west-2.amazonaws.com", "ecr:GetAuthorizationToken"),
+    ],
+)
+def test_a_person_without_a_login_is_told_how_this_registry_gives_one(host: str, step: str) -> None:
+    assert step in how_to_log_in(Registry(host))

@@ -47,14 +47,14 @@ def test_an_https_server_on_loopback_that_says_so_is_told_as_one(body: bytes) ->
     with serving(lambda _: Answer(400, body=body)) as server:
         error = refusal(server.registry)
         assert server.count() == 1
-    assert "the server there speaks https" in error.message
+    assert "the server speaks https" in error.message
     assert "DOCKER_REGISTRY" in error.next_step
 
 
 def test_an_https_server_on_loopback_that_hangs_up_is_told_as_one(tmp_path: Path) -> None:
     _, context = certificate(tmp_path, "registry.example")
     with tls_server(context) as registry:
-        assert "the server there speaks https" in refusal(registry).message
+        assert "the server speaks https" in refusal(registry).message
 
 
 def test_an_http_server_on_loopback_that_hangs_up_is_not(tmp_path: Path) -> None:  # noqa: ARG001
@@ -66,7 +66,7 @@ def test_an_http_server_where_https_is_expected_is_told_as_one(monkeypatch: pyte
     with serving(lambda _: Answer()) as server, tunnelling(server) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.registry}")
         error = refusal(Registry("registry.example:5000"))
-    assert "the server there speaks http, not https" in error.message
+    assert "the server speaks http, not https" in error.message
     assert "loopback" in error.next_step
 
 

@@ -4,10 +4,10 @@ import pytest
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
-from tasks.registry import referrers
+from tasks.registry import record
 from tasks.registry.client import Client
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, Manifest
-from tasks.registry.referrers import EMPTY_TYPE, MOST_READ, attach, referrers_tag
+from tasks.registry.record import EMPTY_TYPE, MOST_READ, attach, referrers_tag
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, described_as, encoded, entry, image, index
 
@@ -29,7 +29,7 @@ def registry(request: pytest.FixtureRequest) -> Registry:
 
 def find(client: Client, repository: Repository, subject: Digest, kind: str) -> Manifest | None:
     """Read the artifact that comes first."""
-    return next(referrers.find(client, repository, subject, kind), None)
+    return next(record.find(client, repository, subject, kind), None)
 
 
 def listed(registry: Registry) -> list[str]:
@@ -114,7 +114,7 @@ def test_those_with_the_wanted_annotations_come_first(registry: Registry) -> Non
             attach(client, repository, IMAGE.descriptor, KIND, (LAYER[0], text.encode()), annotations={"of": text})
             for text in ("one", "two", "three")
         ]
-        found = list(referrers.find(client, repository, IMAGE.digest, KIND, {"of": "one"}))
+        found = list(record.find(client, repository, IMAGE.digest, KIND, {"of": "one"}))
     assert [one.digest for one in found] == [digests[0], digests[2], digests[1]]
 
 
@@ -174,7 +174,7 @@ def test_a_registry_that_takes_the_tag_for_the_digest_is_an_error_and_loses_no_i
             lambda: find(client, repository, subject.digest, KIND),
             lambda: attach(client, repository, subject.descriptor, KIND, LAYER),
         ):
-            with pytest.raises(RegistryError, match="is no list of what is about"):
+            with pytest.raises(RegistryError, match="is not a list of the artifacts of"):
                 asking()
     assert registry.manifests[tag] == subject
 

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.errors import RegistryError
 from tasks.reference import Registry
-from tasks.registry import deadline
+from tasks.registry import http
 from tasks.registry.http import Http
 from tasks.registry.message import Request
 from tasks.system.backoff import Budget
@@ -19,7 +19,7 @@ PIECES, APART = 60, 0.05
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.3)
 
 
 @contextlib.contextmanager

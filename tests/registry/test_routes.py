@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.reference import Registry
-from tasks.registry.origin import trusted
+from tasks.registry.routes import trusted
 
 
 @pytest.mark.parametrize(
