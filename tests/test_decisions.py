@@ -171,7 +171,7 @@ def test_force_builds_everything(world: World) -> None:
     assert [decisions.of(image) for image in IMAGES] == [Build("forced")] * 3
 
 
-def test_the_first_question_is_answered_for_all_that_is_expected_and_the_registry_asked_once(world: World) -> None:
+def test_the_first_question_decides_all_expected_images_with_one_registry_look(world: World) -> None:
     decisions = world.decisions()
     decisions.of(INGEST)
     asked = world.server.count("HEAD")
