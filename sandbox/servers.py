@@ -18,7 +18,7 @@ from tasks.model import Image
 from tasks.system import lock
 
 _PACKAGES = ("bcrypt", "boto3", "flask", "moto", "yaml")
-"""What a start needs besides Python's own library; the environment has them, the system's Python rarely."""
+"""The packages that a start needs: those of a push, and some of the extra `dev`."""
 
 
 def check() -> None:
@@ -31,7 +31,7 @@ def check() -> None:
     if missing:
         raise EngineError(
             f"the sandbox needs Python packages that this Python does not have: {', '.join(missing)}",
-            "use the environment's Python, which ./doitw makes: ./doitw sandbox, or .venv/bin/python -m sandbox",
+            "run ./doitw sandbox, which adds them to .venv; then .venv/bin/python -m sandbox has them, too",
         )
 
 
