@@ -17,6 +17,7 @@ from tasks.errors import EngineError, LockedError
 from tasks.model import Image
 from tasks.system import lock
 
+_CHECKOUT = Path(__file__).resolve().parent.parent
 _PACKAGES = ("bcrypt", "boto3", "flask", "moto", "yaml")
 """The packages that a start needs: those of a push, and some of the extra `dev`."""
 
@@ -31,7 +32,7 @@ def check() -> None:
     if missing:
         raise EngineError(
             f"the sandbox needs Python packages that this Python does not have: {', '.join(missing)}",
-            "run ./doitw sandbox, which adds them to .venv; then .venv/bin/python -m sandbox has them, too",
+            f"run {_CHECKOUT / 'doitw'} sandbox, which adds them to .venv; .venv/bin/python -m sandbox has them then, too",
         )
 
 

@@ -88,7 +88,9 @@ def lint() -> None:
 def _module(name: str, *words: str) -> list[str]:
     if importlib.util.find_spec(name) is None:
         raise CommandError(
-            f"{name} is not installed in this environment", f"run ./doitw {'test' if name == 'pytest' else 'lint'}"
+            f"{name} is not installed in .venv: a push does not need it",
+            # Not `./doitw`, which a message spells as it was called: doit alone installs nothing.
+            f"run {CHECKOUT / 'doitw'} {'test' if name == 'pytest' else 'lint'}, which adds it",
         )
     return [sys.executable, "-m", name, *words]
 

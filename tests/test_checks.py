@@ -94,7 +94,7 @@ def test_an_environment_without_pytest_gives_the_command_that_adds_it(monkeypatc
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(CommandError, match="pytest is not installed") as caught:
         checks.test([])
-    assert caught.value.next_step == "run ./doitw test"
+    assert caught.value.next_step == f"run {checks.CHECKOUT}/doitw test, which adds it"
 
 
 @pytest.mark.parametrize("option", [[], ["--all"]])
