@@ -32,7 +32,7 @@ def check() -> None:
     if missing:
         raise EngineError(
             f"the sandbox needs Python packages that this Python does not have: {', '.join(missing)}",
-            f"run {_CHECKOUT / 'doitw'} sandbox, which adds them to .venv; .venv/bin/python -m sandbox has them then, too",
+            f"run {_CHECKOUT / 'doitw'} sandbox, which adds them to the environment",
         )
 
 

@@ -24,7 +24,7 @@ def test_outside_the_environment_a_start_says_what_is_missing_and_starts_nothing
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         "the sandbox needs Python packages that this Python does not have: bcrypt, boto3, flask, moto, yaml",
-        f"  next: run {CHECKOUT}/doitw sandbox, which adds them to .venv; .venv/bin/python -m sandbox has them then, too",
+        f"  next: run {CHECKOUT}/doitw sandbox, which adds them to the environment",
     ]
     assert not box.exists()
 
