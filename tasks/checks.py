@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -22,11 +23,12 @@ _LINTERS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 _REAL = ["tests/faults", "tests/integration"]
 _PHASES = (
     # The fast tests first. The tests of a file share fixtures, so one process runs them.
-    [*(f"--ignore={room}" for room in _REAL)],
-    # Those that need an engine, in the order that tests/conftest.py gives them. Each process has its own sandbox.
-    ["--no-loadscope-reorder", *_REAL],
+    ["--numprocesses=auto", *(f"--ignore={room}" for room in _REAL)],
+    # Those that need an engine, in the order that tests/conftest.py gives them. Each process has its own sandbox. They
+    # wait most of the time (for retries, timeouts, other processes): two more of them than processors keep these busy.
+    [f"--numprocesses={(os.cpu_count() or 1) + 2}", "--no-loadscope-reorder", *_REAL],
 )
-_PARALLEL = ["--numprocesses=auto", "--dist=loadfile", "--durations=10"]
+_PARALLEL = ["--dist=loadfile", "--durations=10"]
 
 _ALL = "--all"
 _COVERAGE = "--cov"
