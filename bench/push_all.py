@@ -143,7 +143,7 @@ class Alternatives:
         self._run("docker", "buildx", "bake", "--push", f"--file={self._root / 'bake.json'}", "--builder=default")
 
     def forget_builds(self) -> None:
-        """Empty the engine's build cache, so that whoever is next has to build."""
+        """Empty the engine's build cache, so the next command has to build."""
         self._run("docker", "builder", "prune", "--all", "--force")
 
     def edit(self) -> None:

@@ -17,8 +17,9 @@ from tasks.errors import EngineError, LockedError
 from tasks.model import Image
 from tasks.system import lock
 
+_CHECKOUT = Path(__file__).resolve().parent.parent
 _PACKAGES = ("bcrypt", "boto3", "flask", "moto", "yaml")
-"""The packages that a start needs; the environment of ./doitw has them, the system's Python rarely."""
+"""The packages that a start needs: those of a push, and some of the extra `dev`."""
 
 
 def check() -> None:
@@ -30,8 +31,8 @@ def check() -> None:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise EngineError(
-            f"the sandbox needs Python packages that are not installed: {', '.join(missing)}",
-            "use ./doitw, which installs them: ./doitw sandbox, then .venv/bin/python -m sandbox",
+            f"the sandbox needs Python packages that are not installed here: {', '.join(missing)}",
+            f"run {_CHECKOUT / 'doitw'} sandbox, which adds them to the environment",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -22,11 +23,12 @@ _LINTERS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 _REAL = ["tests/faults", "tests/integration"]
 _PHASES = (
     # The fast tests first. The tests of a file share fixtures, so one process runs them.
-    [*(f"--ignore={room}" for room in _REAL)],
-    # Those that need an engine, in the order that tests/conftest.py gives them. Each process has its own sandbox.
-    ["--no-loadscope-reorder", *_REAL],
+    ["--numprocesses=auto", *(f"--ignore={room}" for room in _REAL)],
+    # Those that need an engine, in the order that tests/conftest.py gives them. Each process has its own sandbox. They
+    # wait most of the time (for retries, timeouts, other processes): two more of them than processors keep these busy.
+    [f"--numprocesses={(os.cpu_count() or 1) + 2}", "--no-loadscope-reorder", *_REAL],
 )
-_PARALLEL = ["--numprocesses=auto", "--dist=loadfile", "--durations=10"]
+_PARALLEL = ["--dist=loadfile", "--durations=10"]
 
 _ALL = "--all"
 _COVERAGE = "--cov"
@@ -88,7 +90,9 @@ def lint() -> None:
 def _module(name: str, *words: str) -> list[str]:
     if importlib.util.find_spec(name) is None:
         raise CommandError(
-            f"{name} is not installed in this environment", f"run ./doitw {'test' if name == 'pytest' else 'lint'}"
+            f"{name} is not installed in .venv: a push does not need it",
+            # Not `./doitw`, which a message spells as it was called: doit alone installs nothing.
+            f"run {CHECKOUT / 'doitw'} {'test' if name == 'pytest' else 'lint'}, which adds it",
         )
     return [sys.executable, "-m", name, *words]
 

@@ -178,7 +178,7 @@ class _Making:
             steps.insert(0, ("creating the virtual environment", create))
             steps.append(("installing this project", [*install, *_ITSELF, str(self._checkout)]))
         for what, argv in steps:
-            with told(what, self._tell) as progress:
+            with shown(what, self._tell) as progress:
                 # Nothing keeps the output: the log is the null device.
                 done = processes.run(argv, keep=[self._lock], log=Path(os.devnull), rewriter=progress)
             if done.code:
@@ -209,7 +209,7 @@ _PACKAGE = re.compile(r"Collecting ([\w.-]+)")
 
 
 @contextlib.contextmanager
-def told(what: str, tell: Tell) -> Iterator[Progress]:
+def shown(what: str, tell: Tell) -> Iterator[Progress]:
     """Tell that a step begins, and again every TICK_SECONDS until the block ends."""
     progress, ended, begun = Progress(), threading.Event(), time.monotonic()
 

@@ -23,7 +23,7 @@ LONG = {"tests/faults/test_matrix.py", "tests/faults/test_killed.py"}
 """Files whose tests follow one another in one place, and take minutes: they start first."""
 
 SPREAD = {f"tests/faults/test_{name}.py" for name in ("clock", "disk", "engine", "run", "signals", "two")}
-"""Files whose tests share nothing: each runs wherever a process is free, at the end, so that all end together."""
+"""Files whose tests share nothing: each test runs in whichever process is free, last, so all processes end together."""
 
 
 @pytest.fixture(autouse=True)

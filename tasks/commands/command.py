@@ -18,7 +18,7 @@ from doit.exceptions import InvalidCommand
 
 from tasks.configuration.faults import did_you_mean
 from tasks.decision import FAULTS, TO_DO
-from tasks.graph.composition import close, initial_directory
+from tasks.graph.load import close, initial_directory
 from tasks.run_context import RunContext
 from tasks.system import files, processes
 from tasks.system.signals import code, ending, interrupts

@@ -1,10 +1,10 @@
-"""A proxy in front of a registry or of the ECR API that does what it is told to single requests.
+"""A proxy in front of a registry or the ECR API that injects faults into single requests.
 
     doit ────▶ ┐                     ┌─▶ as it is
     BuildKit ─▶ ├─ proxy ─ which step? ┤
     boto3 ───▶ ┘                     └─▶ a fault: not forwarded, or forwarded and its answer changed
 
-A step is who asks what: our own requests are told from BuildKit's by their User-Agent. A fault belongs to a step, to
+A step is who asks what; the User-Agent distinguishes our requests from BuildKit's. A fault belongs to a step, to
 one repository or to all, and happens a number of times.
 """
 
@@ -295,7 +295,7 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def handle_one_request(self) -> None:
-        """Answer one request; a client that tries TLS first is told that this is plain HTTP."""
+        """Answer one request; a client that tries TLS first gets an answer in plain HTTP."""
         first = self.rfile.peek(1)[:1]  # type: ignore[attr-defined]  # A BufferedReader.
         if first == _TLS_HELLO:
             self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

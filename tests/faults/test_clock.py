@@ -1,7 +1,7 @@
 """A clock that is wrong: years behind or ahead, or one that jumps during the run.
 
-Only our own process has it. What else takes part, BuildKit and the file system, goes by the real one, so that files
-come from the future or from long ago.
+Only our own process has it. BuildKit and the file system use the real clock, so to us files come from the future or
+from long ago.
 """
 
 from __future__ import annotations

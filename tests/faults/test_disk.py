@@ -47,7 +47,7 @@ def test_a_disk_that_fills_during_a_run_is_named_and_nothing_wrong_is_tagged(the
     disk = there.project.root / where
     with small_disk(disk):
         there.project.before_each_build(f"[ -e {disk}/filler ] || cat /dev/zero > {disk}/filler 2>/dev/null; true")
-        # One after another, so that contexts are still to be staged when the first is built.
+        # One image at a time: contexts are still to be staged when the first image is built.
         done = there.run("parallel=1", "images=ingest,query-lambda,statestore-committer")
         assert (disk / "filler").exists()
         assert done.code == 0 or "No space left on device" in done.output, done.output

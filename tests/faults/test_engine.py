@@ -45,8 +45,8 @@ def server(box: Sandbox, name: str) -> int:
     return int(json.loads((box.state / f"{name}.json").read_text())["pid"])
 
 
-def mend(disk: Path) -> None:
-    """Write anew the links that a killed registry left empty, as its operator has to.
+def repair_links(disk: Path) -> None:
+    """Restore the links that a killed registry left empty, as its operator has to.
 
     Registry 2.8 truncates a link before it writes it (its storage driver's PutContent), and answers 500 about an image
     with an empty one ever after. A link's content is the digest that its directory is named after; a tag's, which has
@@ -96,7 +96,7 @@ def killed_in_the_middle(own: Place, names: list[str], after: int) -> None:
     await_until(tagged, 60, running=running)
     if not (box.state / f"{names[0]}.json").exists():
         assert os.environ.get("CI") != "true", sorted(path.name for path in box.state.iterdir())
-        pytest.skip(f"{names[0]} is no process of ours here")
+        pytest.skip(f"{names[0]} is not a process of ours on this machine")
     processes.kill([server(box, name) for name in names])
     output, _ = running.communicate(timeout=300)
     assert running.returncode in {1, 2}, output
@@ -106,7 +106,7 @@ def killed_in_the_middle(own: Place, names: list[str], after: int) -> None:
         # One fault, however many images it stopped.
         assert output.count("FAILED") == 1, output
         assert "no longer answers" in output or "no Docker engine answers" in output, output
-    mend(box.registry_disk)
+    repair_links(box.registry_disk)
     own.truth.check()
     there = {image for image, tags in own.truth.tagged().items() if tags}
     start(box)

@@ -102,7 +102,7 @@ class Cell:
 
     def __str__(self) -> str:
         ordinal = f" {self.after + 1}" if self.after else ""
-        return f"{self.step}{ordinal} · {self.name}{' for ever' if self.times > 1 else ''}"
+        return f"{self.step}{ordinal} · {self.name}{' always' if self.times > 1 else ''}"
 
     def fault(self, image: str) -> Fault:
         return Fault(str(self), FAULTS[self.name], self.step, image, self.times, self.after)
@@ -164,7 +164,7 @@ def failed(done: Run) -> set[str]:
 
 
 def outcome(done: Run, image: str) -> str:
-    """Return what the report says became of an image; a failure must be told once, with what to do."""
+    """Return an image's outcome in the report; a failure must be reported once, with the next step."""
     failures = done.output.count(f"FAILED push:{image}\n") + done.output.count(f"FAILED push:{image} ")
     blocked = image in done.output.partition("not run")[2]
     assert failures <= 1, done.output

@@ -74,7 +74,7 @@ class Tokens:
         return answer
 
     def check(self, headers: dict[str, str]) -> Answer | None:
-        """Turn away whoever has no token that lasts; whoever has one gets the sandbox's."""
+        """Refuse a request whose token has expired; replace a valid token by the sandbox's."""
         name = next((name for name in headers if name.lower() == "authorization"), None)
         if name is None:
             return None

@@ -20,7 +20,7 @@ from tests.waiting import await_until
 pytestmark = pytest.mark.integration
 
 PATIENCE = INTERRUPT_SECONDS + TERMINATE_SECONDS
-"""After which no child may be left; a child that heeds the first signal is gone long before."""
+"""After this no child may be left; a child that reacts to the first signal ends much earlier."""
 
 Moment = Callable[[Place], bool]
 

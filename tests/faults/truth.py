@@ -40,7 +40,7 @@ class Truth:
     trees: dict[str, list[bytes]] = field(default_factory=dict)
 
     def edit(self, images: Iterable[Image] | None = None) -> None:
-        """Write the jars of these images anew, as nobody has before; of all of them where None."""
+        """Give the jars of these images (None: of all) a content that no jar had before."""
         for image in self.images if images is None else images:
             content = sample_jar(uuid.uuid4().hex)
             jar(self.project, image).write_bytes(content)

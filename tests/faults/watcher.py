@@ -1,4 +1,4 @@
-"""Looks for secrets in every process's command and environment, and in files, as fast as it can, until told to stop.
+"""Looks for secrets in every process's command and environment, and in files, as fast as it can, until its input ends.
 
 It is a process of its own, which gets what to look for on standard input, one hexadecimal needle a line, then an empty
 line, then directories, then an empty line; it says "ready", and at the end of its input what it found, as JSON.

@@ -26,7 +26,7 @@ class Page:
     """One page of a browser.
 
     Attributes:
-        events: what the browser told meanwhile, by the protocol's names.
+        events: the events that the browser sent meanwhile, by the names of its protocol.
     """
 
     def __init__(self, commands: int, answers: int) -> None:

@@ -87,7 +87,7 @@ def _is_incapable() -> bool:
     try:
         done = processes.run(["docker", "info", "--format", "{{.ServerVersion}} {{json .DriverStatus}}"])
     except CommandError:
-        return False  # There is no docker.
+        return False  # docker is not installed.
     # Without an engine, older ones end with 0, too.
     version, _, store = done.output.partition(" ")
     return done.code == 0 and bool(version) and "io.containerd.snapshotter" not in store

@@ -5,7 +5,7 @@
     docker-container  a container whose `buildctl dial-stdio` is nc to the bridge, made here of Debian's busybox
 
 What differs between them is what buildx and the product do, and what the driver lets BuildKit do. The BuildKit is the
-same, so that no image has to be pulled.
+same, so no image has to be pulled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STABLE = "moby/buildkit:buildx-stable-1"
 """What buildx pulls for a builder that names no image; where it cannot, it takes the engine's own of that name."""
 
 _IMAGE = "127.0.0.1:1/bridge/buildkit"
-"""Nobody listens there, so that buildx sees at once that it cannot be pulled."""
+"""Nobody listens there, so buildx fails to pull it at once."""
 
 _UNIX = "unix://"
 _APPLETS = ("sh", "nc", "sleep")
@@ -119,7 +119,7 @@ class Drivers:
         One of that name that is there already is the user's, and is taken as it is.
 
         Raises:
-            EngineError: there is no busybox, and none can be installed.
+            EngineError: busybox is not installed and cannot be.
             CommandError: the engine cannot build it.
         """
         name = name or f"{_IMAGE}:{self.bridge.port}"

@@ -1,4 +1,4 @@
-"""Programs of this machine copied into images, as there is no hub to pull a base image from."""
+"""Programs of this machine copied into images, because base images cannot be pulled from a hub."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A user's project: a scripts directory, a checkout's state, an instance in the registry; and what a run did to them.
 
 What was built is counted from the outside: a `docker` that comes first on PATH writes down each command, then becomes
-the real one. What was pushed is read from the registry's disk: a tag that was PUT has a link file written anew.
+the real one. What was pushed is read from the registry's disk: a tag that was PUT gets a new link file.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Project:
     def tags(self) -> Tags:
         """Return the tags of the instance's repositories, from the registry's disk.
 
-        What lists records has one, too (`sha256-…`), and is no image.
+        The tags that list records (`sha256-…`) are left out: they are not images.
         """
         found: Tags = {}
         for link in self.repositories.glob("*/_manifests/tags/*/current/link"):
@@ -214,7 +214,7 @@ class Project:
         if not folder.exists():
             folder.mkdir()
             real = shutil.which("docker", path=self.engine.environment["PATH"])
-            # One write, so that commands that run at once do not mix.
+            # One write: the lines of commands that run at once must not mix.
             (folder / "docker").write_text(
                 f"#!/bin/sh\nline=$(printf '%s\\037' \"$@\")\nprintf '%s\\036\\n' \"$line\" >> '{self.calls}'\n"
                 f"[ ! -x '{self.hook}' ] || '{self.hook}' \"$@\"\nexec '{real}' \"$@\"\n"

@@ -1,4 +1,4 @@
-"""Builders of others are left alone, ours are made anew, and what keeps one from building is told once: real buildx."""
+"""Real buildx: others' builders stay as they are, ours are recreated, and a fault of a builder is reported once."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _instances = itertools.count()
 @pytest.fixture(scope="module")
 def pushed(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose images have all been pushed."""
-    project = Project(tmp_path_factory.mktemp("told"), sandbox, engine, "told")
+    project = Project(tmp_path_factory.mktemp("asked"), sandbox, engine, "asked")
     sample.make(project.scripts, IMAGES, VERSION)
     project.push_all()
     return project
@@ -50,10 +50,10 @@ def pushed(sandbox: Sandbox, engine: Engine, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def project(pushed: Project, tmp_path: Path) -> Project:
     """A project in the same condition for one test alone."""
-    return pushed.copy(tmp_path, f"told-{next(_instances)}")
+    return pushed.copy(tmp_path, f"asked-{next(_instances)}")
 
 
-def told(project: Project, *words: str) -> Any:
+def asked(project: Project, *words: str) -> Any:
     """Return what a command tells programs; it must succeed and change nothing."""
     done = project.run(*words, "--json")
     assert done.code == 0, done.output
@@ -82,7 +82,7 @@ def masked(project: Project, text: str) -> str:
 
 
 def test_status_tells_of_each_image_what_somebody_else_reads_in_the_registry(pushed: Project) -> None:
-    found = told(pushed, "status")
+    found = asked(pushed, "status")
     assert found["prefix"] == f"{pushed.sandbox.docker_registry}/{pushed.instance}"
     assert [one["image"] for one in found["images"]] == [image.name for image in IMAGES]
     for one in found["images"]:
@@ -99,13 +99,13 @@ def test_status_says_when_images_were_built_where_the_push_is_not_known(project:
     """As in a registry that is not ECR."""
     log_in(project)
     plain = replace(project, variables=NO_AWS)
-    for one in told(plain, "status", "images=ingest,compaction-*")["images"]:
+    for one in asked(plain, "status", "images=ingest,compaction-*")["images"]:
         assert one["pushed"] is None
         assert timedelta() <= datetime.now(UTC) - datetime.fromisoformat(one["built"]) < timedelta(hours=1)
 
 
 def test_status_says_when_an_image_was_pushed_that_ecr_knows(pushed: Project) -> None:
-    (one,) = told(pushed, "status", "images=ingest")["images"]
+    (one,) = asked(pushed, "status", "images=ingest")["images"]
     assert timedelta() <= datetime.now(UTC) - datetime.fromisoformat(one["pushed"]) < timedelta(hours=1)
     assert (one["built"], one["expiry"]) == (None, None)
 
@@ -125,7 +125,7 @@ def test_status_tells_what_a_push_would_do(project: Project) -> None:
     change(project, "ingest")
     project.delete_tag("query-lambda", VERSION)
     (project.scripts / "jars" / f"athena-{VERSION}.jar").unlink()
-    found = {one["image"]: one for one in told(project, "status")["images"]}
+    found = {one["image"]: one for one in asked(project, "status")["images"]}
     assert {name: one["state"] for name, one in found.items() if one["state"] != "current"} == {
         "ingest": "build",
         "query-lambda": "retag",
@@ -138,13 +138,13 @@ def test_status_tells_what_a_push_would_do(project: Project) -> None:
 
 
 def test_status_tells_what_is_deployed_without_a_scripts_directory(pushed: Project) -> None:
-    found = told(pushed, "status", "scripts_dir=/nowhere", f"version={VERSION}")["images"]
+    found = asked(pushed, "status", "scripts_dir=/nowhere", f"version={VERSION}")["images"]
     assert {one["state"] for one in found} == {"blocked"}
     assert all(one["digest"] and one["size"] for one in found)
 
 
 def test_status_of_a_version_that_was_never_pushed_is_no_error(pushed: Project) -> None:
-    found = told(pushed, "status", "version=nothing", "images=ingest,statestore-committer")["images"]
+    found = asked(pushed, "status", "version=nothing", "images=ingest,statestore-committer")["images"]
     assert {(one["state"], one["digest"]) for one in found} == {("retag", None)}
 
 
@@ -175,7 +175,7 @@ def test_a_push_leaves_the_digests_of_what_it_pushed(pushed: Project) -> None:
         assert entry["digest"] == str(top.digest)
         assert entry["platforms"] == sorted(image.platform for image in held)
         assert pushed.tags()[name][f"inputs-{entry['fingerprint']}"][0] == entry["digest"]
-    assert told(pushed, "digests") == json.loads(text)
+    assert asked(pushed, "digests") == json.loads(text)
 
 
 def test_the_file_for_git_is_the_same_bytes_each_time(project: Project) -> None:
@@ -232,7 +232,7 @@ def test_the_check_names_what_the_registry_holds_otherwise(
     path = project.root / "digests.json"
     assert project.run("digests", "--output", str(path)).code == 0
     harm(project)
-    # Whoever deploys has the file and the registry, and no build of Sleeper.
+    # A deployment has the file and the registry, but no build of Sleeper.
     done = project.run("digests", "--check", str(path), "scripts_dir=/nowhere")
     assert done.code == code
     assert expected in done.output
@@ -250,9 +250,9 @@ def test_the_check_that_gets_no_answer_has_a_code_of_its_own(project: Project) -
 def test_the_property_is_sleepers(pushed: Project, tmp_path: Path) -> None:
     done = pushed.run("digests", "--properties")
     assert done.output == f"sleeper.ecr.repository.prefix={pushed.instance}\n"
-    assert told(pushed, "digests", "--properties") == {"sleeper.ecr.repository.prefix": pushed.instance}
+    assert asked(pushed, "digests", "--properties") == {"sleeper.ecr.repository.prefix": pushed.instance}
     (tmp_path / "instance.properties").write_text(done.output)
-    settings = told(pushed, "settings", f"instance_properties={tmp_path}/instance.properties")
+    settings = asked(pushed, "settings", f"instance_properties={tmp_path}/instance.properties")
     assert settings["REPO_PREFIX"]["value"] == pushed.instance
 
 
@@ -261,7 +261,7 @@ def test_the_property_is_sleepers(pushed: Project, tmp_path: Path) -> None:
 
 def test_the_graph_has_the_colours_of_the_plan(project: Project) -> None:
     change(project, "ingest")
-    found = told(project, "graph", "--plan", "push:ingest", "push:query-lambda")["tasks"]
+    found = asked(project, "graph", "--plan", "push:ingest", "push:query-lambda")["tasks"]
     states = {one["name"]: one["state"] for one in found}
     assert (states["push:ingest"], states["push:query-lambda"], states["builder"]) == ("build", "current", None)
 
@@ -270,7 +270,7 @@ def test_the_sandboxs_plan_can_be_drawn_whole(sandbox: Sandbox, pushed: Project)
     variables = {"SANDBOX_DIR": str(sandbox.directory)}
     ports = (f"sandbox_registry_port={sandbox.registry_port}", f"sandbox_api_port={sandbox.api_port}")
     project = Project(pushed.root, sandbox, pushed.engine, pushed.instance, variables)
-    found = told(project, "graph", "--plan", "sandbox", *ports)["tasks"]
+    found = asked(project, "graph", "--plan", "sandbox", *ports)["tasks"]
     assert {one["image"] for one in found if one["image"]} == {image.name for image in IMAGES}
 
 

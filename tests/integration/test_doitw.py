@@ -37,7 +37,7 @@ dynamic = ["scripts"]
 
 """
 BACKEND = '''\
-"""Builds an editable wheel without any dependency, so that pip needs no network."""
+"""Builds an editable wheel without any dependency, so pip needs no network."""
 
 from pathlib import Path
 import zipfile
@@ -193,7 +193,7 @@ def test_a_step_that_takes_long_reports_its_package_until_it_ends(monkeypatch: p
         if line.startswith("doitw: … installing (moto), "):
             seen.set()
 
-    with venv.told("installing", tell) as progress:
+    with venv.shown("installing", tell) as progress:
         assert progress.line("Collecting moto==5.1 (from -r requirements-dev.lock)")
         assert seen.wait(10)
     assert lines[0] == "doitw: installing"

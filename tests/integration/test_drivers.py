@@ -90,9 +90,9 @@ def test_a_fault_of_the_dockerfile_is_told_and_not_tried_again(project: Project)
     assert done.code != 0
     assert done.counts == (1, 0), done.output
     assert len([argv for argv in done.commands if argv[:2] == ["buildx", "build"]]) == 1
-    told = done.output.partition("FAILED push:ingest")[2]
-    assert '"/not-there": not found' in told
-    assert "next: " in told
+    failure = done.output.partition("FAILED push:ingest")[2]
+    assert '"/not-there": not found' in failure
+    assert "next: " in failure
 
 
 def test_an_image_is_loaded_into_the_engine(project: Project, engine: Engine) -> None:

@@ -63,7 +63,7 @@ class User:
         return processes.check(["docker", "ps", "--all"], environment=self.environment, next_step="").output
 
 
-@pytest.fixture(params=[REMOTE, CONTAINER])
+@pytest.fixture(params=[CONTAINER, pytest.param(REMOTE, marks=pytest.mark.nightly)])
 def user(request: pytest.FixtureRequest, drivers: Drivers, engine: Engine, tmp_path: Path) -> Iterator[User]:
     """A user of an engine with a builder of this driver; docker-container is the usual one."""
     name = request.param
@@ -78,7 +78,7 @@ def user(request: pytest.FixtureRequest, drivers: Drivers, engine: Engine, tmp_p
     box = new_sandbox()
     environment = {**os.environ, "DOCKER_HOST": engine.host, "SANDBOX_DIR": str(box.directory)}
     yield User(box, name, words, environment | {"STATE_DIR": str(tmp_path)})
-    # The sandbox's commands end what they started on the engine that they were told of.
+    # The sandbox stops its containers on the engine that DOCKER_HOST names.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", engine.host)
         servers.remove(box)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 MISSING = [program for program in ("java", "javac", "jarsigner", "keytool") if shutil.which(program) is None]
 if MISSING:
-    pytest.skip(f"there is no JDK here; missing: {MISSING}", allow_module_level=True)
+    pytest.skip(f"no JDK on this machine; missing: {MISSING}", allow_module_level=True)
 
 PROBE = """\
 import java.io.FileInputStream;

@@ -57,7 +57,7 @@ def elsewhere() -> Iterator[Path]:
     """A directory on another file system, which lists the names of a directory in another order."""
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
-        pytest.skip("there is no second file system")
+        pytest.skip("this machine has one file system only")
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         yield Path(folder)
 

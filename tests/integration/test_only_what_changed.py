@@ -165,7 +165,7 @@ def test_another_instance(project: Project) -> None:
 
 def test_a_jar_rewritten_at_the_same_size_with_its_old_time(project: Project) -> None:
     jar = project.scripts / "docker" / "ingest" / "ingest.jar"
-    project.push_all()  # Its digest is remembered now, since it is no longer young.
+    project.push_all()  # Its digest is cached now: the file is older than two seconds.
     before = jar.stat()
     content = bytearray(jar.read_bytes())
     at = content.index(b".class") - 1  # A local header's name, and the same in the central directory.

@@ -33,7 +33,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def project(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> Project:
-    """A project of small images, one built at a time so that lines have one order."""
+    """A project of small images, one built at a time which gives the lines one order."""
     # All tests' registries look alike in what is shown but for the port, which is masked.
     made = Project(tmp_path, sandbox, engine, f"output-{next(_numbers)}", {"PARALLEL": "1"})
     sample.make(made.scripts, IMAGES, "1.2.3")
@@ -100,8 +100,8 @@ def test_a_failure_is_one_block_with_the_end_of_what_buildkit_said(project: Proj
 def test_a_run_says_why_it_builds_in_the_words_of_the_plan(project: Project) -> None:
     project.push_all(CHOSEN)
     edited = trees.rewrite(project.scripts / "jars" / "query-1.2.3.jar", edited=True)
-    told = events(project.run("run", "--reporter", "jsonl", "push_all", CHOSEN).output)
-    (reason,) = [one["reason"] for one in told if one["event"] == "task-ended" and one["outcome"] == "built"]
+    seen = events(project.run("run", "--reporter", "jsonl", "push_all", CHOSEN).output)
+    (reason,) = [one["reason"] for one in seen if one["event"] == "task-ended" and one["outcome"] == "built"]
     assert reason == f"query-1.2.3.jar: 1 entry changed: {edited}"
     assert f"<td class=why>{reason}</td>" in (project.state / "report.html").read_text()
 
@@ -115,20 +115,20 @@ def test_logs_are_text_for_people(project: Project) -> None:
 
 def test_events_tell_the_whole_run(project: Project) -> None:
     done = project.run("run", "--reporter", "jsonl", "push_all", CHOSEN)
-    told = events(done.output)
-    assert (told[0]["event"], told[-1]["event"]) == ("run-started", "run-ended")
-    ends = {one["image"]: one for one in told if one["event"] == "task-ended" and one["verb"] == "push"}
+    seen = events(done.output)
+    assert (seen[0]["event"], seen[-1]["event"]) == ("run-started", "run-ended")
+    ends = {one["image"]: one for one in seen if one["event"] == "task-ended" and one["verb"] == "push"}
     assert set(ends) == set(SOME)
     assert {name: (one["digest"], 0) for name, one in ends.items()} == {
         name: (tags["1.2.3"][0], 0) for name, tags in done.after.items()
     }
-    assert told[-1]["counts"]["built"] == 3
-    assert told[-1]["bytes"] == sum(one["bytes"] for one in ends.values()) > 0
+    assert seen[-1]["counts"]["built"] == 3
+    assert seen[-1]["bytes"] == sum(one["bytes"] for one in ends.values()) > 0
 
 
 def test_events_tell_of_steps_in_the_order_in_which_a_build_has_them(project: Project) -> None:
-    told = events(project.run("run", "--reporter", "jsonl", "push_all", "images=ingest").output)
-    steps = [one["step"] for one in told if one["event"] == "progress"]
+    seen = events(project.run("run", "--reporter", "jsonl", "push_all", "images=ingest").output)
+    steps = [one["step"] for one in seen if one["event"] == "progress"]
     assert steps.index("load build context") < steps.index("pushing layers")
 
 

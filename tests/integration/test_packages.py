@@ -20,14 +20,26 @@ pytestmark = [
 ]
 
 
+def configuration() -> dict[Path, tuple[int, int]]:
+    """The files of apt's own configuration, when and as which inode each was written."""
+    return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in Path("/etc/apt").rglob("*")}
+
+
 @pytest.fixture(scope="module")
-def candidates() -> dict[str, str]:
-    """The version of each package that apt would install."""
+def apt() -> tuple[str, bool]:
+    """What apt says of the packages after one update, and whether its own configuration is as it was."""
     names = ("docker.io", "docker-cli", "docker-buildx", "docker-registry", "containerd", "runc", "libc6")
+    before = configuration()
     with packages.configured(packages.distribution()) as options:
         processes.check(["apt-get", *options, "update"], next_step="")
         said = processes.check(["apt-cache", *options, "policy", *names], next_step="").output
-    return dict(re.findall(r"^(\S+):\n.*\n  Candidate: (\S+)", said, re.MULTILINE))
+    return said, configuration() == before
+
+
+@pytest.fixture
+def candidates(apt: tuple[str, bool]) -> dict[str, str]:
+    """The version of each package that apt would install."""
+    return dict(re.findall(r"^(\S+):\n.*\n  Candidate: (\S+)", apt[0], re.MULTILINE))
 
 
 @pytest.mark.parametrize("package", ["docker.io", "docker-cli"])
@@ -47,13 +59,6 @@ def test_what_docker_depends_on_comes_from_the_machines_own_release(
     assert candidates[package].startswith(version)
 
 
-def test_apts_own_configuration_stays_as_it_is() -> None:
-    def files() -> dict[Path, tuple[int, int]]:
-        return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in Path("/etc/apt").rglob("*")}
-
-    before = files()
-
-    with packages.configured(packages.distribution()) as options:
-        processes.check(["apt-get", *options, "update"], next_step="")
-
-    assert files() == before
+def test_apts_own_configuration_stays_as_it_is(apt: tuple[str, bool]) -> None:
+    _, unchanged = apt
+    assert unchanged

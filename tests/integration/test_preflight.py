@@ -78,9 +78,9 @@ def test_all_that_is_wrong_is_told_at_once_with_each_fix(project: Project, proxy
     forbid(proxy)
     pretend(project, '[ "$1" = version ] && { echo no engine here >&2; exit 1; }')
     done = project.run("push_all")
-    _, _, told = done.output.partition("FAILED preflight")
+    _, _, failure = done.output.partition("FAILED preflight")
     for expected in ("no Docker engine answers", "start Docker", "DENIED", "permission"):
-        assert expected in told
+        assert expected in failure
     assert "Traceback" not in done.output
 
 

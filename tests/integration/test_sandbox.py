@@ -177,7 +177,7 @@ def test_what_the_registry_held_survives_a_stop(own: Sandbox, tmp_path: Path) ->
 def test_a_server_that_was_killed_is_started_again(own: Sandbox) -> None:
     start(own)
     before = pids(own)
-    # Where the engine is the user's, dockerd is no server of the sandbox.
+    # Where the engine is the user's, dockerd does not belong to the sandbox.
     killed = {pid for pid in (before["dockerd"], before["aws"]) if pid is not None}
     for pid in killed:
         os.kill(pid, 9)
