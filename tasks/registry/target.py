@@ -35,9 +35,11 @@ class Target:
     @locked_property
     def backend(self) -> backend.Backend:
         """What this kind of registry does besides the distribution API."""
-        return backend.load(
-            kinds.KINDS[self._settings.registry_kind], self._settings, self._environment, self._keychain
-        )
+        return backend.load(self._kind, self._settings, self._environment, self._keychain)
+
+    @property
+    def _kind(self) -> kinds.Kind:
+        return kinds.KINDS[self._settings.registry_kind]
 
     @locked_property
     def registry(self) -> Registry:
@@ -90,7 +92,7 @@ class Target:
     @locked_property
     def pace(self) -> Pace | None:
         """How fast manifests may be PUT, by us and by BuildKit; None for no limit."""
-        rate = self._settings.puts_per_second or kinds.of_host(self.registry).puts_per_second
+        rate = self._settings.puts_per_second or self._kind.puts_per_second
         return Pace(rate, PUTS_AT_ONCE) if rate else None
 
     def immutable(self, tags: Iterable[Tag]) -> set[Tag]:

@@ -100,8 +100,10 @@ def test_the_user_s_own_login_opens_a_plain_registry_and_all_others() -> None:
     [
         ({"account": "123456789012", "region": "eu-west-2"}, True),
         ({"docker_registry": "127.0.0.1:5000"}, False),
+        # As the sandbox, which counts as ECR does.
+        ({"docker_registry": "127.0.0.1:5000", "registry": "ecr"}, True),
         ({"docker_registry": "127.0.0.1:5000", "puts_per_second": "3"}, True),
     ],
 )
-def test_only_ecr_hosts_or_a_setting_limit_the_pace_of_puts(variables: dict[str, str], paced: bool) -> None:
+def test_only_ecr_or_a_setting_limits_the_pace_of_puts(variables: dict[str, str], paced: bool) -> None:
     assert (resolve(instance_id="mine", **variables).pace is not None) is paced
