@@ -34,9 +34,10 @@ from tasks.registry.credentials import (
     how_to_log_in,
     parse_token,
 )
-from tasks.registry.message import Request, Response, answered, clean, refused, shown
+from tasks.registry.message import Request, Response, answered, refused
 from tasks.registry.routes import trusted
 from tasks.system.secrets import keep
+from tasks.system.text import one_line, shown_url
 
 if TYPE_CHECKING:  # Slow to import: `client` imports it when it makes one.
     from tasks.registry.http import Http
@@ -245,7 +246,7 @@ class Authenticator:
             good = False
         if not good:
             raise CredentialsError(
-                f"{self._http.registry} names {shown(realm)!r} as its token server, which is not https",
+                f"{self._http.registry} names {shown_url(realm)!r} as its token server, which is not https",
                 "report it to the registry's operator; no login was sent there",
             )
         return realm
@@ -257,7 +258,7 @@ class Authenticator:
         if credential is None:
             message = f"{response.asked}: {registry} requires a login, and none was found for it"
         else:
-            user = clean(credential.username)
+            user = one_line(credential.username)
             message = f"{response.asked}: {registry} refused the login of {user!r}: {answered(response)}"
         return CredentialsError(message, how_to_log_in(registry), status=response.status, code="UNAUTHORIZED")
 

@@ -21,10 +21,10 @@ from tasks.errors import RegistryError, SettingsError
 from tasks.reference import Registry
 from tasks.registry import aws_login
 from tasks.registry.aws_login import CONFIG, GIVEN, METHODS, Login, NoTerminalError
-from tasks.registry.message import shown
 from tasks.registry.routes import proxy
 from tasks.system.parallel import locked_property
 from tasks.system.secrets import keep, keep_variables
+from tasks.system.text import shown_url
 
 ATTEMPTS = 6
 """How often a call is tried while AWS throttles it or does not answer; botocore waits in between."""
@@ -178,7 +178,7 @@ class AwsClient:
         # A profile may name one too.
         if urlsplit(url).scheme != "https" and not _is_loopback(url):
             raise RegistryError(
-                f"AWS's endpoint {shown(url)} is not https, so anybody on the network could read the registry's token",
+                f"AWS's endpoint {shown_url(url)} is not https, and anybody on the network could read its tokens",
                 "set AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_ECR or endpoint_url of the AWS profile to an https URL",
             )
         return client

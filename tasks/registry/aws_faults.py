@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.errors import CredentialsError, RegistryError
-from tasks.registry.message import clean, shown
+from tasks.system.text import one_line, shown_url
 
 _LOG_IN = "log in to AWS (aws configure, aws sso login), or set AWS_PROFILE to a profile that is logged in"
 _CLOCK = "check AWS_SECRET_ACCESS_KEY and this machine's clock"
@@ -100,7 +100,7 @@ def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryE
         response: the `response` of botocore's ClientError.
     """
     error = response.get("Error", {})
-    code, words = clean(str(error.get("Code", ""))), clean(str(error.get("Message", "")))
+    code, words = one_line(str(error.get("Code", ""))), one_line(str(error.get("Message", "")))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     temporary = code in _THROTTLED or status in _SERVER_FAULTS
     kind = CredentialsError if code in LOGIN_REFUSED else RegistryError
@@ -133,7 +133,7 @@ def no_answer(what: str, fault: Exception) -> RegistryError | None:
     if not {"HTTPClientError", "ConnectionError"}.intersection(names):
         return None
     url = getattr(fault, "kwargs", {}).get("endpoint_url")
-    where = shown(str(url)) if url else "AWS"
+    where = shown_url(str(url)) if url else "AWS"
     inner = getattr(fault, "kwargs", {}).get("error")
     if isinstance(inner, OSError) and inner.filename:
         # Certificates, which botocore reads before it sends anything.
@@ -158,11 +158,11 @@ def words(fault: BaseException) -> str:
     """Return what may be shown of an exception that is not ours: nothing that it may quote of a request or answer."""
     name = type(fault).__name__
     if isinstance(fault, OSError) and fault.strerror:
-        return clean(f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror)
+        return one_line(f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror)
     if name == "SSLError":
         found = re.search(r"certificate verify failed(: [a-z -]+)?|No such file or directory", str(fault))
         return f"no secure connection{f' ({found[0].rstrip()})' if found else ''}"
-    return clean(str(fault)) if name in _QUOTES_NAMES_ONLY else _IN_OUR_WORDS.get(name, name)
+    return one_line(str(fault)) if name in _QUOTES_NAMES_ONLY else _IN_OUR_WORDS.get(name, name)
 
 
 def another_account(name: str, region: str | None, own: str, theirs: str) -> str:

@@ -16,8 +16,7 @@ from typing import Any
 
 from tasks.errors import CredentialsError, RegistryError
 from tasks.registry.aws_faults import DENIED, LOGIN_REFUSED, no_answer, refused, words
-from tasks.registry.message import clean
-from tasks.system.text import quoted
+from tasks.system.text import one_line, quoted
 
 CONFIG, GIVEN, ENV = "config", "given", "env"
 ROLE, WEB_IDENTITY, SSO, LOGIN = "assume-role", "assume-role-with-web-identity", "sso", "login"
@@ -58,11 +57,11 @@ class Login:
 
     def value(self, key: str) -> str:
         """Return the profile's value of a key, or an empty text."""
-        return clean(str(self.profiles.get(self.profile, {}).get(key, "")))
+        return one_line(str(self.profiles.get(self.profile, {}).get(key, "")))
 
     def variable(self, name: str) -> str:
         """Return a variable's value, or an empty text."""
-        return clean(self.environment.get(name, ""))
+        return one_line(self.environment.get(name, ""))
 
     @property
     def chosen(self) -> str:
@@ -179,11 +178,11 @@ def reason(login: Login, fault: Exception) -> str:
     if said:
         return said
     if isinstance(fault, KeyError):
-        return f"the output has no {clean(str(fault.args[0]))}"
+        return f"the output has no {one_line(str(fault.args[0]))}"
     known = _KNOWN_PARTS.search(str(fault))
     if type(fault).__name__ == "PartialCredentialsError":
-        return f"{clean(str(getattr(fault, 'kwargs', {}).get('cred_var')))} is missing"
-    return clean(known[0]) if known else _IN_OUR_WORDS.get(type(fault).__name__) or words(fault)
+        return f"{one_line(str(getattr(fault, 'kwargs', {}).get('cred_var')))} is missing"
+    return one_line(known[0]) if known else _IN_OUR_WORDS.get(type(fault).__name__) or words(fault)
 
 
 def _of_keys(login: Login, fault: Exception) -> str:

@@ -15,9 +15,10 @@ from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest, Registry, Repository, check_tag
 from tasks.registry.auth import Authenticator, SingleFlight, pull_scope, push_scope
 from tasks.registry.credentials import Keychain
-from tasks.registry.message import DISTRUST, Request, Response, other_bytes, refused, shown
+from tasks.registry.message import DISTRUST, Request, Response, other_bytes, refused
 from tasks.registry.model import MANIFEST_LIMIT, MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, media_type, sha256
 from tasks.system.backoff import Pace
+from tasks.system.text import shown_url
 
 if TYPE_CHECKING:  # It imports urllib3.
     from tasks.registry.http import Http
@@ -318,7 +319,7 @@ class Client:
             parts = urlsplit("")
         if not parts.path.startswith("/") or parts.netloc not in {"", self.registry.host}:
             raise RegistryError(
-                f"{begun.asked}: the registry names {shown(location)!r} for the upload, which is not on its own host",
+                f"{begun.asked}: the registry names {shown_url(location)!r} for the upload, which is on another host",
                 DISTRUST,
                 status=begun.status,
             )

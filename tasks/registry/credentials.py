@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Registry
 from tasks.registry import kinds
-from tasks.registry.message import Response, clean
+from tasks.registry.message import Response
 from tasks.system.secrets import keep
+from tasks.system.text import one_line
 
 IDENTITY_TOKEN_USER = "<token>"  # noqa: S105  # A user name.
 """Docker's user name for a credential whose password is an identity token."""
@@ -112,7 +113,7 @@ def choose(offered: tuple[Challenge, ...], response: Response) -> Challenge:
         for challenge in offered:
             if challenge.scheme == scheme:
                 return challenge
-    schemes = ", ".join(clean(one.scheme) for one in offered) or "no scheme"
+    schemes = ", ".join(one_line(one.scheme) for one in offered) or "no scheme"
     raise CredentialsError(
         f"{response.asked}: the registry asks for a login with {schemes}; only Basic and Bearer are supported",
         "check that DOCKER_REGISTRY is the address of a registry",

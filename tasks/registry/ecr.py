@@ -41,7 +41,7 @@ from tasks.registry.ecr_answers import (
     parse_token,
     warning,
 )
-from tasks.registry.message import clean
+from tasks.system.text import one_line
 
 TOKEN_MARGIN = timedelta(minutes=15)
 """How long before its expiry a token is replaced, so that a push can end with the token that it began with."""
@@ -276,7 +276,7 @@ class Ecr:
         """Turn botocore's exceptions into our errors."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # Slow: only what asks AWS pays.
 
-        what = f"ecr:{operation}" + (f" for {clean(about)}" if about else "")
+        what = f"ecr:{operation}" + (f" for {one_line(about)}" if about else "")
         own = self._token.account if self._token is not None else ""
         if own and self._account and own != self._account:
             what += f" in account {self._account} (the AWS login belongs to account {own})"

@@ -40,19 +40,10 @@ from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 
 from tasks.errors import RegistryError
 from tasks.reference import Registry
-from tasks.registry.message import (
-    LOOK_AT_THE_HOST,
-    REDIRECTS,
-    TEMPORARY,
-    TRY_AGAIN,
-    Request,
-    Response,
-    clean,
-    retry_after,
-    shown,
-)
+from tasks.registry.message import LOOK_AT_THE_HOST, REDIRECTS, TEMPORARY, TRY_AGAIN, Request, Response, retry_after
 from tasks.registry.routes import origin, proxy, trusted
 from tasks.system.backoff import REQUEST, Budget, Pace
+from tasks.system.text import one_line, shown_url
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -167,14 +158,14 @@ class Http:
         try:
             return self._absolute(urljoin(url, location))
         except ValueError:
-            raise RegistryError(f"{shown(url)} redirects to a malformed URL", LOOK_AT_THE_HOST) from None
+            raise RegistryError(f"{shown_url(url)} redirects to a malformed URL", LOOK_AT_THE_HOST) from None
 
     def _absolute(self, url: str) -> str:
         if url.startswith("/"):
             return self._origin + url
         if not trusted(url, self.registry):
             raise RegistryError(
-                f"{self.registry} redirects to {shown(url)}, which is not https",
+                f"{self.registry} redirects to {shown_url(url)}, which is not https",
                 "report it to the registry's operator; nothing was sent there",
             )
         return url
@@ -233,7 +224,7 @@ class Http:
 
 
 def _asked(request: Request, url: str) -> str:
-    return f"{request.method} {shown(url)}"
+    return f"{request.method} {shown_url(url)}"
 
 
 def no_answer(asked: str, fault: HTTPError) -> RegistryError:
@@ -254,7 +245,7 @@ def no_answer(asked: str, fault: HTTPError) -> RegistryError:
             )
         case SSLError():
             return RegistryError(
-                f"{asked}: no secure connection ({clean(str(fault))})",
+                f"{asked}: no secure connection ({one_line(str(fault))})",
                 "add the registry's certificate authority to those of this machine, or name its file in SSL_CERT_FILE",
             )
         case NameResolutionError():

@@ -22,10 +22,10 @@ from tasks.configuration.values import written_platform
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
 from tasks.registry.client import Client
-from tasks.registry.message import clean
 from tasks.registry.model import Answer, Child, Descriptor, Manifest, parse_object, weight
 from tasks.system.backoff import until_there
 from tasks.system.parallel import Pool, each
+from tasks.system.text import one_line
 
 WORKERS = 40
 """How many tags or images are asked for at once: two tags of each of Sleeper's twenty images."""
@@ -233,7 +233,7 @@ def _children(top: Manifest) -> Sequence[Child]:
 
 def platform(said: Mapping[str, Any]) -> str:
     """Return the platform in an index's entry or an image's config, in the catalogue's spelling."""
-    system, architecture, variant = (clean(str(said.get(key) or "")) for key in ("os", "architecture", "variant"))
+    system, architecture, variant = (one_line(str(said.get(key) or "")) for key in ("os", "architecture", "variant"))
     return written_platform(system or "unknown", architecture or "unknown", variant)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tasks.errors import CredentialsError, RegistryError
 from tasks.reference import Digest
 from tasks.registry.model import MANIFEST_LIMIT
-from tasks.system.secrets import without_secrets
+from tasks.system.text import one_line, shown_url
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """The statuses after which the same request may succeed."""
@@ -23,10 +23,8 @@ LOOK_AT_THE_HOST = "check that DOCKER_REGISTRY is the address of a registry, and
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """The statuses that name another URL to ask."""
 
-_ERROR_TEXT = 300
-"""How many characters of a registry's own words an error quotes."""
-
-_MOST_WORDS = 4 * _ERROR_TEXT
+_LONGEST_WORDS = 1200
+"""How many bytes of a plain text are read; an error shows fewer."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def refused(response: Response, next_step: str = "") -> RegistryError:
         message += f"; it asks to wait {_duration(wait)}"
         next_step = next_step or f"run again in {_duration(wait)}; images already pushed are kept"
     if response.status in REDIRECTS:
-        message += f"; it redirects to {shown(response.headers.get('Location', ''))}"
+        message += f"; it redirects to {shown_url(response.headers.get('Location', ''))}"
         next_step = next_step or "set DOCKER_REGISTRY to the host that it redirects to"
     kind = CredentialsError if response.status == 401 else RegistryError  # noqa: PLR2004  # HTTP's "unauthorized".
     return kind(
@@ -116,19 +114,6 @@ def other_bytes(response: Response, expected: Digest, found: Digest) -> Registry
         status=response.status,
         code="DIGEST_INVALID",
     )
-
-
-def shown(url: str) -> str:
-    """Return `url` for a message: without user, query and fragment, which may hold secrets."""
-    return clean(re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", without_secrets(url), maxsplit=1)[0]))
-
-
-def clean(text: str) -> str:
-    """Return foreign text fit for a terminal: one line, bounded, without secrets and control characters."""
-    # More is never shown. Secrets are removed first: half of one would not be recognized.
-    seen = without_secrets(text[: 4 * _ERROR_TEXT])
-    text = " ".join("".join(character if character.isprintable() else " " for character in seen).split())
-    return text if len(text) <= _ERROR_TEXT else text[:_ERROR_TEXT] + " …"
 
 
 def retry_after(response: Response) -> float:
@@ -157,13 +142,13 @@ def _own_words(response: Response) -> tuple[str, str]:
         answer = None
     if not isinstance(answer, dict):
         plain = response.headers.get("Content-Type", "").startswith("text/plain")
-        return "", clean(response.body[:_MOST_WORDS].decode(errors="replace")) if plain else ""
+        return "", one_line(response.body[:_LONGEST_WORDS].decode(errors="replace")) if plain else ""
     errors = answer.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else answer
     code = first.get("code") or first.get("error")
     said = [first.get(key) for key in ("message", "detail", "details", "error_description")]
-    words = dict.fromkeys(clean(text if isinstance(text, str) else _quoted(text)) for text in said)
-    return (clean(code) if isinstance(code, str) else ""), ": ".join(filter(None, words))
+    words = dict.fromkeys(one_line(text if isinstance(text, str) else _quoted(text)) for text in said)
+    return (one_line(code) if isinstance(code, str) else ""), ": ".join(filter(None, words))
 
 
 def _quoted(detail: object) -> str:

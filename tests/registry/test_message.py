@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tasks.errors import CredentialsError, RegistryError
-from tasks.registry.message import Request, Response, clean, refused, shown
+from tasks.registry.message import Request, Response, refused
 
 
 def answer(status: int, body: bytes = b"") -> Response:
@@ -88,25 +86,6 @@ def test_a_login_that_ecr_cannot_read_is_answered_by_another_login() -> None:
 @pytest.mark.parametrize(("status", "kind"), [(401, CredentialsError), (403, RegistryError), (503, RegistryError)])
 def test_only_a_refused_login_is_an_error_of_credentials(status: int, kind: type[RegistryError]) -> None:
     assert type(refused(answer(status))) is kind
-
-
-@given(st.text(max_size=2000))
-def test_a_strangers_text_is_one_short_line(text: str) -> None:
-    line = clean(text)
-    assert len(line) <= 302
-    assert line.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("https://bucket.example/blob?X-Amz-Signature=secret#secret", "https://bucket.example/blob"),
-        ("https://user:secret@bucket.example/blob", "https://bucket.example/blob"),
-        ("https://[::1", "https://[::1"),
-    ],
-)
-def test_a_url_is_shown_without_what_opens_it(url: str, expected: str) -> None:
-    assert shown(url) == expected
 
 
 def test_requests_and_responses_show_no_headers_and_no_body() -> None:

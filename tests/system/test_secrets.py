@@ -9,10 +9,9 @@ from urllib.parse import quote_plus
 import pytest
 
 from tasks.errors import RegistryError
-from tasks.registry.message import clean, shown
 from tasks.system import secrets
 from tasks.system.secrets import MARK, keep, keep_variables, safe, without_secrets
-from tasks.system.text import quoted
+from tasks.system.text import one_line, quoted, shown_url
 
 SECRET = """MARKED/se+cret="x'y&0123456789abcdef"""
 
@@ -155,8 +154,8 @@ def test_errors_and_what_they_quote_hold_no_secret() -> None:
     error = RegistryError(f"the registry says {SECRET}", f"run: curl -u me:{SECRET}")
     assert "MARKED" not in f"{error}{error!r}{error.args}{error.message}{error.next_step}"
     assert "MARKED" not in quoted("x" * 40 + SECRET)
-    assert "MARKED" not in clean("x" * 280 + SECRET)
-    assert "MARKED" not in shown("https://me:MARKED@registry.example/v2/?X-Amz-Signature=MARKED#MARKED")
+    assert "MARKED" not in one_line("x" * 280 + SECRET)
+    assert "MARKED" not in shown_url("https://me:MARKED@registry.example/v2/?X-Amz-Signature=MARKED#MARKED")
 
 
 def test_a_value_with_all_its_parts_is_without_secrets() -> None:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from tasks.errors import UnreadableInputError
 from tasks.image.jar.file_state import Source
+from tasks.system.text import printable
 
 STORED, DEFLATED = 0, 8
 
@@ -57,9 +58,8 @@ _DAMAGED = (
 
 
 def shown(name: bytes) -> str:
-    """Return an entry's name to show: decoded if it is UTF-8, with control characters escaped."""
-    text = name.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else ascii(text)[1:-1]
+    """Return an entry's name for people: as UTF-8 where it is, with everything else escaped."""
+    return printable(name.decode("utf-8", "backslashreplace"))
 
 
 def unreadable(label: str, entry: bytes | None, reason: str, next_step: str = _DAMAGED) -> UnreadableInputError:
