@@ -19,7 +19,7 @@ _CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue" / "sleeper.yam
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb; return the exit code, 1 for a fault that the text on standard error explains."""
+    """Run a verb; return the exit code: 1 after an error, which is printed to standard error."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="A Docker engine, a registry and an ECR API")
     parser.add_argument("verb", choices=["start", "stop", "remove", "environment"])
     parser.add_argument("directory", type=Path)
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(verb: str, sandbox: Sandbox) -> None:
     match verb:
         case "start":
-            servers.check()  # The catalogue needs some of it, too.
+            servers.check()  # The catalogue needs some of these packages as well.
             from tasks.configuration import catalogue  # noqa: PLC0415  # Slow to import; only a start needs the images.
 
             servers.start(sandbox, catalogue.load(_CATALOGUE).images, lambda what: _tell(f"{what}\n"))

@@ -1,11 +1,11 @@
 """The sandbox's Docker engine.
 
-    the user's, if it answers and its BuildKit can do what is needed ──▶ used as it is
-    none, or one that cannot ──▶ a private one: containerd and dockerd below the sandbox's directory
-    their programs are missing ──▶ from the distribution's packages first
+    the user's engine answers, and can build for several platforms ──▶ used as it is
+    otherwise ──▶ a private one: containerd and dockerd below the sandbox's directory
+    their programs are missing ──▶ installed from the distribution's packages first
 
-What is needed: an image store of containerd's, in which the engine itself builds for several platforms, or a
-docker-container builder that boots.
+An engine can build for several platforms with the containerd image store, or with a docker-container builder that
+boots.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tasks.errors import CommandError, EngineError
 from tasks.system import files, processes
 
 ASK_SECONDS = 20.0
-"""How long a docker command that only asks may take; an engine behind ssh needs some."""
+"""How long a docker command that changes nothing may take; an engine behind SSH is slow."""
 
 BOOT_SECONDS = 120.0
 """How long a docker-container builder may take to boot, the pull of BuildKit's image included."""
@@ -38,10 +38,10 @@ class Engine:
     """An engine that the sandbox uses.
 
     Attributes:
-        private: whether it is the sandbox's own, and not the user's.
-        host: where it listens, `unix:///…`, or whatever the user's context says.
+        private: whether it is the sandbox's own, rather than the user's.
+        host: its address, `unix:///…`, or that of the user's context.
         environment: the variables that make docker's commands use it, over the user's own.
-        choice: what the user's variables said about which engine to use when it was chosen.
+        choice: the user's variables that chose an engine, at that time.
     """
 
     private: bool
@@ -53,7 +53,7 @@ class Engine:
 def environment(sandbox: Sandbox) -> dict[str, str]:
     """Return the variables that make docker's commands use the engine that was started last, over the user's own.
 
-    buildx keeps its builders below the sandbox's directory, so that the user's list of them stays as it is.
+    buildx keeps its builders below the sandbox's directory, and the user's list of builders stays as it is.
     """
     found = _recorded(sandbox)
     return dict(found.environment) if found else _environment(sandbox, f"unix://{sandbox.engine_socket}")
@@ -74,7 +74,7 @@ def reachable(sandbox: Sandbox) -> Engine | None:
 
 
 def running(sandbox: Sandbox) -> bool:
-    """Return whether the engine that was started last still answers, and the user did not choose another since."""
+    """Return whether the engine that was started last still answers, and the user has not chosen another one since."""
     found = reachable(sandbox)
     return found is not None and (found.private or found.choice == _choice(os.environ) or _is_chosen(found))
 
@@ -83,10 +83,10 @@ def start(sandbox: Sandbox, tell: Tell) -> Engine:
     """Choose an engine, and start it if it is a private one.
 
     Raises:
-        EngineError: there is none, and none can be started here; the text says what to install.
+        EngineError: no engine answers and none can be started here; the next step says what to install.
     """
     if not running(sandbox):
-        # A private engine that runs in part is in nobody's way: its parts are started again.
+        # A private engine of which only a part runs is stopped, and started again.
         stop(sandbox)
         host = _users_engine(sandbox, tell)
         if host is None:
@@ -94,12 +94,12 @@ def start(sandbox: Sandbox, tell: Tell) -> Engine:
         _record(sandbox, private=host is None, host=host or f"unix://{sandbox.engine_socket}")
     found = _recorded(sandbox)
     if found is None:
-        raise EngineError(f"{_record_path(sandbox)} vanished", "run again")
+        raise EngineError(f"{_record_path(sandbox)} has been removed", "run again")
     return found
 
 
 def stop(sandbox: Sandbox) -> None:
-    """Remove the builder that was made for the sandbox and end a private engine; the user's is left alone.
+    """Remove the sandbox's builder and stop a private engine; the user's engine goes on.
 
     Raises:
         EngineError: a server belongs to another user.
@@ -116,7 +116,7 @@ def stop(sandbox: Sandbox) -> None:
 
 
 def _users_engine(sandbox: Sandbox, tell: Tell) -> str | None:
-    """Return where the user's engine listens, or None where there is none that can do what is needed."""
+    """Return the address of the user's engine; None where none answers or it cannot build for several platforms."""
     info = json.loads(_asked({}, "info", "--format", "{{json .}}") or "{}")
     # Without an engine, docker info still describes the client, and older ones exit with 0.
     if not info.get("ServerVersion"):
@@ -130,12 +130,12 @@ def _users_engine(sandbox: Sandbox, tell: Tell) -> str | None:
 
 
 def _host() -> str:
-    """Return where the engine of the user's choice listens: of DOCKER_HOST, or of the current context."""
+    """Return the address of the engine that the user has chosen, with DOCKER_HOST or the current context."""
     return (_asked({}, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}") or "").strip()
 
 
 def _asked(variables: Mapping[str, str], *words: str) -> str | None:
-    """Return what a docker command says, or None where it fails."""
+    """Return the output of a docker command; None where it fails."""
     try:
         done = processes.run(["docker", *words], environment={**os.environ, **variables}, timeout=ASK_SECONDS)
     except CommandError:
@@ -145,7 +145,7 @@ def _asked(variables: Mapping[str, str], *words: str) -> str | None:
 
 
 def _boots(sandbox: Sandbox, host: str) -> bool:
-    """Return whether a docker-container builder boots on the user's engine. The one that shows it is removed again."""
+    """Return whether a docker-container builder boots on the user's engine; it is removed again."""
     create = ["docker", "buildx", "create", "--name", sandbox.builder, "--driver", BUILDER_DRIVER, "--bootstrap"]
     for name, value in BUILDER_OPTIONS:
         create += ["--driver-opt", f"{name}={value}"]
@@ -154,21 +154,21 @@ def _boots(sandbox: Sandbox, host: str) -> bool:
         booted = processes.run(create, environment=surroundings, timeout=BOOT_SECONDS).code == 0
     except CommandError:
         booted = False
-    # A run creates its own: only of that it knows how it was created.
+    # A run creates its own builder, and records that.
     processes.run(["docker", "buildx", "rm", "--force", sandbox.builder], environment=surroundings)
     return booted
 
 
 def _remove_builder(sandbox: Sandbox) -> None:
     found = reachable(sandbox)
-    # Where buildx keeps what it knows of a builder. On an engine that is gone, the builder is gone, too.
+    # buildx's file about the builder. With an engine that is gone, the builder is gone as well.
     if found is None or not (sandbox.directory / "buildx" / "instances" / sandbox.builder).exists():
         return
     processes.check(
         ["docker", "buildx", "rm", "--force", sandbox.builder],
         environment={**os.environ, **found.environment},
         timeout=ASK_SECONDS,
-        next_step="remove it yourself: docker buildx ls",
+        next_step=f"docker buildx rm --force {sandbox.builder}",
     )
 
 
@@ -180,7 +180,7 @@ def _record_path(sandbox: Sandbox) -> Path:
 
 
 def _choice(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what chooses the user's engine: three variables, and the current context (`docker context use`)."""
+    """Return what chooses the user's engine: three variables and the current context (`docker context use`)."""
     chosen = (variables.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"))
     folder = variables.get("DOCKER_CONFIG") or f"{variables.get('HOME', '')}/.docker"
     try:
@@ -191,8 +191,8 @@ def _choice(variables: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _is_chosen(found: Engine) -> bool:
-    """Return whether the user's variables and contexts of now lead to the same engine, by other words."""
-    # One behind TLS is known by the very words only: they say where its certificates are.
+    """Return whether the user's variables and contexts, though different now, lead to the same engine."""
+    # An engine behind TLS is the same only by the same variables, which name its certificates.
     return found.host.startswith((_UNIX, "ssh://")) and _place(_host()) == _place(found.host)
 
 

@@ -1,7 +1,7 @@
-"""Where the sandbox lives and what it is called: everything that is fixed when the graph is loaded. No I/O here.
+"""The sandbox's paths, ports and names, which are known when the graph is loaded. Pure.
 
-Ports and the socket's directory follow from the sandbox's path, so that two checkouts do not meet and a second run
-finds what the first one started.
+The ports and the directory of the sockets follow from the sandbox's path: two checkouts do not collide, and a second
+run finds what the first one started.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tasks.errors import SettingsError
 
 INSTANCE_ID = "sandbox"
 ACCOUNT = "123456789012"
-"""The account that moto's answers are for unless it is told otherwise."""
+"""moto's default account."""
 
 REGION = "eu-west-2"
 VERSION = "0.1.0-sandbox"
@@ -25,14 +25,14 @@ BUILDER_OPTIONS = (("network", "host"),)
 
 USER = "AWS"
 PASSWORD = f"{ACCOUNT}-auth-token"
-"""What moto's ECR hands out as its token, so that it opens the sandbox's registry."""
+"""The token of moto's ECR; with it as the password, clients log in to the sandbox's registry."""
 
 REGISTRY_PORT_VARIABLE = "SANDBOX_REGISTRY_PORT"
 API_PORT_VARIABLE = "SANDBOX_API_PORT"
 
 _ORIGIN = "the sandbox"
 _FIRST_PORT = 20_000
-"""Ports from here to 29,999 are below those that Linux and macOS hand out to clients."""
+"""The ports from here to 29,999 are below those that Linux and macOS assign to clients."""
 
 _PORT_PAIRS = 5_000
 _SOCKET_LIMIT = 103
@@ -47,9 +47,9 @@ class Sandbox:
     """One sandbox.
 
     Attributes:
-        directory: where it keeps everything but its sockets.
-        registry_port: where its registry listens on 127.0.0.1.
-        api_port: where its ECR and STS API listens on 127.0.0.1.
+        directory: the directory of all its files, except its sockets.
+        registry_port: the registry's port on 127.0.0.1.
+        api_port: the port of the ECR and STS API on 127.0.0.1.
         runtime: the directory of its engine's sockets, with a path short enough for them.
         version: the version of the sample scripts.
     """
@@ -77,17 +77,17 @@ class Sandbox:
 
     @property
     def registry_disk(self) -> Path:
-        """Where the registry keeps repositories and blobs."""
+        """The directory of the registry's repositories and blobs."""
         return self.directory / "registry"
 
     @property
     def engine_socket(self) -> Path:
-        """Where a private engine listens."""
+        """The socket of a private engine."""
         return self.runtime / "docker.sock"
 
     @property
     def bridge(self) -> str:
-        """The network interface of a private engine, at most 15 characters long as Linux wants it."""
+        """The network interface of a private engine; Linux allows 15 characters."""
         return f"sandbox{_digest(self.directory)[:8]}"
 
     @property
@@ -97,24 +97,24 @@ class Sandbox:
 
     @property
     def registry_container(self) -> str:
-        """The registry's container, where it is one."""
+        """The registry's container, where the registry runs in one."""
         return f"sleeper-sandbox-registry-{_digest(self.directory)[:8]}"
 
     @property
     def state(self) -> Path:
-        """Records of what was started, and the lock."""
+        """The records of what was started, and the lock."""
         return self.directory / "state"
 
     @property
     def logs(self) -> Path:
-        """What the servers say."""
+        """The logs of the servers."""
         return self.directory / "log"
 
     def settings(self, driver: str = "") -> dict[str, tuple[str, str]]:
-        """Return the settings of a run against the sandbox by their names, each with where it comes from.
+        """Return the settings of a run against the sandbox by name, each with its value and origin.
 
         Args:
-            driver: the builder's driver where the command line names one. The options here are only for ours.
+            driver: the builder's driver where the command line sets one; our options are for our driver only.
         """
         values = {
             "SCRIPTS_DIR": str(self.scripts_dir),
@@ -133,16 +133,16 @@ class Sandbox:
         return {name: (value, _ORIGIN) for name, value in values.items()}
 
     def environment(self, outer: Mapping[str, str]) -> dict[str, str]:
-        """Return `outer` with AWS being the sandbox's API and nothing else.
+        """Return `outer` with the sandbox's API as the only AWS.
 
-        Every AWS_* variable of the user's is dropped and the files they log in with are hidden: no credential, profile
-        or endpoint of a real account may be used, or be sent to the sandbox.
+        The user's AWS_* variables are removed and the user's configuration files are hidden: no credential, profile or
+        endpoint of a real account may be used, or be sent to the sandbox.
         """
         kept = {name: value for name, value in outer.items() if not name.startswith("AWS_")}
         return kept | self.aws()
 
     def aws(self) -> dict[str, str]:
-        """Return the variables that make an AWS client talk to the sandbox."""
+        """Return the variables that make AWS clients use the sandbox."""
         return {
             "AWS_ACCESS_KEY_ID": "sandbox",
             "AWS_SECRET_ACCESS_KEY": "sandbox",
@@ -160,10 +160,10 @@ def defaults(directory: Path, variables: Mapping[str, str] | None = None) -> San
 
     Args:
         directory: an absolute path; it need not exist.
-        variables: SANDBOX_REGISTRY_PORT and SANDBOX_API_PORT where a port is to be another one.
+        variables: SANDBOX_REGISTRY_PORT and SANDBOX_API_PORT, to choose other ports.
 
     Raises:
-        SettingsError: a port is no number between 1 and 65535, or both are the same.
+        SettingsError: a port is not a number from 1 to 65535, or both are the same.
     """
     variables = variables or {}
     digest = _digest(directory)
@@ -186,7 +186,7 @@ def _runtime(directory: Path, digest: str) -> Path:
     inside = directory / "run"
     if len(f"{inside}{_LONGEST_SOCKET}".encode()) <= _SOCKET_LIMIT:
         return inside
-    return Path("/tmp") / f"sleeper-sandbox-{digest[:12]}"  # noqa: S108  # Made private, and refused if another's.
+    return Path("/tmp") / f"sleeper-sandbox-{digest[:12]}"  # noqa: S108  # Made private, and refused if it is somebody else's.
 
 
 def _port(variables: Mapping[str, str], name: str, default: int) -> int:
@@ -194,5 +194,5 @@ def _port(variables: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):  # noqa: PLR2004  # The highest port.
-        raise SettingsError(f"{name}={text} is no port", "give a number between 1 and 65535")
+        raise SettingsError(f"{name}={text}: must be a port", f"set {name} to a number from 1 to 65535")
     return int(text)

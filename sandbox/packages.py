@@ -1,7 +1,7 @@
-"""Missing programs from the distribution's packages, on Debian and Ubuntu as root.
+"""Installs missing programs from the distribution's packages, on Debian and Ubuntu as root.
 
-apt gets a configuration of its own below a temporary directory (sources, preferences, lists, cache), so that nothing is
-left in /etc/apt. Debian 12's own docker.io is 20.10 and has neither a containerd image store nor buildx; there the four
+apt gets a configuration of its own in a temporary directory (sources, preferences, lists, cache); nothing is left in
+/etc/apt. Debian 12's own docker.io is 20.10 and has neither a containerd image store nor buildx; there the four
 Docker packages come from Debian 13, and everything that they depend on from Debian 12, whose C library is older.
 """
 
@@ -19,26 +19,26 @@ from tasks.errors import CommandError, EngineError
 from tasks.system import processes
 
 LOCK_SECONDS = 120
-"""How long apt waits for another package manager that holds the machine's lock."""
+"""How long apt waits for the lock of another package manager."""
 
 INSTALL_SECONDS = 900.0
-"""How long an installation may take before it counts as stuck."""
+"""How long an installation may take."""
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _OS_RELEASE = Path("/etc/os-release")
 _SYSTEMD = Path("/run/systemd/system")
 _TOO_OLD = {"bookworm": "trixie"}
-"""Debian's releases whose Docker lacks what we need, and where theirs comes from."""
+"""Debian's releases whose Docker is too old, and the release whose Docker is installed there."""
 
 _FROM_NEWER = ("docker.io", "docker-cli", "docker-buildx", "docker-registry")
 _SERVICES = ("docker.socket", "docker.service", "containerd.service", "docker-registry.service")
 
 Tell = Callable[[str], None]
-"""Is told of what takes long, as it begins."""
+"""Called with what begins and takes long."""
 
 
 def silent(what: str) -> None:  # A `Tell`.
-    """Tell nobody."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,37 +55,37 @@ class Distribution:
 
     @classmethod
     def parse(cls, text: str) -> Distribution:
-        """Parse the text of an os-release file; what it does not say is empty."""
+        """Parse the text of an os-release file; a missing value is empty."""
         pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
         values = {name: value.strip().strip("\"'") for name, value in pairs}
         return cls(values.get("ID", ""), values.get("VERSION_CODENAME", ""))
 
 
 def installable() -> bool:
-    """Return whether this machine lets us install packages: Debian or Ubuntu, as root, with apt."""
+    """Return whether packages can be installed here: on Debian or Ubuntu, as root, with apt."""
     return distribution().name in {"debian", "ubuntu"} and os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def distribution() -> Distribution:
-    """Return the distribution of this machine; empty names where it is no Linux."""
+    """Return the distribution of this machine; with empty names where it is not Linux."""
     return Distribution.parse(_OS_RELEASE.read_text()) if _OS_RELEASE.exists() else Distribution("", "")
 
 
 def install(names: Iterable[str], *, log: Path, tell: Tell = silent) -> None:
-    """Install packages, their services not started.
+    """Install packages without starting their services.
 
     Args:
-        names: Debian's names of them.
-        log: where apt's output goes.
-        tell: is told what is installed.
+        names: the names of the packages in Debian.
+        log: the file for apt's output.
+        tell: called with what is installed.
 
     Raises:
-        EngineError: apt could not do it, or this is no machine on which we may try.
+        EngineError: apt failed, or packages cannot be installed on this machine.
     """
     wanted = sorted(names)
     if not installable():
         raise EngineError(
-            f"cannot install {', '.join(wanted)}: that needs Debian or Ubuntu, and root",
+            f"cannot install {', '.join(wanted)}: only root on Debian or Ubuntu can",
             "install Docker Engine 24 or newer with its buildx plugin and start it, then run again",
         )
     tell(f"installing {', '.join(wanted)}; apt's output is in {log}")
@@ -104,7 +104,7 @@ def configured(here: Distribution) -> Iterator[list[str]]:
     """
     with tempfile.TemporaryDirectory(prefix="sleeper-apt-") as name:
         directory = Path(name)
-        # apt fetches as a user of its own, which has to get at its lists.
+        # apt downloads as a user of its own, who must be able to enter the directory.
         directory.chmod(0o755)
         yield _options(directory, here)
 
@@ -116,7 +116,7 @@ def sources(uri: str, codename: str, newer: str) -> str:
 
 
 def preferences(newer: str) -> str:
-    """Return apt's preferences: of the suite `newer` nothing but Docker's packages."""
+    """Return apt's preferences: only Docker's packages come from the suite `newer`."""
     return (
         f"Package: *\nPin: release n={newer}\nPin-Priority: -1\n\n"
         f"Package: {' '.join(_FROM_NEWER)}\nPin: release n={newer}\nPin-Priority: 990\n"
@@ -124,7 +124,7 @@ def preferences(newer: str) -> str:
 
 
 def _options(directory: Path, here: Distribution) -> list[str]:
-    """Write apt's temporary configuration; return the options that make it use that."""
+    """Write apt's temporary configuration; return the options that make apt use it."""
     for part in ("sources", "preferences", "lists/partial", "cache/archives/partial"):
         (directory / part).mkdir(parents=True)
     settings = {
@@ -146,15 +146,15 @@ def _options(directory: Path, here: Distribution) -> list[str]:
 
 
 def _mirror(codename: str) -> str:
-    """Return where the machine's own sources get `codename` from, so that a mirror or a proxy of theirs is kept."""
+    """Return the URI of `codename` in the machine's own sources, which may name a mirror or a proxy."""
     command = ["apt-get", "indextargets", "--format", "$(CREATED_BY) $(RELEASE) $(COMPONENT) $(REPO_URI)"]
-    for line in processes.check(command, next_step="see whether /etc/apt names its sources").output.splitlines():
+    for line in processes.check(command, next_step="check the sources in /etc/apt").output.splitlines():
         match line.split():
             case ["Packages", release, "main", uri] if release == codename:
                 return uri
     raise EngineError(
-        f"apt's sources have no suite {codename} with the component main",
-        "add one to /etc/apt/sources.list.d, or install Docker Engine 24 or newer with its buildx plugin",
+        f"the sources of apt do not have the suite {codename} with the component main",
+        "add it to /etc/apt/sources.list.d, or install Docker Engine 24 or newer with its buildx plugin",
     )
 
 
@@ -173,7 +173,7 @@ def _services_held_back() -> Iterator[None]:
     if not _SYSTEMD.is_dir():
         yield
         return
-    # In /run only, so that even a machine that loses power now has none of it after its next start.
+    # Only in /run: a machine that loses power now has its services unmasked after its next start.
     processes.check(["systemctl", "mask", "--runtime", *_SERVICES], next_step="see systemctl status")
     try:
         yield

@@ -1,7 +1,7 @@
-"""A Docker engine of the sandbox's own: containerd and dockerd, all they keep below the sandbox's directory.
+"""The sandbox's own Docker engine: containerd and dockerd, with all their files below the sandbox's directory.
 
-They use nothing of the machine's own engine: another containerd, other sockets, a bridge of their own, no firewall
-rules. So RUN in a Dockerfile works, but reaches no other machine.
+They share nothing with the machine's engine: they have their own containerd, sockets and bridge, and no firewall rules.
+Therefore RUN in a Dockerfile works, but reaches no other machine.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ ANSWER_SECONDS = 60.0
 """How long the engine may take to start; it takes a quarter of a second to two seconds."""
 
 PING_SECONDS = 5.0
-"""How long an engine that runs may take to say so."""
+"""How long an engine may take to answer a ping."""
 
 _PROGRAMS = {
     "dockerd": "docker.io",
     "containerd": "containerd",
     "docker": "docker-cli",
-    # Not the engine's, but needed beside a private one, and two installations take twice as long.
+    # Not a part of the engine, but needed beside a private one; two installations would take twice as long.
     "docker-registry": "docker-registry",
 }
-"""The programs that are started, and Debian's packages of them."""
+"""The programs that are started, and the packages of Debian that have them."""
 
 # linux/sockios.h
 _SET_FLAGS, _ADD_BRIDGE, _DELETE_BRIDGE = 0x8914, 0x89A0, 0x89A1
 
 _NEXT = "start Docker Engine 24 or newer (or Docker Desktop) with its buildx plugin, then run again"
 _KEPT = ("PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-"""What the engine needs of our environment; AWS's and Docker's own variables are none of its business."""
+"""The variables that the engine gets of our environment: not AWS's, and not Docker's own."""
 
 
 def running(sandbox: Sandbox) -> bool:
@@ -52,10 +52,10 @@ def running(sandbox: Sandbox) -> bool:
 
 
 def start(sandbox: Sandbox, tell: Tell) -> None:
-    """Start the engine, installing its programs first where they are missing and we may.
+    """Start the engine; first install its programs, where they are missing and can be installed.
 
     Raises:
-        EngineError: it cannot be started here; the text says what to install.
+        EngineError: it cannot be started here; the next step says what to install.
     """
     _check_programs(sandbox, tell)
     make_private(sandbox.runtime)
@@ -65,7 +65,7 @@ def start(sandbox: Sandbox, tell: Tell) -> None:
     (store / "containerd.toml").write_text(containerd_configuration(sandbox))
     configured = dockerd_configuration(sandbox, bridge=_make_bridge(sandbox))
     (store / "dockerd.json").write_text(json.dumps(configured, indent=2) + "\n")
-    # dockerd refuses to start where this file names any process that runs, even another program's.
+    # dockerd does not start where this file names a process that runs, even one of another program.
     (sandbox.runtime / "dockerd.pid").unlink(missing_ok=True)
     containerd, dockerd = _servers(sandbox)
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -75,7 +75,7 @@ def start(sandbox: Sandbox, tell: Tell) -> None:
 
 
 def stop(sandbox: Sandbox) -> None:
-    """End the engine; its images and caches stay.
+    """Stop the engine; its images and caches stay.
 
     Raises:
         EngineError: a process belongs to another user.
@@ -87,7 +87,7 @@ def stop(sandbox: Sandbox) -> None:
 
 
 def containerd_configuration(sandbox: Sandbox) -> str:
-    """Return containerd's configuration; its Kubernetes side is off."""
+    """Return containerd's configuration, without its Kubernetes plugin."""
     return (
         "version = 2\n"
         f"root = {json.dumps(str(sandbox.directory / 'engine' / 'containerd'))}\n"
@@ -99,7 +99,7 @@ def containerd_configuration(sandbox: Sandbox) -> str:
 
 
 def dockerd_configuration(sandbox: Sandbox, *, bridge: str) -> dict[str, object]:
-    """Return dockerd's configuration; `bridge` is a network interface that exists, or `none`."""
+    """Return dockerd's configuration; `bridge` is an existing network interface, or `none`."""
     return {
         "hosts": [f"unix://{sandbox.engine_socket}"],
         "containerd": str(sandbox.runtime / "containerd.sock"),
@@ -115,7 +115,7 @@ def dockerd_configuration(sandbox: Sandbox, *, bridge: str) -> dict[str, object]
 
 
 def answers(path: Path) -> bool:
-    """Return whether an engine answers at a unix socket."""
+    """Return whether an engine answers on a unix socket."""
     connection = http.client.HTTPConnection("localhost")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plain:
@@ -154,24 +154,27 @@ def _check_programs(sandbox: Sandbox, tell: Tell) -> None:
     if missing:
         packages.install(missing, log=sandbox.logs / "apt.log", tell=tell)
     if not has_buildx():
-        raise EngineError(f"{shutil.which('docker')} finds no buildx plugin", "put the docker it belongs to on PATH")
+        raise EngineError(
+            f"{shutil.which('docker')} does not find the buildx plugin",
+            "put the docker of the same packages first on PATH",
+        )
 
 
 def make_private(directory: Path) -> None:
-    """Make a directory that only we can enter; refuse one that somebody else made."""
+    """Create a directory that only this user can enter; refuse one of another user."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
-        raise EngineError(f"{directory} belongs to somebody else", "remove it, or move this checkout")
+        raise EngineError(f"{directory} belongs to another user", "remove it, or move this checkout")
     directory.chmod(0o700)
 
 
 def _make_bridge(sandbox: Sandbox) -> str:
-    """Return the engine's network interface, made if need be; `none` where we may not make one."""
+    """Return the engine's network interface, created where it is missing; `none` where that is not allowed."""
     if not _bridge_exists(sandbox):
         try:
             _interface(_ADD_BRIDGE, sandbox.bridge)
         except OSError:
-            # A container without the right to. Only RUN needs the interface.
+            # In a container without that capability. Only RUN needs the interface.
             return "none"
     return sandbox.bridge
 

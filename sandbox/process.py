@@ -1,7 +1,7 @@
-"""Servers that survive the run that started them: known by process id and start time, so that no other is signalled.
+"""Servers that outlive the run that started them. They are known by process ID and start time, to signal no others.
 
-A record is written at once after the start. A process id that was given to another process since has another start
-time, and one from before a reboot another boot id.
+A record is written right after the start. A process ID that another process has now has another start time; one from
+before a reboot has another boot ID.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tasks.errors import CommandError, EngineError
 from tasks.system import files, processes
 
 POLL_SECONDS = 0.02
-"""How often a server that starts or stops is looked at."""
+"""How often a server that starts or stops is checked."""
 
 STOP_SECONDS = 15.0
-"""How long a server gets to end after SIGTERM before it is killed; dockerd takes one or two."""
+"""How long a server has to end after SIGTERM before it is killed; dockerd takes one or two seconds."""
 
 _PROC = Path("/proc")
 _BOOT_ID = _PROC / "sys/kernel/random/boot_id"
@@ -32,7 +32,7 @@ class Server:
     """A server of the sandbox.
 
     Attributes:
-        name: what people call it; its record and its log are named so.
+        name: its name, also that of its record and its log.
         state: the directory of the records.
         logs: the directory of the logs.
     """
@@ -43,25 +43,25 @@ class Server:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The log of the server."""
         return self.logs / f"{self.name}.log"
 
     @property
     def record(self) -> Path:
-        """Which process it is."""
+        """The file that records which process it is."""
         return self.state / f"{self.name}.json"
 
     def pid(self) -> int | None:
-        """Return the process id of the server if it runs."""
+        """Return the process ID of the server; None where it does not run."""
         try:
             saved = json.loads(self.record.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
-            # A half-written record: the machine went down while it was written, and the server with it.
+            # A partial record: the machine went down while it was written, and the server with it.
             return None
         return saved["pid"] if identity(saved["pid"]) == saved["identity"] else None
 
     def start(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start the server and write down which process it is; its last run's log makes room.
+        """Start the server and record its process; its last log is removed.
 
         Raises:
             EngineError: it could not be started.
@@ -78,15 +78,15 @@ class Server:
         """Wait until the server answers.
 
         Raises:
-            EngineError: it ended, or did not answer in time; with the end of its log.
+            EngineError: it ended, or did not answer in time; the message has the end of its log.
         """
         if not wait_until(lambda: answers() or self.pid() is None, seconds):
-            raise EngineError(f"{self.name} did not answer in {seconds:.0f} s\n{self._tail()}", f"see {self.log}")
+            raise EngineError(f"{self.name} did not answer within {seconds:.0f} s\n{self._tail()}", f"see {self.log}")
         if self.pid() is None:
-            raise EngineError(f"{self.name} ended as soon as it was started\n{self._tail()}", f"see {self.log}")
+            raise EngineError(f"{self.name} ended right after its start\n{self._tail()}", f"see {self.log}")
 
     def stop(self) -> None:
-        """End the server if it runs, by SIGTERM and then SIGKILL, and forget it.
+        """End the server, by SIGTERM and then SIGKILL, and remove its record.
 
         Raises:
             EngineError: it belongs to another user.
@@ -114,7 +114,7 @@ class Server:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait until a condition holds; return whether it does, after that many seconds at most."""
+    """Wait until a condition holds, at most so many seconds; return whether it holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -124,15 +124,15 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def identity(pid: int) -> str | None:
-    """Return what tells the process `pid` from every other one that ever had this id; None where none runs."""
+    """Return what identifies a process among all that ever had its ID; None where it does not run."""
     if not _PROC.joinpath("self/stat").exists():
         return _identity_by_ps(pid)
     try:
         stat = _PROC.joinpath(str(pid), "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # proc_pid_stat(5): the name in parentheses may hold anything; then come the state (a zombie has ended), as the
-    # third field, and as the 22nd the start time.
+    # proc_pid_stat(5): after the name in parentheses, which may be any text, the third field is the state (a zombie has
+    # ended), and the 22nd the start time.
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else f"{_BOOT_ID.read_text().strip()} {fields[19]}"
 

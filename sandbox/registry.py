@@ -1,11 +1,11 @@
-"""The sandbox's registry: the distribution project's own, behind what makes it answer as ECR does (`sandbox.front`).
+"""The sandbox's registry: that of the distribution project, behind `sandbox.front`, which makes it answer as ECR does.
 
-    a private engine, or no image to be had ──▶ Debian's package of the program, on a socket of its own
-    the user's engine on this machine ────────▶ a container, at a port that the engine chooses
-    the user's engine in a virtual machine ───▶ a container, at the registry's own port, with nothing in front
+    a private engine, or the image cannot be pulled ──▶ Debian's package of the program, on a socket
+    the user's engine on this machine ────────────────▶ a container, on a port that the engine chooses
+    the user's engine in a virtual machine ───────────▶ a container, on the registry's own port, without the front
 
-In a virtual machine the engine's loopback is another than ours, and forwards to nothing but containers: there the
-registry is opened by the password of moto's ECR, and refuses nothing that ECR refuses.
+An engine in a virtual machine has its own loopback, which forwards only to containers: there clients log in to the
+registry with the password of moto's ECR, and the registry accepts what ECR would refuse.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ _PROGRAM = "docker-registry"
 """Debian's name for the program, and for its package."""
 
 _INSIDE = "/sandbox"
-"""Where a container sees the sandbox's files."""
+"""The sandbox's directory in a container."""
 
 _INSIDE_PORT = 5000
 
 
 @dataclass(frozen=True)
 class Behind:
-    """Where the registry itself listens.
+    """The address of the registry itself.
 
     Attributes:
         address: `host:port`, or `unix://` and a path.
-        login: the Authorization header that opens it, or empty.
-        direct: it is where clients expect it, and nothing can be in front of it.
+        login: the Authorization header for it, or empty.
+        direct: whether clients reach it directly, without the front.
     """
 
     address: str
@@ -65,7 +65,7 @@ class Behind:
 
 
 def behind(sandbox: Sandbox) -> Behind:
-    """Return where the registry listens, as it was started last."""
+    """Return the address of the registry that was started last."""
     try:
         return Behind(**json.loads(_container_record(sandbox).read_text()))
     except (FileNotFoundError, ValueError, TypeError):
@@ -73,14 +73,14 @@ def behind(sandbox: Sandbox) -> Behind:
 
 
 def running(sandbox: Sandbox) -> bool:
-    """Return whether the registry runs; whether it is ready is seen through what is in front of it."""
+    """Return whether the registry runs; only the front shows whether it answers."""
     if _container_record(sandbox).exists():
         return _answers(behind(sandbox))
     return _server(sandbox).pid() is not None and listens(_socket(sandbox))
 
 
 def start(sandbox: Sandbox, engine: Engine, tell: Tell) -> None:
-    """Start the registry if it does not run; what it held before is still there.
+    """Start the registry, unless it runs; its images are kept.
 
     Raises:
         EngineError: its port is taken, its program is missing and cannot be installed here, or it does not start.
@@ -94,7 +94,7 @@ def start(sandbox: Sandbox, engine: Engine, tell: Tell) -> None:
 
 
 def stop(sandbox: Sandbox, engine: Engine | None) -> None:
-    """Stop the registry; what it holds stays.
+    """Stop the registry; its images are kept.
 
     Args:
         sandbox: whose registry.
@@ -139,15 +139,15 @@ def configuration(*, address: str, disk: str, passwords: str) -> dict[str, objec
 
 
 def _answers(found: Behind) -> bool:
-    """Return whether a container's registry answers; its port is open before."""
+    """Return whether a container's registry answers; its port opens earlier."""
     port = found.address.rpartition(":")[2]
     return port.isdigit() and status(int(port), "/v2/") == http.HTTPStatus.UNAUTHORIZED
 
 
 def _configure(sandbox: Sandbox, configured: dict[str, object]) -> str:
-    """Write the registry's configuration; return its file's name."""
+    """Write the registry's configuration; return the name of its file."""
     path = sandbox.directory / "registry.yml"
-    # JSON is YAML, too.
+    # JSON is YAML.
     path.write_text(json.dumps(configured, indent=2) + "\n")
     return path.name
 
@@ -167,7 +167,7 @@ def _start_program(sandbox: Sandbox, tell: Tell) -> None:
     if shutil.which(_PROGRAM) is None:
         if not packages.installable():
             raise EngineError(
-                f"the image {IMAGE} cannot be pulled, and there is no program {_PROGRAM} on PATH",
+                f"the image {IMAGE} cannot be pulled, and the program {_PROGRAM} is not on PATH",
                 f"docker pull {IMAGE}, or install the program (Debian, Ubuntu: apt-get install {_PROGRAM})",
             )
         packages.install([_PROGRAM], log=sandbox.logs / "apt-registry.log", tell=tell)
@@ -189,7 +189,7 @@ def _container_record(sandbox: Sandbox) -> Path:
 
 
 def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
-    """Start the registry's container; return False where its image cannot be had."""
+    """Start the registry's container; return False where its image cannot be pulled."""
     environment = {**os.environ, **engine.environment}
     if not _has_image(environment):
         return False
@@ -204,14 +204,14 @@ def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
     )
     name = _configure(sandbox, configured)
     sandbox.state.mkdir(parents=True, exist_ok=True)
-    # Before it starts, so that a stop after a kill finds it.
+    # Before the start, so that `stop` finds it after a kill.
     _container_record(sandbox).touch()
-    # One of this name may have been left on an engine that did not answer when the sandbox was stopped.
+    # A container of this name may be left on an engine that did not answer when the sandbox was stopped.
     processes.run(["docker", "rm", "--force", sandbox.registry_container], environment=environment)
     processes.check(
         [
             *("docker", "run", "--detach", "--name", sandbox.registry_container),
-            # As we are, so that what it writes is ours to remove.
+            # As this user, who then can remove the files.
             *("--user", f"{os.getuid()}:{os.getgid()}"),
             *("--publish", f"{sandbox.docker_registry if direct else '127.0.0.1:'}:{_INSIDE_PORT}"),
             *("--mount", f"type=bind,source={sandbox.directory},target={_INSIDE}"),
@@ -233,14 +233,14 @@ def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
 
 
 def _published(sandbox: Sandbox, environment: Mapping[str, str]) -> str:
-    """Return where the container's port is on this machine."""
+    """Return the address of the container's port on this machine."""
     command = ["docker", "port", sandbox.registry_container, str(_INSIDE_PORT)]
     done = processes.check(command, environment=environment, next_step="see docker ps --all")
     return done.output.split()[0]
 
 
 def _is_here(environment: Mapping[str, str]) -> bool:
-    """Return whether the engine runs on this machine and not in another one, whose loopback is its own."""
+    """Return whether the engine runs on this machine, rather than in another one with its own loopback."""
     done = processes.run(["docker", "info", "--format", "{{.Name}} {{.KernelVersion}}"], environment=environment)
     return done.output.split() == [socket.gethostname(), os.uname().release]
 
@@ -258,5 +258,5 @@ def _has_image(environment: Mapping[str, str]) -> bool:
 def _bcrypt(password: str) -> str:
     import bcrypt  # noqa: PLC0415  # Of the dev extra; only a start needs it.
 
-    # The lowest cost: the registry pays it for every request, and this password is no secret.
+    # The lowest cost, as the registry checks the password at every request; it is not secret.
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()

@@ -5,7 +5,7 @@
     docker/<deployment>/           Dockerfile, <deployment>.jar
     docker/lambda/                 Dockerfile; the lambda's jar is copied to lambda.jar before a build
 
-What is there is kept, so that it can be edited to see what happens; what is missing is made. The same image has the
+Existing files are kept, so people can edit them and see what happens; missing files are created. The same image has the
 same bytes on every machine.
 """
 
@@ -29,12 +29,12 @@ _UTF8, _CLASS, _STRING = 1, 7, 8
 
 
 def make(directory: Path, images: Iterable[Image], version: str) -> None:
-    """Make what is missing of a scripts directory.
+    """Create the missing files of a scripts directory.
 
     Args:
-        directory: the scripts directory; it need not exist.
-        images: the images that must be buildable from it.
-        version: what templates/version.txt says, and the jars' names.
+        directory: the scripts directory; it may not exist.
+        images: the images that are to be built from it.
+        version: the version in templates/version.txt and in the jars' names.
     """
     _write(directory / "templates" / "version.txt", f"{version}\n".encode)
     for image in images:
@@ -59,7 +59,7 @@ def lambda_dockerfile() -> str:
 
 
 def sample_jar(name: str) -> bytes:
-    """Return a jar of a few dozen classes that `name` decides."""
+    """Return a jar of a few dozen classes, which follow from `name`."""
     chance = random.Random(name)  # noqa: S311  # Variety, not secrecy.
     package = "sample/" + "".join(part for part in name if part.isalnum())
     buffer = io.BytesIO()
@@ -106,7 +106,7 @@ def _add(jar: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def _write(path: Path, content: Callable[[], bytes]) -> None:
-    """Write a file whole, unless there is one."""
+    """Write a file atomically, unless it exists."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Starting and stopping the whole sandbox, one run at a time."""
+"""Starts and stops the whole sandbox, one run at a time."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ from tasks.model import Image
 from tasks.system import lock
 
 _PACKAGES = ("bcrypt", "boto3", "flask", "moto", "yaml")
-"""What a start needs besides Python's own library; the environment has them, the system's Python rarely."""
+"""The packages that a start needs; the environment of ./doitw has them, the system's Python rarely."""
 
 
 def check() -> None:
-    """See that this Python has what a start needs.
+    """Check that this Python has the packages that a start needs.
 
     Raises:
-        EngineError: it does not.
+        EngineError: some are missing.
     """
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise EngineError(
-            f"the sandbox needs Python packages that this Python does not have: {', '.join(missing)}",
-            "use the environment's Python, which ./doitw makes: ./doitw sandbox, or .venv/bin/python -m sandbox",
+            f"the sandbox needs Python packages that are not installed: {', '.join(missing)}",
+            "use ./doitw, which installs them: ./doitw sandbox, then .venv/bin/python -m sandbox",
         )
 
 
 def start(sandbox: Sandbox, images: Iterable[Image], tell: Tell = silent) -> Engine:
-    """Start what does not run, and make what is missing of the sample scripts.
+    """Start the servers that do not run, and create the missing sample scripts.
 
-    Where something fails, what this start began is stopped; what ran before goes on.
+    After a failure, the servers that this call has started are stopped; others go on.
 
     Args:
-        sandbox: which one.
-        images: what the sample scripts must have.
-        tell: is told of what takes long, as it begins.
+        sandbox: the sandbox.
+        images: the images of the sample scripts.
+        tell: called with what begins and takes long.
 
     Returns:
-        The engine that is used.
+        The engine.
 
     Raises:
-        EngineError: the engine, the registry or the API cannot be started; the text says what to do.
+        EngineError: the engine, the registry or the API cannot be started; the next step says what to do.
         LockedError: the sandbox's directory cannot be written.
     """
     check()
     with _alone(sandbox), contextlib.ExitStack() as begun:
         if not engine.running(sandbox):
-            # Its container must not stay behind on an engine that is given up.
+            # Its container must not stay on an engine that is no longer used.
             registry.stop(sandbox, engine.reachable(sandbox))
             begun.callback(engine.stop, sandbox)
         found = engine.start(sandbox, tell)
         if not registry.running(sandbox):
-            ecr.stop(sandbox)  # It knows the former one's address.
+            ecr.stop(sandbox)  # It has the address of the former registry.
             begun.callback(registry.stop, sandbox, found)
             registry.start(sandbox, found, tell)
         if not ecr.running(sandbox):
@@ -88,17 +88,17 @@ def used(sandbox: Sandbox) -> Iterator[None]:
 
 
 def stop(sandbox: Sandbox) -> None:
-    """Stop what was started; what it made stays, and a later start goes on with it. Nothing happens where nothing runs.
+    """Stop all servers; their data stays for a later start.
 
     Raises:
         EngineError: a server belongs to another user.
-        LockedError: the sandbox's directory does, or a run uses the sandbox.
+        LockedError: the sandbox's directory belongs to another user, or a run uses the sandbox.
         CommandError: a container or the builder could not be removed.
     """
     if not sandbox.directory.exists():
         return
     with _unused(sandbox), _alone(sandbox), contextlib.ExitStack() as stack:
-        # Last in, first out; and each even where another fails.
+        # In reverse order, and each even where another fails.
         stack.callback(engine.stop, sandbox)
         stack.callback(registry.stop, sandbox, engine.reachable(sandbox))
         stack.callback(ecr.stop, sandbox)
@@ -131,9 +131,9 @@ def _unused(sandbox: Sandbox) -> Iterator[None]:
             yield
     except LockedError as fault:
         if fault.__cause__ is not None:
-            raise  # Nobody holds it; it cannot be made.
+            raise  # It is not held: it cannot be created.
         raise LockedError(
-            f"the sandbox is in use: {fault.message}", "wait for that run, or end it; then stop the sandbox again"
+            f"the sandbox is in use: {fault.message}", "wait for that run, or end it, then stop the sandbox again"
         ) from fault
 
 

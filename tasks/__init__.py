@@ -3,24 +3,23 @@
     catalogue/*.yaml ─▶ configuration.catalogue ─▶ Catalogue ─▶ configuration.selection ─▶ [Image] ─┐  no network,
     command line, environment, instance.properties ─▶ configuration.settings ─▶ Settings ───────────┤  no clock, no
                                                                                                     ▼  subprocess
-                                  session (what one run shares) ◀── dodo.py: task creators ──▶ task dicts ──▶ doit
+                                RunContext (what one run shares) ◀── dodo.py: task creators ──▶ task dicts ──▶ doit
                                                                                                     │ up to date?
-    inputs.collect ─▶ fingerprint   what each image is made of ──┐                                   │
-    registry.images                what the registry holds ─────┴▶ decisions: one an image ◀────────┤
+    image.collect ─▶ Collected     what each image is made of ──┐                                   │
+    registry.images                what the registry holds ─────┴▶ decisions: Decided, one an image ◀─┤
                                                                                                     ▼ what is not
     stage ──────▶ ┐
-    repository ─▶ push ─▶ engine.buildx, by digest ─▶ inputs unchanged? ─▶ registry.proof ─▶ inputs tag ─▶ version tag
+    repository ─▶ push ─▶ Built, by digest ─▶ inputs unchanged? ─▶ Proved ─▶ record ─▶ inputs tag ─▶ version tag
     builder ────▶ ┤
     login ──────▶ ┘
 
-Packages: `configuration` what people say; `inputs` what images are made of; `registry` what registries hold; `engine`
-what builds; `report` what a run shows as it goes; `commands` doit commands of our own.
+Verbs, one module each, from an image to a task dict and its action: `stage`, `repository`, `builder`, `login`, `push`,
+`build`; before the first build, `preflight` finds every problem. Tasks without an image: `sandbox`, `checks`.
 
-Verbs, one module each, an image to a task dict and its action: stage, repository, builder, login, push, build; before
-the first build, `preflight` finds all that stands in the way. Tasks of no image: sandbox, checks.
+Values and parts that verbs share: `model`, `reference`, `errors`; `run_context`, `decision` (pure), `decisions`,
+`records`, `repositories`, `refresh` (base images).
 
-Questions, which change nothing: plan, explanation (of one image), status, digests_file.
-
-How the graph meets doit: composition, closure, actions, checker, ledger, signals. How it meets the world: run
-(subprocesses), registry.http (HTTP), registry.ecr (AWS); what else touches it only reads files.
+Packages: `configuration`, what users say; `image`, what images are made of; `registry`, what registries hold; `engine`,
+what builds; `report`, what a run shows; `commands`, doit's commands and ours; `graph`, how the graph meets doit;
+`system`, processes, signals, files, threads, text.
 """

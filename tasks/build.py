@@ -16,7 +16,8 @@ from tasks.engine import buildx, images, retry
 from tasks.errors import EngineError, SleeperImagesError
 from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
-from tasks.image.fingerprint import INPUTS, Inputs, inputs_tag
+from tasks.image.collect import Collected
+from tasks.image.fingerprint import INPUTS, inputs_tag
 from tasks.model import CURRENT, LOADED, Image
 from tasks.reference import Digest
 from tasks.run_context import RunContext
@@ -59,28 +60,26 @@ def build(session: RunContext, image: Image) -> dict[str, Any]:
     collected = session.decisions.collected(image)
     names = local_names(session, image)
     # push:<image> removes its context when it is done, perhaps in this same run.
-    context = stage_in(session.state.loads, image, collected)
+    staged = stage_in(session.state.loads, collected)
     built = run_build(
         session,
-        image,
-        collected.inputs,
-        context,
+        collected,
+        staged,
         buildx.Output.load(names),
         verb="build",
         platforms=() if image.multiplatform else collected.inputs.platforms,
         environment=session.docker.environment(),
     )
-    session.decisions.check_unchanged(image, collected)
-    staging.remove(context)
+    session.decisions.check_unchanged(collected)
+    staging.remove(staged)
     _remove_replaced(session, image)
     return {"outcome": LOADED, "name": names[0], "note": built.note}
 
 
 def run_build(
     session: RunContext,
-    image: Image,
-    inputs: Inputs,
-    context: Path,
+    collected: Collected,
+    staged: Path,
     output: buildx.Output,
     *,
     verb: str,
@@ -93,9 +92,8 @@ def run_build(
 
     Args:
         session: the run's.
-        image: what is built.
-        inputs: what it is made of.
-        context: the staged build context.
+        collected: what is built, and what it is made of.
+        staged: its staged build context.
         output: where the result goes.
         verb: the task's, for the log.
         platforms: what to build for; the builder's own platform where empty.
@@ -107,12 +105,13 @@ def run_build(
         BuildError: the build failed.
         EngineGoneError: the engine stopped answering.
     """
+    image, inputs = collected.image, collected.inputs
     engine, force = session.docker.engine, session.settings.force
     pull, pulled = session.bases.pull(inputs, force=force, in_engine=engine.driver == "docker")
     metadata = session.state.metadata(verb, image)
     argv = buildx.command(
         engine,
-        context,
+        staged,
         inputs,
         output,
         platforms=platforms,

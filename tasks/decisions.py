@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.configuration.settings import Settings
@@ -34,22 +34,25 @@ class Decided:
     """An image on its way to the registry: what it is made of, where it goes, what has to be done.
 
     Attributes:
-        image: the image.
-        collected: what it is made of, and where that was read.
+        collected: the image, what it is made of, and where that was read.
         fingerprint: of its inputs.
         repository: where it goes.
         version: the version tag.
         held: the registry's answers about its tags, by tag.
-        decision: what has to be done.
+        decision: what has to be done; an image that is Blocked or Unknown goes nowhere.
     """
 
-    image: Image
     collected: Collected
     fingerprint: str
     repository: Repository
     version: str
     held: Mapping[str, Answer]
-    decision: Decision
+    decision: Current | Retag | Build
+
+    @property
+    def image(self) -> Image:
+        """The image."""
+        return self.collected.image
 
     @property
     def inputs_tag(self) -> str:
@@ -73,8 +76,9 @@ class Decisions:
         self._settings = settings
         self._lock = threading.RLock()
         self._collected: dict[str, Collected | SleeperImagesError] = {}
+        self._held: dict[str, Mapping[str, Answer]] = {}
+        self._decisions: dict[str, Decision] = {}
         self._decided: dict[str, Decided] = {}
-        self._faults: dict[str, Blocked | Unknown] = {}
         self._images = {image.name: image for image in images}
 
     def about(self, images: Iterable[Image]) -> None:
@@ -85,9 +89,9 @@ class Decisions:
     def of(self, image: Image) -> Decision:
         """Return what has to be done about the image."""
         with self._lock:
-            if image.name not in self._decided and image.name not in self._faults:
+            if image.name not in self._decisions:
                 self._decide(image)
-            return self._faults.get(image.name) or self._decided[image.name].decision
+            return self._decisions[image.name]
 
     def decided(self, image: Image) -> Decided:
         """Return the image on its way to the registry.
@@ -119,34 +123,36 @@ class Decisions:
         """Return what the registry answered about the image's tags, by tag; empty where it was not asked."""
         with self._lock:
             self.of(image)
-            return self._decided[image.name].held if image.name in self._decided else {}
+            return self._held.get(image.name, {})
 
     def known(self) -> dict[str, Decision]:
         """Return the decisions that were made, by the images' names; asks nothing."""
         with self._lock:
-            return {name: one.decision for name, one in self._decided.items()} | dict(self._faults)
+            return dict(self._decisions)
 
     def settle(self, image: Image, digest: Digest) -> None:
         """Record that both tags now point to `digest`."""
         with self._lock:
-            self._decided[image.name] = replace(self.decided(image), decision=Current(digest))
+            decision = self._decisions[image.name] = Current(digest)
+            self._decided[image.name] = replace(self._decided[image.name], decision=decision)
 
     def block(self, image: Image, error: SleeperImagesError) -> None:
         """Record that the image cannot be built or pushed."""
         with self._lock:
-            self._faults[image.name] = Blocked(error)
+            self._decisions[image.name] = Blocked(error)
 
-    def check_unchanged(self, image: Image, collected: Collected) -> None:
+    def check_unchanged(self, collected: Collected) -> None:
         """Read the inputs again.
 
         Raises:
             ChangedWhileBuildingError: they differ from what was collected.
         """
-        after = self._collect([image])[image.name]
+        name = collected.image.name
+        after = self._collect([collected.image])[name]
         if isinstance(after, InputError) or (isinstance(after, Collected) and after.inputs != collected.inputs):
             what = after.message if isinstance(after, InputError) else _difference(collected.inputs, after.inputs)
             raise ChangedWhileBuildingError(
-                f"the inputs changed during the build ({what}); no tag was written", "run again", image=image.name
+                f"the inputs changed during the build ({what}); no tag was written", "run again", image=name
             )
         if isinstance(after, SleeperImagesError):
             raise after
@@ -168,52 +174,46 @@ class Decisions:
             # AWS takes as long to give a token as it takes to read a changed jar.
             login = pool.submit(self._target.log_in)
         self._collect_all(image)
-        known: list[tuple[Image, Collected]] = []
-        for name, one in self._images.items():
+        known: list[Collected] = []
+        for name in [name for name in self._images if name not in self._decisions]:
             found = self._collected[name]
-            if name in self._decided or name in self._faults:
-                continue
             if isinstance(found, Collected):
-                known.append((one, found))
+                known.append(found)
             else:
-                self._faults[name] = Blocked(found)
+                self._decisions[name] = Blocked(found)
         try:
             if known:
                 login.result()
                 self._ask(known)
         except SleeperImagesError as error:  # No target, no credentials, no answer: the same for every image.
-            self._faults |= {one.name: Unknown(error) for one, _ in known}
+            self._decisions |= {one.image.name: Unknown(error) for one in known}
 
-    def _ask(self, known: Iterable[tuple[Image, Collected]]) -> None:
+    def _ask(self, known: Sequence[Collected]) -> None:
         """Ask the registry about all of these images, and decide."""
         version = check_version(self._settings.require_version())
-        places = {one.name: (self._target.repository(one), found.inputs.fingerprint()) for one, found in known}
-        wanted = {name: (repository, (inputs_tag(made), version)) for name, (repository, made) in places.items()}
-        answers = look(self._target.client, wanted)
-        decided: dict[str, Decided] = {}
-        for image, collected in known:
-            repository, fingerprint = places[image.name]
-            held = answers[image.name]
-            decision = decide(
-                held[inputs_tag(fingerprint)],
-                held[version],
-                version_tag=version,
-                fits=functools.partial(proof.kind_fits, image=image),
-                force=self._settings.force,
-            )
-            decided[image.name] = Decided(image, collected, fingerprint, repository, version, held, decision)
-        self._decided |= self._without_immovable(decided)
+        fingerprints = {one.image.name: one.inputs.fingerprint() for one in known}
+        repositories = {one.image.name: self._target.repository(one.image) for one in known}
+        tags = {name: (inputs_tag(fingerprint), version) for name, fingerprint in fingerprints.items()}
+        self._held |= look(self._target.client, {name: (repositories[name], tags[name]) for name in tags})
+        decided: list[Decided] = []
+        for one in known:
+            name, held = one.image.name, self._held[one.image.name]
+            inputs, at_version = (held[tag] for tag in tags[name])
+            fits = functools.partial(proof.kind_fits, image=one.image)
+            decision = decide(inputs, at_version, version_tag=version, fits=fits, force=self._settings.force)
+            self._decisions[name] = decision
+            if not isinstance(decision, Blocked | Unknown):
+                decided.append(Decided(one, fingerprints[name], repositories[name], version, held, decision))
+        self._decided |= {one.image.name: one for one in decided}
+        self._block_immovable(decided)
 
-    def _without_immovable(self, decided: Mapping[str, Decided]) -> dict[str, Decided]:
-        """Return them, those Blocked of which a tag has to move and cannot."""
-        moving = {tag: (one, held) for one in decided.values() for tag, held in _moving(one)}
+    def _block_immovable(self, decided: Iterable[Decided]) -> None:
+        """Block the images of which a tag has to move and cannot."""
+        moving = {tag: (one, held) for one in decided for tag, held in _moving(one)}
         immutable = self._target.immutable(moving) if moving else set()
-        blocked = {
-            one.image.name: replace(one, decision=Blocked(_immutable(one, tag, held)))
-            for tag, (one, held) in moving.items()
-            if tag in immutable
-        }
-        return {**decided, **blocked}
+        for tag, (one, held) in moving.items():
+            if tag in immutable:
+                self._decisions[one.image.name] = Blocked(_immutable(one, tag, held))
 
 
 def _moving(one: Decided) -> list[tuple[Tag, Digest]]:

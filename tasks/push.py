@@ -17,7 +17,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.build import Built, run_build
 from tasks.decision import Build, Current, Retag
@@ -28,12 +28,11 @@ from tasks.graph.actions import NO_CAPTURE, action
 from tasks.image import staging
 from tasks.model import BUILT, CURRENT, RETAGGED, Image
 from tasks.reference import Digest, Repository
+from tasks.registry.client import IMMUTABLE
 from tasks.registry.model import Descriptor
+from tasks.registry.proof import Proved, kind_fits, prove
 from tasks.run_context import RunContext
 from tasks.stage import context_directory
-
-if TYPE_CHECKING:  # Only what asks the registry loads what talks to it.
-    from tasks.registry.proof import Proved
 
 
 @dataclass(frozen=True)
@@ -82,13 +81,12 @@ def push(session: RunContext, image: Image) -> dict[str, Any]:
     """
     decided = session.decisions.decided(image)
     match decided.decision:
-        case Build():
-            pushed = _build(session, decided)
+        case Current(digest):
+            pushed = Pushed(CURRENT, digest)
         case Retag(digest):
             pushed = _retag(session, decided, digest)
-        case _:
-            assert isinstance(decided.decision, Current)  # noqa: S101  # `decided` raises for the others.
-            pushed = Pushed(CURRENT, decided.decision.digest)
+        case Build():
+            pushed = _build(session, decided)
     session.decisions.settle(image, pushed.digest)
     return {
         "outcome": pushed.outcome,
@@ -106,40 +104,39 @@ def _retag(session: RunContext, decided: Decided, digest: Digest) -> Pushed:
 
 
 def _build(session: RunContext, decided: Decided) -> Pushed:
-    context = context_directory(session.state.contexts, decided.image, decided.fingerprint)
+    staged = context_directory(session.state.contexts, decided.image, decided.fingerprint)
     listed = session.records.begin(decided.collected)
-    built = _push(session, decided, context)
-    session.decisions.check_unchanged(decided.image, decided.collected)
+    built = _push(session, decided, staged)
+    session.decisions.check_unchanged(decided.collected)
     proved = _prove(session, decided, built.digest, fresh=True)
     if session.target.pace is not None:
         session.target.pace.spent(1 + (len(proved.manifest.children) if proved.manifest.is_index else 0))
     # Before the tags: a reader who finds the image finds its record.
     unrecorded = session.records.keep(decided.repository, proved.manifest.descriptor, listed)
     proved = _tag(session, decided, proved)
-    staging.remove(context)
+    staging.remove(staged)
     return Pushed(BUILT, proved.manifest.digest, proved.size, "; ".join(filter(None, (built.note, unrecorded))))
 
 
-def _push(session: RunContext, decided: Decided, context: Path) -> Built:
+def _push(session: RunContext, decided: Decided, staged: Path) -> Built:
     """Build the image and push it under none of its own tags."""
     tag = _building_tag(session, decided)
     try:
-        return _run(session, decided, context, tag)
+        return _run(session, decided, staged, tag)
     except BuildError as error:
         if tag != buildx.BUILDING or not failure.refuses_tag(error.said):
             raise
     session.repositories.refuse_building_tag(_siblings(session))
-    return _run(session, decided, context, _building_tag(session, decided))
+    return _run(session, decided, staged, _building_tag(session, decided))
 
 
-def _run(session: RunContext, decided: Decided, context: Path, tag: str) -> Built:
+def _run(session: RunContext, decided: Decided, staged: Path, tag: str) -> Built:
     inputs, repository = decided.collected.inputs, decided.repository
     login = session.target.credential(repository.registry)
     return run_build(
         session,
-        decided.image,
-        inputs,
-        context,
+        decided.collected,
+        staged,
         buildx.Output.push(repository, inputs, session.docker.engine, tag),
         verb="push",
         platforms=inputs.platforms,
@@ -162,8 +159,6 @@ def _siblings(session: RunContext) -> list[Repository]:
 
 def _prove(session: RunContext, decided: Decided, digest: Digest, *, fresh: bool = False) -> Proved:
     """Read back what the registry holds and prove that it is the image; `fresh` was pushed just now."""
-    from tasks.registry.proof import prove  # noqa: PLC0415  # As above.
-
     platforms = decided.collected.inputs.platforms
     return prove(session.target.client, decided.repository, digest, decided.image, platforms, fresh=fresh)
 
@@ -186,16 +181,12 @@ def _tag(session: RunContext, decided: Decided, proved: Proved) -> Proved:
 
 def _held(session: RunContext, decided: Decided) -> Descriptor | None:
     """Return what the inputs tag points to now, if that has the right kind."""
-    from tasks.registry.proof import kind_fits  # noqa: PLC0415  # As above.
-
     held = session.target.client.head(decided.repository, decided.inputs_tag)
     return held if held is not None and kind_fits(held, decided.image) else None
 
 
 def _claim(session: RunContext, decided: Decided, proved: Proved) -> Proved:
     """Write the inputs tag; return what it points to then: another run's image where an immutable tag was first."""
-    from tasks.registry.client import IMMUTABLE  # noqa: PLC0415  # As above.
-
     try:
         session.target.client.put(decided.repository, decided.inputs_tag, proved.manifest)
     except RegistryError as error:

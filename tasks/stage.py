@@ -46,7 +46,7 @@ def is_not_needed(session: RunContext, image: Image) -> bool:
 def stage(session: RunContext, image: Image) -> None:
     """Stage the context, if the image has to be built."""
     if not is_not_needed(session, image):
-        stage_in(session.state.contexts, image, session.decisions.collected(image))
+        stage_in(session.state.contexts, session.decisions.collected(image))
 
 
 def context_directory(parent: Path, image: Image, fingerprint: str) -> Path:
@@ -54,13 +54,13 @@ def context_directory(parent: Path, image: Image, fingerprint: str) -> Path:
     return parent / f"{image.name}-{fingerprint[:12]}"
 
 
-def stage_in(parent: Path, image: Image, collected: Collected) -> Path:
+def stage_in(parent: Path, collected: Collected) -> Path:
     """Copy the image's context to a directory of its own below `parent` and return it; remove its older ones.
 
     Raises:
         InputError: a file cannot be read, or changed since the image was decided on.
     """
-    sources = collected.sources
+    image, sources = collected.image, collected.sources
     destination = context_directory(parent, image, collected.inputs.fingerprint())
     for older in _staged(parent, image) - {destination}:
         staging.remove(older)

@@ -38,7 +38,7 @@ class World:
         """Return the fingerprint of the image's inputs."""
         return self.session.decisions.collected(image).inputs.fingerprint()
 
-    def context(self, image: Image) -> Path:
+    def staged(self, image: Image) -> Path:
         """Return where the image's context is staged to be pushed."""
         return context_directory(self.session.state.contexts, image, self.fingerprint(image))
 

@@ -6,6 +6,7 @@ import ast
 import importlib
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -271,6 +272,21 @@ def test_a_function_of_a_command_asks_by_its_session_or_is_pure(module: str) -> 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_a_module_is_one_concept_and_not_too_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def module_of(imported: str) -> str:
+    """Return the module that an import reaches: `tasks.errors` for `tasks.errors.InputError`."""
+    while imported and imported not in MODULES:
+        imported = imported.rpartition(".")[0]
+    return imported
+
+
+def test_imports_have_no_circle() -> None:
+    """Therefore no part of a run knows the context that is built of it."""
+    graph = {
+        module: {module_of(one) for one in imports(module)} - {module, "tasks", "sandbox", ""} for module in MODULES
+    }
+    TopologicalSorter(graph).prepare()
 
 
 def test_dodo_holds_a_picture_of_the_flow_and_no_logic() -> None:

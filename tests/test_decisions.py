@@ -171,7 +171,7 @@ def test_force_builds_everything(world: World) -> None:
     assert [decisions.of(image) for image in IMAGES] == [Build("forced")] * 3
 
 
-def test_the_first_question_is_answered_for_all_that_is_expected_and_the_registry_asked_once(world: World) -> None:
+def test_the_first_question_decides_on_all_images_and_asks_the_registry_once(world: World) -> None:
     decisions = world.decisions()
     decisions.of(INGEST)
     asked = world.server.count("HEAD")
@@ -276,7 +276,7 @@ def test_unchanged_inputs_are_unchanged(world: World, scripts: Path) -> None:
     decisions = world.decisions()
     collected = decisions.collected(INGEST)
     (scripts / "docker" / "ingest" / "Dockerfile").touch()
-    decisions.check_unchanged(INGEST, collected)
+    decisions.check_unchanged(collected)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_inputs_that_changed_are_named(world: World, scripts: Path, name: str, c
     path = scripts / "docker" / "ingest" / name
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(ChangedWhileBuildingError, match=f"the inputs changed during the build .*{name}") as fault:
-        decisions.check_unchanged(INGEST, collected)
+        decisions.check_unchanged(collected)
     assert (fault.value.image, fault.value.next_step) == ("ingest", "run again")
 
 
@@ -299,7 +299,7 @@ def test_a_directory_that_vanishes_is_a_change(world: World, scripts: Path) -> N
     collected = decisions.collected(INGEST)
     (scripts / "docker" / "ingest").rename(scripts / "docker" / "elsewhere")
     with pytest.raises(ChangedWhileBuildingError):
-        decisions.check_unchanged(INGEST, collected)
+        decisions.check_unchanged(collected)
 
 
 def test_without_a_scripts_directory_every_image_is_blocked_and_nothing_is_raised(world: World, scripts: Path) -> None:

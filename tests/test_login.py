@@ -26,7 +26,7 @@ def test_one_image_to_push_needs_the_login(tmp_path: Path) -> None:
         assert "DOCKER_CONFIG" in here.session.docker.environment(logged_in=True)
 
 
-def test_a_helper_that_the_user_chose_for_the_host_is_in_charge_with_all_of_the_users_environment(
+def test_a_helper_that_the_user_chose_for_the_host_has_the_users_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with world(tmp_path, registry="ecr") as here:

@@ -24,7 +24,7 @@ def test_what_cannot_be_read_fails_with_the_reason_that_it_was_decided_for(tmp_p
     with world(tmp_path) as here:
         (here.session.settings.scripts_dir / "jars" / "query-1.2.3.jar").unlink()
         assert isinstance(here.session.decisions.of(QUERY), Blocked)
-        with pytest.raises(MissingInputError, match=r"query-lambda: the jar .*query-1\.2\.3\.jar is not there"):
+        with pytest.raises(MissingInputError, match=r"query-lambda: the jar .*query-1\.2\.3\.jar does not exist"):
             push.push(here.session, QUERY)
 
 

@@ -20,11 +20,11 @@ def staged(here: World) -> set[str]:
 
 def test_what_has_to_be_built_is_staged_under_its_name_and_fingerprint(here: World) -> None:
     stage.stage(here.session, QUERY)
-    context = here.context(QUERY)
-    assert staged(here) == {context.name}
-    assert {path.name for path in context.iterdir()} >= {"Dockerfile", "lambda.jar"}
+    directory = here.staged(QUERY)
+    assert staged(here) == {directory.name}
+    assert {path.name for path in directory.iterdir()} >= {"Dockerfile", "lambda.jar"}
     jar = here.session.settings.scripts_dir / "jars" / "query-1.2.3.jar"
-    assert (context / "lambda.jar").read_bytes() == jar.read_bytes()
+    assert (directory / "lambda.jar").read_bytes() == jar.read_bytes()
 
 
 def test_what_is_current_is_not_staged(here: World) -> None:
@@ -38,7 +38,7 @@ def test_a_former_context_of_the_image_is_removed_and_no_other_images(here: Worl
     for name in ("ingest-000000000000", "ingest-111111111111.partial", "ingest-runner-000000000000"):
         (here.session.state.contexts / name).mkdir(parents=True)
     stage.stage(here.session, INGEST)
-    assert staged(here) == {"ingest-runner-000000000000", here.context(INGEST).name}
+    assert staged(here) == {"ingest-runner-000000000000", here.staged(INGEST).name}
 
 
 def test_inputs_that_changed_since_they_were_read_are_not_staged(here: World) -> None:
@@ -53,10 +53,10 @@ def test_inputs_that_changed_since_they_were_read_are_not_staged(here: World) ->
 def test_clean_removes_the_images_contexts_and_tells_which(here: World, dryrun: bool) -> None:
     stage.stage(here.session, INGEST)
     stage.stage(here.session, INGEST_RUNNER)
-    context = here.context(INGEST)
-    assert stage.remove(here.session, INGEST, dryrun=dryrun) == [context]
-    assert context.exists() == dryrun
-    assert here.context(INGEST_RUNNER).exists()
+    directory = here.staged(INGEST)
+    assert stage.remove(here.session, INGEST, dryrun=dryrun) == [directory]
+    assert directory.exists() == dryrun
+    assert here.staged(INGEST_RUNNER).exists()
 
 
 def test_each_image_has_a_task_that_lists_its_files(here: World) -> None:

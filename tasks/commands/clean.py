@@ -19,7 +19,7 @@ from doit.cmd_clean import Clean as DoitClean
 
 from tasks.commands.command import Interruptible
 from tasks.errors import SleeperImagesError, StagingError
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.graph.selected_tasks import matching
 from tasks.run_context import RunContext
 from tasks.system import lock

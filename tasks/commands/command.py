@@ -18,7 +18,7 @@ from doit.exceptions import InvalidCommand
 
 from tasks.configuration.faults import did_you_mean
 from tasks.decision import FAULTS, TO_DO
-from tasks.graph.composition import close, initial_directory
+from tasks.graph.load import close, initial_directory
 from tasks.run_context import RunContext
 from tasks.system import files, processes
 from tasks.system.signals import code, ending, interrupts
@@ -181,9 +181,9 @@ def check_sandbox(session: RunContext) -> None:
     """
     if not session.settings.sandbox:
         return
-    from sandbox import aws, registry  # noqa: PLC0415  # Only a command that asks the sandbox pays for it.
+    from sandbox import ecr, registry  # noqa: PLC0415  # Only a command that asks the sandbox pays for it.
 
-    if not (registry.running(session.sandbox) and aws.running(session.sandbox)):
+    if not (registry.running(session.sandbox) and ecr.moto_running(session.sandbox)):
         raise InvalidCommand("the sandbox is not started\n  next: run `doit sandbox`")
 
 

@@ -32,11 +32,12 @@ from tasks.commands.command import (
 from tasks.commands.table import aligned, short_platforms
 from tasks.decision import Current, reason, state
 from tasks.errors import RegistryError, SettingsError, SleeperImagesError
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.image.collect import platforms
 from tasks.image.fingerprint import inputs_tag
 from tasks.model import Image
 from tasks.reference import Digest, Repository, check_tag
+from tasks.registry.images import look
 from tasks.registry.model import Answer
 from tasks.run_context import RunContext
 from tasks.system import files
@@ -277,8 +278,6 @@ def differences(session: RunContext, written: DigestsFile) -> tuple[dict[str, st
     Raises:
         SleeperImagesError: no setting says where images go.
     """
-    from tasks.registry.images import look  # noqa: PLC0415  # Only a command that asks the registry pays for it.
-
     differing = {image.name: "it is selected but not in the file" for image in session.selected}
     prefix, asked = session.target.prefix, {}
     for name, entry in written.images.items():

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.commands.command import JSON, Reading, encoded, no_arguments, read, text_option
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.model import VERSION_PLACEHOLDER, Catalogue, Kind
 
 DIFFERS = 1

@@ -24,7 +24,7 @@ from tasks.commands.command import (
     write,
 )
 from tasks.decision import state
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.graph.selected_tasks import matching, with_prerequisites
 from tasks.run_context import RunContext
 from tasks.system import processes

@@ -10,7 +10,7 @@ from doit.cmd_list import List as DoitList
 from tasks.commands.command import Reading
 from tasks.decision import Blocked, Build, Retag, Unknown
 from tasks.graph import file_dependencies
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.graph.selected_tasks import matching
 
 

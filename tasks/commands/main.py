@@ -19,7 +19,7 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from tasks.commands import help as help_command
 from tasks.errors import SleeperImagesError
-from tasks.graph.composition import PROJECT
+from tasks.graph.load import PROJECT
 from tasks.system.signals import code, received
 from tasks.system.terminal import Terminal, program
 

@@ -29,7 +29,7 @@ from tasks.commands.command import (
 from tasks.commands.table import coloured
 from tasks.decision import FAULTS, STATES, Blocked, Build, Current, Decision, Retag, Unknown, state
 from tasks.errors import SleeperImagesError
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
 from tasks.image.collect import LAMBDA_JAR, Collected
 from tasks.image.difference import Change, summary

@@ -17,7 +17,7 @@ from doit.exceptions import InvalidCommand
 from tasks.commands import digests
 from tasks.commands.command import SANDBOX, Interruptible, Reading
 from tasks.graph import file_dependencies
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.graph.selected_tasks import images_of, matching, with_prerequisites
 from tasks.model import Image
 from tasks.refresh import refresh

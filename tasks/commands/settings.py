@@ -11,7 +11,7 @@ from tasks.configuration import settings
 from tasks.configuration.faults import shown
 from tasks.configuration.settings import SETTINGS
 from tasks.configuration.values import NO_STACKS
-from tasks.graph.composition import current
+from tasks.graph.load import current
 
 
 class Settings(Reading):

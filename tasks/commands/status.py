@@ -12,23 +12,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.commands.command import JSON, Reading, check_sandbox, encoded, flag, no_arguments
 from tasks.commands.table import age, aligned, coloured, short_platforms
 from tasks.decision import STATES, Blocked, Decision, reason, state
 from tasks.errors import RegistryError
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.model import Image
 from tasks.reference import Digest, Repository
+from tasks.registry.images import WORKERS, Deployed, inspect
+from tasks.registry.images import look as look_at
 from tasks.registry.model import Answer
+from tasks.registry.proof import repair
 from tasks.run_context import RunContext
 from tasks.system.parallel import Pool
 from tasks.system.terminal import colours
 from tasks.system.text import human, wrapped
-
-if TYPE_CHECKING:  # Slow to import; only a command that asks the registry pays for it.
-    from tasks.registry.images import Deployed
 
 UNANSWERED = 1
 """The exit code if the registry did not answer for every image, or has lost a part of one."""
@@ -137,8 +137,6 @@ def look(session: RunContext, now: datetime, *, deep: bool = False) -> Status:
     Raises:
         SleeperImagesError: no setting says where images go, or under which version.
     """
-    from tasks.registry.images import inspect  # noqa: PLC0415  # Only a command that asks the registry pays for it.
-
     session.settings.require_destination(inputs=False)
     images, version, target = session.selected, session.version, session.target
     session.ask(pushes=images, loads=())
@@ -182,8 +180,6 @@ def _expiries(
     session: RunContext, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
 ) -> tuple[dict[str, str], str]:
     """Return by image what a lifecycle rule does to it soon, and why that is unknown for some."""
-    from tasks.registry.images import WORKERS  # noqa: PLC0415  # As above.
-
     found, fault = {}, ""
     with Pool(WORKERS) as pool:
         asked = {name: pool.submit(session.target.backend.expiry, *place, now) for name, place in wanted.items()}
@@ -200,8 +196,6 @@ def _version_tags(session: RunContext, decided: Mapping[str, Decision]) -> dict[
 
     An image whose files are missing is blocked before the first look, and may still be deployed.
     """
-    from tasks.registry.images import look as look_at  # noqa: PLC0415  # As above.
-
     found = {image.name: session.decisions.held(image).get(session.version) for image in session.selected}
     unasked = [
         image
@@ -312,8 +306,6 @@ def _image_object(row: ImageStatus, version: str) -> dict[str, Any]:
 
 
 def _incomplete(image: Image, digests: Sequence[Digest]) -> str:
-    from tasks.registry.proof import repair  # noqa: PLC0415  # As above.
-
     if not digests:
         return ""
     named = ", ".join(digest.short for digest in digests[:_MOST_NAMED])

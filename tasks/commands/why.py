@@ -16,7 +16,7 @@ from tasks.commands.command import EXIT_CODE, JSON, Reading, arguments, check_sa
 from tasks.commands.plan import Planned, file_of, plan, where
 from tasks.configuration.faults import did_you_mean
 from tasks.errors import SleeperImagesError
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.image.difference import Change, describe
 from tasks.image.fingerprint import Inputs, inputs_tag
 from tasks.model import Image

@@ -1,18 +1,16 @@
-"""What talks to registries.
+"""The registry: what it holds, and how it is read, written and logged in to.
 
-model         manifests and descriptors, checked                   ┐
-message       requests, responses, what their errors say           │
-challenge     how a registry asks for a login                      │
-origin        where a registry may send us                         ├ pure
-keychain      what one logs in with, and who has it                │
-ecr_answers   what ECR's API says                                  │
-aws_faults    what AWS says went wrong                             │
-aws_providers the ways to log in to AWS, and what may be wrong       │
-aws_login     a login to AWS that cannot be used, as one error       │
-proxy         the proxy that the environment names                   ┘
-http          the one door to HTTP ─▶ auth  logged in ─▶ oci    the distribution API: manifests
-└▶ blobs  and what they refer to
-deadline      an answer that has to be there in time
-single_flight one answer for all threads that ask the same thing at the same moment
-aws_client    a client of boto3's that is logged in ─▶ ecr    ECR's own API: tokens, repositories
+    target       the registry of a run: its host, its backend, its client, the names of repositories
+    ├▶ backend   what differs between kinds of registry, as a protocol; `kinds` has a row for each kind
+    │  ├▶ ecr    ─▶ aws_client   boto3, logged in; the only module with boto3
+    │  └▶ plain
+    └▶ client    the distribution API: manifests and blobs
+       └▶ auth   logged-in requests ─▶ http   the only module with urllib3
+
+    images       what a registry holds: tags, and the manifests, configs and layers of an image
+    proof        whether that is what an image must be
+    record       what an image was made of, kept beside it
+
+Pure: kinds, model (manifests), message (requests, responses, their errors), credentials (logins, challenges, tokens),
+routes (hosts and proxies), ecr_answers, aws_faults, aws_login (why a login to AWS cannot be used).
 """

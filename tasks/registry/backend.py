@@ -33,7 +33,7 @@ class Backend(Protocol):
     """Why a push time may be missing, for the user."""
 
     def host(self) -> Registry:
-        """Return the registry that images go to where no setting names one.
+        """Return the registry that images go to if no setting names one.
 
         Raises:
             SettingsError: this kind cannot find it.
@@ -59,10 +59,10 @@ class Backend(Protocol):
         """
 
     def immutable(self, tags: Iterable[Tag], /) -> set[Tag] | None:
-        """Return those of `tags` that cannot be moved once they exist; None where this login may not ask."""
+        """Return those of `tags` that cannot be moved once they exist; None if this login may not ask."""
 
     def pushed_at(self, repository: Repository, digest: Digest, /) -> datetime | None:
-        """Return when an image was pushed; None where that is not known."""
+        """Return when an image was pushed; None if that is not known."""
 
     def expiry(self, repository: Repository, digest: Digest, now: datetime, /) -> str:
         """Return what a lifecycle rule soon does to an image, for the user; empty for nothing."""
@@ -79,7 +79,7 @@ class Backend(Protocol):
         """
 
     def missing_right(self, repository: Repository, said: str, /) -> str:
-        """Return the next step where BuildKit's output says that a right is missing; empty for other faults."""
+        """Return the next step if BuildKit's output says that a right is missing; empty for other faults."""
 
 
 def load(kind: Kind, settings: Settings, environment: Mapping[str, str], keychain: Keychain) -> Backend:

@@ -199,7 +199,7 @@ class Ecr:
             return ""
         accounts = self.foreign
         if accounts is None:
-            return f"allow {rights} to this AWS login, or use another (AWS_PROFILE); see docs/aws-policy.md"
+            return f"allow {rights} for this AWS login, or use another one (AWS_PROFILE); see docs/aws-policy.md"
         own, theirs = accounts
         return (
             f"let the policy of {repository.path} in account {theirs} allow {rights} to account {own}; "

@@ -20,10 +20,10 @@ class Kind:
         name: the value of the setting REGISTRY that selects it.
         backend: the class that implements it, as `module:class`.
         is_host: whether a host is known to be of this kind by its name alone.
-        is_target: whether REGISTRY=auto selects this kind. Gets the host that images go to (None where no setting names
-            one) and the URL of the AWS endpoint (None where AWS's own is used).
-        names_host: whether the backend can find the host where no setting names one.
-        challenge: the scheme of the login that its hosts ask for, where it is always the same; saves one request.
+        is_target: whether REGISTRY=auto selects this kind. Gets the host that images go to (None if no setting names
+            one) and the URL of the AWS endpoint (None for AWS's own).
+        names_host: whether the backend can find the host if no setting names one.
+        challenge: the scheme of the login that its hosts ask for, if it is always the same; saves one request.
         puts_per_second: how many manifests a second its hosts accept from us; 0 for no limit.
         how_to_log_in: the next step of a user without a login, with `{registry}` in it.
     """
@@ -88,7 +88,7 @@ def of_target(registry: Registry | None, endpoint: str | None) -> Kind:
     """Return the kind of the registry that images go to, for REGISTRY=auto.
 
     Args:
-        registry: the host; None where no setting names one.
+        registry: the host; None if no setting names one.
         endpoint: the URL of ECR's API; None for AWS's own.
     """
     return next(kind for kind in _ROWS if kind.is_target(registry, endpoint))

@@ -1,4 +1,4 @@
-"""Manifests and descriptors: what a registry holds, checked before it is believed. No I/O here.
+"""Manifests and descriptors, validated before they are used. Pure.
 
 The rules are those of the OCI image specification (`manifest.md`, `image-index.md`, `descriptor.md`) and of Docker's
 "Image Manifest Version 2, Schema 2"; the words are go-containerregistry's.
@@ -29,10 +29,10 @@ INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
 """The media types of a list of manifests."""
 
 MANIFEST_TYPES = IMAGE_TYPES | INDEX_TYPES
-"""Every media type of manifests that we read and write."""
+"""The media types of all manifests that we read and write."""
 
 MANIFEST_LIMIT = 4 * 1024 * 1024
-"""The largest manifest that is read; the distribution specification has registries take at least this much."""
+"""The largest manifest that is read; registries must accept manifests of at least this size (distribution-spec)."""
 
 # descriptor.md, after RFC 6838, 4.2.
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
@@ -42,13 +42,7 @@ _NEXT_STEP = "build and push the image again (force=true)"
 
 @dataclass(frozen=True)
 class Descriptor:
-    """Says which bytes: of what type, with which digest, how many.
-
-    Attributes:
-        media_type: what they are.
-        digest: their sha256.
-        size: how many there are.
-    """
+    """A descriptor: the media type, sha256 digest and size of some bytes."""
 
     media_type: str
     digest: Digest
@@ -56,12 +50,12 @@ class Descriptor:
 
     @property
     def is_index(self) -> bool:
-        """Whether they are a list of manifests."""
+        """Whether the media type is that of an index."""
         return self.media_type in INDEX_TYPES
 
 
 Answer = Descriptor | RegistryError | None
-"""What a look at one tag gave: a manifest's descriptor, nothing there, or no answer."""
+"""What a tag points to; None if it does not exist; or the error instead of an answer."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +63,10 @@ class Child:
     """An entry of an index.
 
     Attributes:
-        descriptor: the manifest it points to.
-        platform: what it says that manifest is for: `os`, `architecture`, `variant` …
-        annotations: what else it says.
-        artifact_type: what it says the manifest is, where that is no image; else empty.
+        descriptor: the manifest that it points to.
+        platform: the manifest's platform: `os`, `architecture`, `variant` …
+        annotations: its annotations.
+        artifact_type: the type of the manifest if it is not an image; else empty.
     """
 
     descriptor: Descriptor
@@ -83,12 +77,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest's bytes and what they are said to be.
-
-    Attributes:
-        media_type: one of MANIFEST_TYPES.
-        content: the bytes, which are kept as they came: their digest is the image's name.
-    """
+    """A manifest: its media type, one of MANIFEST_TYPES, and its bytes, which are never changed."""
 
     media_type: str
     content: bytes
@@ -105,48 +94,45 @@ class Manifest:
 
     @property
     def is_index(self) -> bool:
-        """Whether this is a list of manifests."""
+        """Whether this is an index."""
         return self.media_type in INDEX_TYPES
 
     def json(self) -> dict[str, Any]:
-        """Return the parsed content.
-
-        Raises:
-            RegistryError: it is no manifest of its media type.
-        """
+        """Return the parsed content; RegistryError if it is not a manifest of its media type."""
         return self._parsed
 
     @functools.cached_property
     def config(self) -> Descriptor:
-        """The image's config; RegistryError where this is no image or has none."""
+        """The image's config; RegistryError if this is not an image or the config is malformed."""
         return descriptor(self.json().get("config"), "config")
 
     @functools.cached_property
     def layers(self) -> tuple[Descriptor, ...]:
-        """The image's layers, lowest first; RegistryError where one is malformed."""
+        """The image's layers, lowest first; RegistryError if one is malformed."""
         return tuple(descriptor(entry, "layer") for entry in _list(self.json(), "layers"))
 
     @functools.cached_property
     def children(self) -> tuple[Child, ...]:
-        """The index's entries in their order; RegistryError where one is malformed."""
+        """The index's entries in order; RegistryError if one is malformed."""
         return tuple(_child(entry) for entry in _list(self.json(), "manifests"))
 
     @functools.cached_property
     def subject(self) -> Descriptor | None:
-        """What this is about, if it is about another manifest; RegistryError where that is malformed."""
+        """The manifest that this one is about, if any; RegistryError if its descriptor is malformed."""
         entry = self.json().get("subject")
         return None if entry is None else descriptor(entry, "subject")
 
     @functools.cached_property
     def _parsed(self) -> dict[str, Any]:
         if self.media_type not in MANIFEST_TYPES:
-            raise _malformed(f"the media type {self.media_type!r} is none of an image's")
+            raise _malformed(f"{self.media_type!r} is not the media type of an image")
         parsed = parse_object(self.content, "manifest")
         if parsed.get("schemaVersion") != 2:  # noqa: PLR2004  # The number of the schema, in both specifications.
             raise _malformed("a manifest's schemaVersion is not 2")
         if parsed.get("mediaType", self.media_type) != self.media_type:
-            raise _malformed(f"a manifest served as {self.media_type} calls itself {str(parsed['mediaType'])[:127]!r}")
-        # Read as the one or the other, such a document is two different images: CVE-2021-41190.
+            own = str(parsed["mediaType"])[:127]
+            raise _malformed(f"a manifest served as {self.media_type} has the mediaType {own!r}")
+        # Such a document is an image to one client and an index to another: CVE-2021-41190.
         foreign = ("config", "layers") if self.is_index else ("manifests",)
         if any(key in parsed for key in foreign):
             raise _malformed("a manifest is both an image and an index")
@@ -159,21 +145,13 @@ def sha256(content: bytes) -> Digest:
 
 
 def media_type(text: str) -> str | None:
-    """Return the media type in a Content-Type header without its parameters, or None where it holds none."""
+    """Return the media type in a Content-Type header without its parameters; None if it has none."""
     name = text.partition(";")[0].strip()
     return name if _MEDIA_TYPE.fullmatch(name) else None
 
 
 def parse_object(content: bytes, what: str) -> dict[str, Any]:
-    """Parse a JSON object.
-
-    Args:
-        content: the bytes.
-        what: what they should be, for the error.
-
-    Raises:
-        RegistryError: they are something else.
-    """
+    """Parse a JSON object; RegistryError if the bytes are something else. `what` names them in the error."""
     try:
         parsed = json.loads(content)
     except (ValueError, RecursionError) as fault:  # UnicodeDecodeError is a ValueError.
@@ -184,14 +162,14 @@ def parse_object(content: bytes, what: str) -> dict[str, Any]:
 
 
 def descriptor(entry: object, what: str) -> Descriptor:
-    """Check a descriptor that stands in a manifest.
+    """Return the descriptor in a manifest.
 
     Args:
         entry: the parsed JSON.
         what: what it describes, for the error.
 
     Raises:
-        RegistryError: it is no descriptor of bytes that we could read.
+        RegistryError: it is missing or malformed, or its digest is not a sha256 one.
     """
     if not isinstance(entry, dict):
         raise _malformed(f"a manifest has no {what}, or a malformed one")
@@ -207,7 +185,7 @@ def descriptor(entry: object, what: str) -> Descriptor:
 
 
 def weight(manifests: Iterable[Manifest]) -> int:
-    """Return how many bytes a registry holds for manifests, with their configs and layers, each counted once.
+    """Return how many bytes manifests, their configs and layers have, each counted once.
 
     Raises:
         RegistryError: a manifest is malformed.
@@ -222,7 +200,7 @@ def weight(manifests: Iterable[Manifest]) -> int:
 
 def _child(entry: object) -> Child:
     described = descriptor(entry, "entry")
-    assert isinstance(entry, dict)  # noqa: S101  # Told to mypy: descriptor() has seen to it.
+    assert isinstance(entry, dict)  # noqa: S101  # For mypy: descriptor() has checked it.
     kind = entry.get("artifactType")
     return Child(
         described,
@@ -233,7 +211,7 @@ def _child(entry: object) -> Child:
 
 
 def _texts(entry: object) -> Mapping[str, str]:
-    """Return the texts of a JSON object; `os.features` and other lists tell no two of our images apart."""
+    """Return the texts of a JSON object; `os.features` and other lists do not matter for our images."""
     if not isinstance(entry, dict):
         return {}
     return {key: value for key, value in entry.items() if isinstance(value, str)}
@@ -247,4 +225,4 @@ def _list(parsed: Mapping[str, Any], key: str) -> list[object]:
 
 
 def _malformed(message: str) -> RegistryError:
-    return RegistryError(f"the registry holds something malformed: {message}", _NEXT_STEP, code="MANIFEST_INVALID")
+    return RegistryError(f"the registry has malformed content: {message}", _NEXT_STEP, code="MANIFEST_INVALID")

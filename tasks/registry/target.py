@@ -41,12 +41,12 @@ class Target:
 
     @locked_property
     def registry(self) -> Registry:
-        """The host. SettingsError where no setting names it and the backend cannot find it."""
+        """The host; SettingsError if no setting names it and the backend cannot find it."""
         return self._settings.registry_host or self.backend.host()
 
     @property
     def path(self) -> str:
-        """What comes before `/<image>` in the name of every repository; SettingsError where it is not set."""
+        """What comes before `/<image>` in the name of every repository; SettingsError if it is not set."""
         return self._settings.require_repository_prefix()
 
     @property
@@ -70,7 +70,7 @@ class Target:
         """Fetch the login if that takes a request.
 
         Raises:
-            SettingsError: nothing says where images go.
+            SettingsError: no setting says where images go.
             CredentialsError: the login is missing or refused.
             RegistryError: no usable answer.
         """
@@ -98,7 +98,7 @@ class Target:
         return self.backend.immutable(tags) or set()
 
     def perhaps_immutable(self, tags: Iterable[Tag]) -> set[Tag]:
-        """Return those of `tags` that are immutable, or all of them where the login may not ask."""
+        """Return those of `tags` that are immutable, or all of them if the login may not ask."""
         asked = list(tags)
         found = self.backend.immutable(asked) if asked else set()
         return set(asked) if found is None else found

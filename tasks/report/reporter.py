@@ -18,7 +18,7 @@ from tasks import decision
 from tasks.configuration.faults import shown
 from tasks.engine.progress import Progress
 from tasks.errors import EngineGoneError, SleeperImagesError
-from tasks.graph.composition import current
+from tasks.graph.load import current
 from tasks.graph.selected_tasks import with_prerequisites
 from tasks.model import CURRENT
 from tasks.report.events import (

@@ -12,7 +12,7 @@ from tasks.commands.settings import as_object, as_text
 from tasks.configuration import settings
 from tasks.configuration.settings import SETTINGS
 
-DODO = "from tasks.graph.composition import load\n\nload()\n"
+DODO = "from tasks.graph.load import load\n\nload()\n"
 """The command needs a session and no task."""
 
 

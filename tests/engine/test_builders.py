@@ -288,7 +288,7 @@ def test_somebody_elses_builder_that_cannot_boot_is_refused_and_stays(tmp_path: 
     assert {call.split()[1] for call in docker.asked} == {"inspect"}
 
 
-def test_somebody_elses_builder_that_fits_and_cannot_boot_stays_though_the_engine_builds(tmp_path: Path) -> None:
+def test_somebody_elses_builder_that_fits_and_cannot_boot_stays(tmp_path: Path) -> None:
     docker = cannot_boot(tmp_path, CONTAINERD)
     answers = {**RUNS, "buildx inspect --bootstrap": (1, "", "ERROR: no space\n")}
     answers["buildx inspect sleeper"] = (0, RUNNING.replace("running", "stopped"), "")
@@ -418,9 +418,7 @@ def test_what_only_leads_to_a_directory_of_the_users_own_is_refused(tmp_path: Pa
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["later", "at first"])
-def test_a_lock_is_where_buildx_keeps_its_builders_so_that_all_who_share_them_share_it(
-    tmp_path: Path, *, there: bool
-) -> None:
+def test_the_lock_of_a_builder_lies_with_the_list_that_its_users_share(tmp_path: Path, *, there: bool) -> None:
     docker = StandIn(tmp_path, {"buildx inspect sleeper": (0, RUNNING, "")})
     shared = tmp_path / "home" / ".docker" / "buildx"
     if there:

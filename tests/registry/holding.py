@@ -23,6 +23,7 @@ class Registry:
     Attributes:
         referrers: whether it has the referrers API.
         says_so: whether it names the subject in its answer to a PUT, as the specification wants.
+        no_api: the status for the referrers API if it has none.
         blobs: by digest.
         manifests: by digest and tag.
         asked: what it was asked, in order.
@@ -30,6 +31,7 @@ class Registry:
 
     referrers: bool = False
     says_so: bool = True
+    no_api: int = 404
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
@@ -51,7 +53,7 @@ class Registry:
         if kind == "referrers" and self.referrers:
             wanted = parse_qs(parts.query).get("artifactType", [""])[0]
             return Answer(200, {"Content-Type": OCI_INDEX}, self._referrers(name, wanted))
-        return Answer(404)
+        return Answer(self.no_api)
 
     def _blob(self, asked: Asked, name: str) -> Answer:
         if asked.method == "POST":

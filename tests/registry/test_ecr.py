@@ -300,13 +300,13 @@ def test_a_loopback_endpoint_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_one_client_is_made_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    create = boto3.session.RunContext.client
+    create = boto3.session.Session.client
 
-    def client(session: boto3.session.RunContext, name: str, **options: object) -> object:
+    def client(session: boto3.session.Session, name: str, **options: object) -> object:
         made.append(name)
         return create(session, name, **options)
 
-    monkeypatch.setattr(boto3.session.RunContext, "client", client)
+    monkeypatch.setattr(boto3.session.Session, "client", client)
     together = threading.Barrier(8)
     with serving(lambda _: token_answer()) as server, ThreadPoolExecutor(8) as pool:
         ecr = at(server)
@@ -379,6 +379,48 @@ def test_a_repository_without_a_lifecycle_policy_has_none(ecr: Ecr) -> None:
     ecr.create_repository(place("mine/unruled"))
     assert ecr.lifecycle_policy(place("mine/unruled")) == ""
     assert ecr.lifecycle_policy(place("mine/nowhere")) == ""
+
+
+def expiry(policy: str | None, pushed: datetime, *others: datetime) -> str:
+    """Return what the backend says of an image and of a repository with others, at NOW."""
+    digest = sha256(b"0")
+    details = [
+        {"imageDigest": str(sha256(str(number).encode())), "imageTags": ["0.1"], "imagePushedAt": at.timestamp()}
+        for number, at in enumerate((pushed, *others))
+    ]
+
+    def answer(asked: Asked) -> Answer:
+        if asked.headers["x-amz-target"].endswith("GetLifecyclePolicy"):
+            return fault("LifecyclePolicyNotFoundException")(asked) if policy is None else policy_answer(policy)
+        alone = "imageIds" in json.loads(asked.body)
+        return Answer(200, body=json.dumps({"imageDetails": details[:1] if alone else details}).encode())
+
+    with serving(answer) as server:
+        return at(server).expiry(place("mine/ingest"), digest, NOW)
+
+
+def policy_answer(policy: str) -> Answer:
+    return Answer(200, body=json.dumps({"lifecyclePolicyText": policy}).encode())
+
+
+def policy_of(kind: str, number: int) -> str:
+    selection = {"tagStatus": "any", "countType": kind, "countNumber": number}
+    return json.dumps({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]})
+
+
+def test_a_rule_that_soon_deletes_an_image_is_said() -> None:
+    text = expiry(policy_of("sinceImagePushed", 90), NOW - timedelta(days=85))
+    assert "lifecycle rule 1 (any images, 90 days after the push) deletes this image in 5 days" in text
+
+
+def test_a_rule_that_counts_images_is_given_all_of_the_repository() -> None:
+    newer = [NOW - timedelta(days=1)] * 3
+    assert "at any time" in expiry(policy_of("imageCountMoreThan", 3), NOW - timedelta(days=2), *newer)
+
+
+@pytest.mark.parametrize("policy", [None, "a form of the future", json.dumps({"rules": []})])
+def test_without_a_rule_that_is_known_nothing_is_said_of_an_image(policy: str | None) -> None:
+    assert expiry(policy, NOW - timedelta(days=85)) == ""
 
 
 def test_a_login_that_may_not_describe_images_is_told_what_it_lacks() -> None:

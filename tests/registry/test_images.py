@@ -85,7 +85,7 @@ def test_when_it_was_pushed_counts_more_than_when_it_was_built() -> None:
     assert found.since == Moment(LATER, pushed=True)
 
 
-def test_a_registry_that_may_not_be_asked_for_the_push_is_told_once_and_the_build_counts() -> None:
+def test_a_login_that_may_not_ask_for_push_times_is_one_fault_and_builds_count() -> None:
     refused = RegistryError("denied")
 
     def ask(_repository: Repository, _digest: Digest) -> datetime | None:

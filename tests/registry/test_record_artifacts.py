@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tasks.errors import RegistryError
@@ -8,21 +10,28 @@ from tasks.registry import record
 from tasks.registry.client import Client
 from tasks.registry.model import OCI_INDEX, OCI_MANIFEST, Manifest
 from tasks.registry.record import EMPTY_TYPE, MOST_READ, attach, referrers_tag
+from tests.registry import asking
 from tests.registry.holding import Registry, running
 from tests.registry.images import config, described_as, encoded, entry, image, index
+from tests.registry.server import Answer
 
 IMAGE = image(config())
 KIND, LAYER = "application/vnd.example.kind.v1", ("application/vnd.example.layer", b"content")
 TAG = referrers_tag(IMAGE.digest)
 
-REGISTRIES = [Registry(), Registry(referrers=True), Registry(referrers=True, says_so=False)]
-NAMES = ["without the API", "with the API", "with the API, which it does not say"]
+REGISTRIES: dict[str, dict[str, Any]] = {
+    "without the API": {},
+    "400 for the API": {"no_api": 400},
+    "403 for the API": {"no_api": 403},
+    "405 for the API": {"no_api": 405},
+    "with the API": {"referrers": True},
+    "with the API, which it does not say": {"referrers": True, "says_so": False},
+}
 
 
-@pytest.fixture(params=range(3), ids=NAMES)
+@pytest.fixture(params=REGISTRIES)
 def registry(request: pytest.FixtureRequest) -> Registry:
-    like = REGISTRIES[request.param]
-    found = Registry(like.referrers, like.says_so)
+    found = Registry(**REGISTRIES[request.param])
     found.put(IMAGE, "0.1")
     return found
 
@@ -194,4 +203,11 @@ def test_an_entry_without_a_digest_is_an_error() -> None:
     registry = Registry()
     registry.put(Manifest(OCI_INDEX, encoded({"schemaVersion": 2, "manifests": [{"artifactType": KIND}]})), TAG)
     with running(registry) as (client, repository), pytest.raises(RegistryError, match="media type"):
+        find(client, repository, IMAGE.digest, KIND)
+
+
+def test_a_login_that_may_not_pull_is_refused_at_the_tag_too() -> None:
+    """A 403 to the referrers API counts as a registry without the API; one about rights does not stop there."""
+    refused = pytest.raises(RegistryError, match=f"manifests/{TAG}: the registry answered 403")
+    with asking.registry(lambda _: Answer(403)) as (client, repository, _), refused:
         find(client, repository, IMAGE.digest, KIND)

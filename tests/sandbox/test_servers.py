@@ -23,8 +23,8 @@ def test_outside_the_environment_a_start_says_what_is_missing_and_starts_nothing
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        "the sandbox needs Python packages that this Python does not have: bcrypt, boto3, flask, moto, yaml",
-        "  next: use the environment's Python, which ./doitw makes: ./doitw sandbox, or .venv/bin/python -m sandbox",
+        "the sandbox needs Python packages that are not installed: bcrypt, boto3, flask, moto, yaml",
+        "  next: use ./doitw, which installs them: ./doitw sandbox, then .venv/bin/python -m sandbox",
     ]
     assert not box.exists()
 

@@ -83,7 +83,7 @@ def test_a_command_that_something_else_kills_is_not_said_to_have_taken_too_long(
     assert processes.run(argv, timeout=60, log=tmp_path / "x.log" if logged else None).code == -9
 
 
-def test_a_logged_command_that_winds_up_in_its_own_way_has_taken_too_long_all_the_same(tmp_path: Path) -> None:
+def test_a_logged_command_that_ends_in_its_own_way_has_timed_out_all_the_same(tmp_path: Path) -> None:
     code = "import signal, sys, time; signal.signal(2, lambda *_: sys.exit(3)); time.sleep(60)"
     with pytest.raises(CommandError, match="did not end within 1 s"):
         processes.run(python(code), timeout=1, log=tmp_path / "x.log")

@@ -1,4 +1,4 @@
-"""The session of this process, made of doit's command line, the environment and the files that they name."""
+"""The context of this process, made of doit's command line, the environment and the files that they name."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ from tasks.system.secrets import keep_variables
 from tasks.system.terminal import Guarded
 
 PROJECT = Path(__file__).resolve().parents[2]
-"""The checkout, where the defaults of paths are."""
+"""The checkout, where default paths start."""
 
 _loaded: list[RunContext] = []
 
 
 def load() -> RunContext:
-    """Compose this process's session from doit's command line.
+    """Make this process's context from doit's command line.
 
     Raises:
-        InvalidDodoFile: a setting, the catalogue or the selection is at fault; doit prints the text without a
-            traceback (doit 0.37, doit_cmd.py:232-241).
+        InvalidDodoFile: a fault in a setting, the catalogue or the selection; doit prints the text without a traceback
+            (doit 0.37, doit_cmd.py:232-241).
     """
-    # doit writes tracebacks there, and so do Python's threads; what a library raised may quote a secret.
+    # doit and Python's threads write tracebacks there; what a library raised may quote a secret.
     if not isinstance(sys.stderr, Guarded):
         sys.stderr = Guarded(sys.stderr)
     try:
-        # get_var tells one that is known by name, and no others.
+        # get_var returns a variable by name and cannot list them.
         session = compose(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001
-        _ = session.selected
     except ConfigurationError as error:
         raise InvalidDodoFile(str(error)) from None
     _loaded[:] = [session]
@@ -46,38 +45,38 @@ def load() -> RunContext:
 
 
 def current() -> RunContext:
-    """Return the session that dodo.py loaded."""
+    """Return the context that dodo.py loaded."""
     return _loaded[0]
 
 
 def close() -> None:
-    """Give back what the session holds, if there is one."""
+    """Give back what the context holds, if there is one."""
     for session in _loaded:
         session.close()
 
 
 def compose(variables: Mapping[str, str]) -> RunContext:
-    """Make a session of doit's variables, the environment and the catalogue.
+    """Make a context from doit's variables, the environment and the catalogue.
 
-    Where the sandbox is the target, its settings are found before it runs, and the environment is one without the
+    Where the sandbox is the target, its settings are known before it runs, and the environment is one without the
     user's AWS.
 
     Args:
-        variables: what doit's command line sets.
+        variables: the settings on doit's command line.
 
     Raises:
-        ConfigurationError: a setting or the catalogue is at fault.
+        ConfigurationError: a fault in a setting, the catalogue or the selection.
     """
     keep_variables({**os.environ, **variables})
     initial = initial_directory()
     ports = (layout.REGISTRY_PORT_VARIABLE, layout.API_PORT_VARIABLE)
     found = settings.load(variables, os.environ, PROJECT, initial_directory=initial, known_extra=ports)
-    given = {name: text for name in ports if (text := _said(variables, name) or os.environ.get(name))}
+    given = {name: text for name in ports if (text := _given(variables, name) or os.environ.get(name))}
     sandbox = layout.defaults(found.sandbox_dir, given)
     environment = dict(os.environ)
     if found.sandbox:
         environment = sandbox.environment(os.environ)
-        supplied = sandbox.settings(driver=_said(variables, "BUILDER_DRIVER"))
+        supplied = sandbox.settings(driver=_given(variables, "BUILDER_DRIVER"))
         found = settings.load(
             variables, environment, PROJECT, initial_directory=initial, known_extra=ports, defaults=supplied
         )
@@ -85,34 +84,30 @@ def compose(variables: Mapping[str, str]) -> RunContext:
     return RunContext.of(found, catalogue.load(found.catalogue), sandbox, environment)
 
 
-def _said(variables: Mapping[str, str], name: str) -> str:
-    """Return what doit's command line gives a variable, in either case; nothing where it does not name it."""
+def _given(variables: Mapping[str, str], name: str) -> str:
+    """Return a variable of doit's command line, whose name may be in either case; empty if it is not there."""
     return variables.get(name) or variables.get(name.lower()) or ""
 
 
 def _check_state_dir(found: settings.Settings) -> None:
-    """Refuse a STATE_DIR that is, or is below, what is no directory.
-
-    Raises:
-        SettingsError: it is one.
-    """
+    """Raise SettingsError if STATE_DIR, or a path above it, exists and is not a directory."""
     for path in (found.state_dir, *found.state_dir.parents):
         try:
             kind = path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
-            return  # What writes there later meets the same fault and reports it.
+            return  # The first write to it meets the same fault and reports it.
         if not stat.S_ISDIR(kind):
             below = "" if path == found.state_dir else f" below {path},"
             raise SettingsError(
                 f"STATE_DIR is {found.state_dir} ({found.origins['STATE_DIR']}),{below} which is not a directory",
-                "set STATE_DIR to a directory, which is made where it is missing",
+                "set STATE_DIR to a directory; it is created if it does not exist",
             )
         return
 
 
 def initial_directory() -> Path:
-    """Return where relative paths that people give start: where they called us."""
-    # doitw runs doit in the checkout and says where it was called from.
+    """Return the directory that the user called us in, where relative paths start."""
+    # doitw runs doit in the checkout and says where it was called.
     return Path(os.environ.get("DOITW_CWD") or doit.get_initial_workdir() or Path.cwd())

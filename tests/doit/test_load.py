@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import SettingsError
-from tasks.graph.composition import PROJECT, compose
+from tasks.graph.load import PROJECT, compose
 
 REAL = {
     "AWS_ACCESS_KEY_ID": "AKIAREAL",
