@@ -20,7 +20,7 @@ from tasks.image import context, dockerfile, text
 from tasks.image.difference import DIGITS, Listing, is_jar
 from tasks.image.fingerprint import Inputs, Item
 from tasks.image.jar import file_state
-from tasks.image.jar.cache import Digested, Digests
+from tasks.image.jar.cache import Digested, Digests, named_as_jar
 from tasks.image.jar.file_state import FileState
 from tasks.model import VERSION_PLACEHOLDER, Image
 
@@ -272,7 +272,7 @@ def _check_jars(sources: Sources, found: Mapping[Path, Digested]) -> None:
     """Refuse a `*.jar` that is not a jar, such as a broken download: no JVM would run it in the image."""
     for entry in sources.entries:
         source = entry.source
-        if source is None or source.suffix != ".jar":
+        if source is None or not named_as_jar(source):
             continue
         if not found[source].digest.startswith("jar-") or found[source].state.size == _EMPTY_ARCHIVE_BYTES:
             raise _not_a_jar(source, "" if entry.path == LAMBDA_JAR else entry.path)

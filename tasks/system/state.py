@@ -25,13 +25,8 @@ class State:
 
     @property
     def digests(self) -> Path:
-        """The cache of content digests."""
+        """The cache of files' digests; `digests.inflated` beside it remembers inflated entries of jars."""
         return self.directory / "digests"
-
-    @property
-    def listings(self) -> Path:
-        """The cache of the entries of jars."""
-        return self.directory / "digests.inflated"
 
     @property
     def builder(self) -> Path:

@@ -12,7 +12,7 @@ INGEST, LAMBDA = catalogue.load(CHECKOUT / "catalogue" / "sleeper.yaml").images[
 def test_no_two_things_share_a_place(tmp_path: Path) -> None:
     state = State(tmp_path)
     places = [
-        *(state.lock, state.digests, state.listings, state.builder, state.pushed, state.report),
+        *(state.lock, state.digests, state.builder, state.pushed, state.report),
         *(state.contexts, state.loads, state.logs),
         *(state.log(verb, image) for verb in ("push", "build") for image in (INGEST, LAMBDA)),
         *(state.metadata(verb, image) for verb in ("push", "build") for image in (INGEST, LAMBDA)),

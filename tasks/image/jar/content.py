@@ -110,11 +110,6 @@ class Jar:
         return listing | facts
 
 
-def is_jar(path: Path) -> bool:
-    """Whether a file counts by its content digest, if it is a zip archive at all; its name decides."""
-    return path.suffix == ".jar"
-
-
 def read(path: Path, known: dict[bytes, bytes] | None = None, expected: FileState | None = None) -> Jar:
     """Read a jar.
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.image.jar import content, file_state
+from tasks.image.jar.cache import named_as_jar
 from tasks.image.jar.cache_file import Inflated
 from tasks.image.jar.file_state import FileState
 from tasks.system import processes
@@ -49,12 +50,12 @@ def digest_here(
     Returns:
         Each file's digest, or the error.
     """
-    jars = sum(state.size for path, state in paths.items() if content.is_jar(path))
+    jars = sum(state.size for path, state in paths.items() if named_as_jar(path))
     inflated = Inflated(memory if jars >= LEAST_REMEMBERED_BYTES else None)
     results: dict[Path, str | InputError] = {}
     for path, state in paths.items():
         try:
-            if content.is_jar(path):
+            if named_as_jar(path):
                 jar = content.read(path, inflated.known, state)
                 results[path] = jar.digest
                 if keep is not None:
