@@ -37,47 +37,47 @@ class Built:
     note: str
 
 
-def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
+def tasks(context: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task of each image."""
-    for image in session.catalogue.images:
+    for image in context.catalogue.images:
         yield {
             "name": image.name,
             "doc": f"Build {image.name} and load it into the local engine.",
-            "actions": [action(build, session, image)],
-            "file_dep": session.file_dependencies[image.name],
+            "actions": [action(build, context, image)],
+            "file_dep": context.file_dependencies[image.name],
             "task_dep": ["builder"],
-            "uptodate": [(is_loaded, [session, image])],
-            "clean": [(session.state.remove_logs, ["build", image])],
+            "uptodate": [(is_loaded, [context, image])],
+            "clean": [(context.state.remove_logs, ["build", image])],
             "io": NO_CAPTURE,
             "meta": {"verb": "build", "image": image.name},
         }
 
 
-def build(session: RunContext, image: Image) -> dict[str, Any]:
+def build(context: RunContext, image: Image) -> dict[str, Any]:
     """Build the image and load it into the engine, unless it is there; return its outcome, name and a note."""
-    if is_loaded(session, image):
+    if is_loaded(context, image):
         return {"outcome": CURRENT}
-    collected = session.decisions.collected(image)
-    names = local_names(session, image)
+    collected = context.decisions.collected(image)
+    names = local_names(context, image)
     # push:<image> removes its context when it is done, perhaps in this same run.
-    staged = stage_in(session.state.loads, collected)
+    staged = stage_in(context.state.loads, collected)
     built = run_build(
-        session,
+        context,
         collected,
         staged,
         buildx.Output.load(names),
         verb="build",
         platforms=() if image.multiplatform else collected.inputs.platforms,
-        environment=session.docker.environment(),
+        environment=context.docker.environment(),
     )
-    session.decisions.check_unchanged(collected)
+    context.decisions.check_unchanged(collected)
     staging.remove(staged)
-    _remove_replaced(session, image)
+    _remove_replaced(context, image)
     return {"outcome": LOADED, "name": names[0], "note": built.note}
 
 
 def run_build(
-    session: RunContext,
+    context: RunContext,
     collected: Collected,
     staged: Path,
     output: buildx.Output,
@@ -91,7 +91,7 @@ def run_build(
     """Build a staged context, again while that is worth it.
 
     Args:
-        session: the run's.
+        context: the run's.
         collected: what is built, and what it is made of.
         staged: its staged build context.
         output: where the result goes.
@@ -106,9 +106,9 @@ def run_build(
         EngineGoneError: the engine stopped answering.
     """
     image, inputs = collected.image, collected.inputs
-    engine, force = session.docker.engine, session.settings.force
-    pull, pulled = session.bases.pull(inputs, force=force, in_engine=engine.driver == "docker")
-    metadata = session.state.metadata(verb, image)
+    engine, force = context.docker.engine, context.settings.force
+    pull, pulled = context.bases.pull(inputs, force=force, in_engine=engine.driver == "docker")
+    metadata = context.state.metadata(verb, image)
     argv = buildx.command(
         engine,
         staged,
@@ -124,28 +124,28 @@ def run_build(
         image=image.name,
         environment=environment,
         metadata=metadata,
-        log=session.state.log(verb, image),
-        listener=session.channel.listener(f"{verb}:{image.name}"),
+        log=context.state.log(verb, image),
+        listener=context.channel.listener(f"{verb}:{image.name}"),
         advise=advise,
     )
-    digest, note = session.docker.alive.build(lambda: retry.build(argv, run, renew=renew))
+    digest, note = context.docker.alive.build(lambda: retry.build(argv, run, renew=renew))
     return Built(digest, "; ".join(filter(None, (note, pulled))))
 
 
-def is_loaded(session: RunContext, image: Image) -> bool:
+def is_loaded(context: RunContext, image: Image) -> bool:
     """Whether the engine has the image of these inputs, and the version is that image."""
     try:
-        version, inputs = local_names(session, image)
-        held = session.docker.images
-        return not session.settings.force and inputs in held and held.get(version) == held[inputs]
+        version, inputs = local_names(context, image)
+        held = context.docker.images
+        return not context.settings.force and inputs in held and held.get(version) == held[inputs]
     except SleeperImagesError:
         return False  # The action meets the same fault and reports it.
 
 
-def local_names(session: RunContext, image: Image) -> tuple[str, str]:
+def local_names(context: RunContext, image: Image) -> tuple[str, str]:
     """Return the image's names in the local engine: by its version, and by its inputs."""
-    fingerprint = session.decisions.collected(image).inputs.fingerprint()
-    return f"{image.name}:{session.version}", f"{image.name}:{inputs_tag(fingerprint)}"
+    fingerprint = context.decisions.collected(image).inputs.fingerprint()
+    return f"{image.name}:{context.version}", f"{image.name}:{inputs_tag(fingerprint)}"
 
 
 def replaced(held: Mapping[str, str], name: str) -> list[str]:
@@ -160,9 +160,9 @@ def replaced(held: Mapping[str, str], name: str) -> list[str]:
     return sorted(tag for tag, identity in mine.items() if identity not in wanted)
 
 
-def _remove_replaced(session: RunContext, image: Image) -> None:
+def _remove_replaced(context: RunContext, image: Image) -> None:
     """Free what an earlier build of the image left: its name by inputs would keep it on the disk forever."""
-    environment = session.docker.environment()
+    environment = context.docker.environment()
     try:
         names = replaced(images.named(environment), image.name)
         if names:

@@ -11,41 +11,41 @@ from tasks.run_context import RunContext
 from tasks.stage import is_not_needed
 
 
-def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
+def tasks(context: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task."""
     yield {
         "basename": "builder",
         "doc": "Get the buildx builder ready.",
-        "actions": [action(boot, session)],
-        "task_dep": session.before,
-        "uptodate": [(is_not_used, [session])],
-        "clean": [(remove, [session])],
+        "actions": [action(boot, context)],
+        "task_dep": context.before,
+        "uptodate": [(is_not_used, [context])],
+        "clean": [(remove, [context])],
         "io": NO_CAPTURE,
         "meta": {"verb": "builder"},
     }
 
 
-def is_not_used(session: RunContext) -> bool:
+def is_not_used(context: RunContext) -> bool:
     """Whether this run builds no image at all, and nobody named the builder itself."""
-    asked = session.asked
-    return not asked.loads and not asked.builder and all(is_not_needed(session, image) for image in asked.pushes)
+    asked = context.asked
+    return not asked.loads and not asked.builder and all(is_not_needed(context, image) for image in asked.pushes)
 
 
-def boot(session: RunContext) -> dict[str, Any]:
+def boot(context: RunContext) -> dict[str, Any]:
     """Get the builder ready, if it is used; return which one builds."""
-    if is_not_used(session):
+    if is_not_used(context):
         return {}
-    engine = session.docker.engine
+    engine = context.docker.engine
     return {"builder": engine.builder, "driver": engine.driver, "note": engine.note}
 
 
-def remove(session: RunContext, *, dryrun: bool) -> list[str]:
+def remove(context: RunContext, *, dryrun: bool) -> list[str]:
     """Remove the builder and our record of it, unless `dryrun`; return what there was. The engine's own builder stays.
 
     Raises:
         SleeperImagesError: it cannot be removed, or another run builds with it.
     """
     if not dryrun:
-        session.state.builder.unlink(missing_ok=True)
-    name = session.docker.builder.name
-    return [f"the builder {name}"] if builders.remove(name, session.docker.environment(), dryrun=dryrun) else []
+        context.state.builder.unlink(missing_ok=True)
+    name = context.docker.builder.name
+    return [f"the builder {name}"] if builders.remove(name, context.docker.environment(), dryrun=dryrun) else []

@@ -14,29 +14,29 @@ from tasks.run_context import RunContext
 from tasks.stage import is_not_needed
 
 
-def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
+def tasks(context: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task."""
     yield {
         "basename": "login",
         "doc": "Log in to the registry, for this run only.",
-        "actions": [action(login, session)],
-        "task_dep": session.before,
-        "uptodate": [(nothing_is_pushed, [session])],
+        "actions": [action(login, context)],
+        "task_dep": context.before,
+        "uptodate": [(nothing_is_pushed, [context])],
         "io": NO_CAPTURE,
         "meta": {"verb": "login"},
     }
 
 
-def nothing_is_pushed(session: RunContext) -> bool:
+def nothing_is_pushed(context: RunContext) -> bool:
     """Whether this run pushes no layers: to move tags, the credentials that the decisions needed are enough."""
-    return all(is_not_needed(session, image) for image in session.asked.pushes)
+    return all(is_not_needed(context, image) for image in context.asked.pushes)
 
 
-def login(session: RunContext) -> dict[str, Any]:
+def login(context: RunContext) -> dict[str, Any]:
     """Fetch the credentials and start the helper that gives them to buildx, if an image has to be pushed."""
-    if nothing_is_pushed(session):
+    if nothing_is_pushed(context):
         return {}
-    registry = session.target.registry
-    session.target.credential(registry)
-    _ = session.docker.login
+    registry = context.target.registry
+    context.target.credential(registry)
+    _ = context.docker.login
     return {"registry": str(registry)}

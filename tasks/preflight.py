@@ -75,30 +75,30 @@ class Faults:
         )
 
 
-def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
+def tasks(context: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task."""
     yield {
         "basename": "preflight",
         "doc": "Find every problem before the first build.",
-        "actions": [action(preflight, session)],
-        "task_dep": session.sandbox_first,
-        "uptodate": [(is_not_needed, [session])],
+        "actions": [action(preflight, context)],
+        "task_dep": context.sandbox_first,
+        "uptodate": [(is_not_needed, [context])],
         "io": NO_CAPTURE,
         "meta": {"verb": "preflight"},
     }
 
 
-def is_not_needed(session: RunContext) -> bool:
+def is_not_needed(context: RunContext) -> bool:
     """Whether nothing has to be built, as the registry says; never where preflight is all that was asked."""
-    return not session.asked.preflight and not _may_build(session)
+    return not context.asked.preflight and not _may_build(context)
 
 
-def _may_build(session: RunContext) -> bool:
-    decisions = (session.decisions.of(image) for image in session.asked.pushes)
-    return bool(session.asked.loads) or any(isinstance(decision, Build | Unknown) for decision in decisions)
+def _may_build(context: RunContext) -> bool:
+    decisions = (context.decisions.of(image) for image in context.asked.pushes)
+    return bool(context.asked.loads) or any(isinstance(decision, Build | Unknown) for decision in decisions)
 
 
-def preflight(session: RunContext) -> dict[str, Any]:
+def preflight(context: RunContext) -> dict[str, Any]:
     """Check everything, and block the images that cannot be built or pushed.
 
     Returns:
@@ -108,44 +108,44 @@ def preflight(session: RunContext) -> dict[str, Any]:
     Raises:
         PreflightError: no image of this run can be pushed.
     """
-    if is_not_needed(session):
+    if is_not_needed(context):
         return {}
-    faults = look(session)
-    if session.asked.preflight:
-        return _examined(session, faults)
+    faults = look(context)
+    if context.asked.preflight:
+        return _examined(context, faults)
     if not faults.found:
         return {}
-    for image in _to_build(session):
+    for image in _to_build(context):
         error = faults.of(image.name) or _blocked_by(image, faults.general)
         if error is not None:
-            session.decisions.block(image, error)
-    stuck = [image for image in session.asked.pushes if isinstance(session.decisions.of(image), Blocked | Unknown)]
-    if len(stuck) == len(session.asked.pushes) and (faults.general or not session.asked.loads):
+            context.decisions.block(image, error)
+    stuck = [image for image in context.asked.pushes if isinstance(context.decisions.of(image), Blocked | Unknown)]
+    if len(stuck) == len(context.asked.pushes) and (faults.general or not context.asked.loads):
         raise PreflightError(f"nothing can be built:\n{faults}")
     return {"note": f"some images cannot be built:\n{faults.outlined()}"}
 
 
-def _examined(session: RunContext, faults: Faults) -> dict[str, Any]:
+def _examined(context: RunContext, faults: Faults) -> dict[str, Any]:
     """Return a note that there is no problem; PreflightError with every problem where there is one."""
     if faults.found:
         raise PreflightError(f"not everything can be built:\n{faults}")
-    building = len(_to_build(session))
-    current = len(session.asked.pushes) - building
+    building = len(_to_build(context))
+    current = len(context.asked.pushes) - building
     return {"note": f"no problem found: {building} to build, {current} in the registry"}
 
 
-def look(session: RunContext) -> Faults:
+def look(context: RunContext) -> Faults:
     """Return every problem of the images that have to be built, and of asking the registry about them."""
     faults = Faults()
-    missing = _to_build(session)
-    for image in session.asked.pushes:
-        decision = session.decisions.of(image)
+    missing = _to_build(context)
+    for image in context.asked.pushes:
+        decision = context.decisions.of(image)
         if isinstance(decision, Blocked | Unknown):
             faults.add(decision.error, image.name)
     with Pool(AT_ONCE + 2) as pool:
-        engine = pool.submit(_engine, session, missing) if _may_build(session) else None
-        sees = pool.submit(_caught, _sees, session) if missing or session.asked.loads else None
-        pushable = [(image, pool.submit(_caught, check_push, session, image)) for image in missing]
+        engine = pool.submit(_engine, context, missing) if _may_build(context) else None
+        sees = pool.submit(_caught, _sees, context) if missing or context.asked.loads else None
+        pushable = [(image, pool.submit(_caught, check_push, context, image)) for image in missing]
         for error, name in engine.result() if engine else ():
             faults.add(error, name)
         if sees is not None and (unseen := sees.result()) is not None:
@@ -153,13 +153,13 @@ def look(session: RunContext) -> Faults:
         for image, answer in pushable:
             if (refusal := answer.result()) is not None:
                 faults.add(refusal, image.name)
-    if (full := _caught(_space, session, missing)) is not None:
+    if (full := _caught(_space, context, missing)) is not None:
         faults.add(full)
     return faults
 
 
-def _to_build(session: RunContext) -> list[Image]:
-    return [image for image in session.asked.pushes if isinstance(session.decisions.of(image), Build)]
+def _to_build(context: RunContext) -> list[Image]:
+    return [image for image in context.asked.pushes if isinstance(context.decisions.of(image), Build)]
 
 
 def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesError | None:
@@ -170,24 +170,24 @@ def _caught(check: Callable[..., None], *arguments: object) -> SleeperImagesErro
     return None
 
 
-def _engine(session: RunContext, missing: Sequence[Image]) -> list[tuple[SleeperImagesError, str]]:
+def _engine(context: RunContext, missing: Sequence[Image]) -> list[tuple[SleeperImagesError, str]]:
     """Return each problem of the engine and its builder, with the image that it is about."""
     from tasks.engine import builder_checks, builders, daemon, docker_config  # noqa: PLC0415  # Only a run that builds pays.
 
-    environment = session.docker.environment()
-    images = (*missing, *session.asked.loads)
+    environment = context.docker.environment()
+    images = (*missing, *context.asked.loads)
     try:
         docker_config.checked_config(docker_config.user_config_directory(environment) / "config.json")
-        if session.docker.builder.as_is:
+        if context.docker.builder.as_is:
             daemon.check_engine(environment, engine=False)  # Before it is asked what the builder is.
-        driver = builders.driver(session.docker.builder, environment)
-        daemon.check_engine(environment, engine=Builder("", driver).in_engine or bool(session.asked.loads))
-        engine = session.docker.engine
+        driver = builders.driver(context.docker.builder, environment)
+        daemon.check_engine(environment, engine=Builder("", driver).in_engine or bool(context.asked.loads))
+        engine = context.docker.engine
         found = builders.inspect(engine.builder, environment)
-        wanted = {image: _run_for(session, image) for image in images}
+        wanted = {image: _run_for(context, image) for image in images}
         platforms = {name for names in wanted.values() for name in names}
         lacking = builder_checks.lacking(engine.builder, found, platforms, environment) if found is not None else set()
-        apart = builder_checks.unreachable(engine, found, session.target.registry, environment) if missing else None
+        apart = builder_checks.unreachable(engine, found, context.target.registry, environment) if missing else None
     except SleeperImagesError as error:
         return [(error, "")]
     unable: list[tuple[SleeperImagesError, str]] = [
@@ -198,31 +198,31 @@ def _engine(session: RunContext, missing: Sequence[Image]) -> list[tuple[Sleeper
     return [*([(apart, "")] if apart is not None else []), *unable]
 
 
-def check_push(session: RunContext, image: Image) -> None:
+def check_push(context: RunContext, image: Image) -> None:
     """Prove that the image can be pushed: its repository exists or is created, and the login may push."""
-    decided = session.decisions.decided(image)
+    decided = context.decisions.decided(image)
     exists = any(isinstance(answer, Descriptor) for answer in decided.held.values())
-    session.repositories.check(decided.repository, exists=exists)
+    context.repositories.check(decided.repository, exists=exists)
 
 
-def _sees(session: RunContext) -> None:
+def _sees(context: RunContext) -> None:
     """Check that docker sees the files that it is given: the login below TMPDIR, contexts below STATE_DIR."""
     from tasks.engine import daemon  # noqa: PLC0415  # As above.
 
-    environment = session.docker.environment()
+    environment = context.docker.environment()
     daemon.check_sees(Path(tempfile.gettempdir()), environment, setting="TMPDIR")
-    daemon.check_sees(_existing(session.state.directory), environment, setting="STATE_DIR")
+    daemon.check_sees(_existing(context.state.directory), environment, setting="STATE_DIR")
 
 
-def _run_for(session: RunContext, image: Image) -> tuple[str, ...]:
+def _run_for(context: RunContext, image: Image) -> tuple[str, ...]:
     """Return the platforms whose programs the image's build runs; a COPY runs no program."""
     from tasks.image import collect, dockerfile  # noqa: PLC0415  # As above.
 
     try:
-        text = session.decisions.collected(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")
+        text = context.decisions.collected(image).sources.dockerfile.read_text(encoding="utf-8", errors="replace")
     except (SleeperImagesError, OSError):
         return ()  # Its decision or its build reports that.
-    return collect.platforms(image, session.settings) if dockerfile.runs(text) else ()
+    return collect.platforms(image, context.settings) if dockerfile.runs(text) else ()
 
 
 def _cannot_run(builder: str, platform: str) -> EngineError:
@@ -233,7 +233,7 @@ def _cannot_run(builder: str, platform: str) -> EngineError:
     )
 
 
-def _space(session: RunContext, missing: Iterable[Image]) -> None:
+def _space(context: RunContext, missing: Iterable[Image]) -> None:
     """Check that the disk holds every context: doit may stage all of them before the first push.
 
     Raises:
@@ -241,12 +241,12 @@ def _space(session: RunContext, missing: Iterable[Image]) -> None:
     """
     needed = 0
     for image in missing:
-        decided = session.decisions.decided(image)
-        if not context_directory(session.state.contexts, image, decided.fingerprint).exists():
+        decided = context.decisions.decided(image)
+        if not context_directory(context.state.contexts, image, decided.fingerprint).exists():
             needed += sum(file.size + _BLOCK for file in decided.collected.sources.states.values())
     if not needed:
         return
-    place = _existing(session.state.contexts)
+    place = _existing(context.state.contexts)
     found = os.statvfs(place)
     free = found.f_bavail * found.f_frsize
     if free < needed + SPARE:

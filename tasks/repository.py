@@ -15,26 +15,26 @@ from tasks.run_context import RunContext
 from tasks.stage import is_not_needed
 
 
-def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
+def tasks(context: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task of each image."""
-    for image in session.catalogue.images:
+    for image in context.catalogue.images:
         yield {
             "name": image.name,
             "doc": f"Create the repository of {image.name}.",
-            "actions": [action(create, session, image)],
-            "task_dep": session.before,
-            "uptodate": [(is_not_needed, [session, image])],
+            "actions": [action(create, context, image)],
+            "task_dep": context.before,
+            "uptodate": [(is_not_needed, [context, image])],
             "io": NO_CAPTURE,
             "meta": {"verb": "repository", "image": image.name},
         }
 
 
-def create(session: RunContext, image: Image) -> dict[str, Any]:
+def create(context: RunContext, image: Image) -> dict[str, Any]:
     """Create the repository unless it exists, if the image has to be pushed; return whether it was created.
 
     Raises:
         RegistryError: it does not exist, and cannot be created.
     """
-    if is_not_needed(session, image) or not session.target.backend.creates_repositories:
+    if is_not_needed(context, image) or not context.target.backend.creates_repositories:
         return {}
-    return {"created": session.repositories.create(session.decisions.decided(image).repository)}
+    return {"created": context.repositories.create(context.decisions.decided(image).repository)}

@@ -21,14 +21,14 @@ from tasks.system.terminal import spelled
 _TASK = "sandbox"
 
 
-def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
+def tasks(context: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the sandbox's tasks."""
     used = contextlib.ExitStack()
     yield {
         "basename": _TASK,
         "doc": "Start an engine, a registry and an ECR API on this machine.",
-        "actions": [action(_start, session, used)],
-        "clean": [(_remove, [session.sandbox])],
+        "actions": [action(_start, context, used)],
+        "clean": [(_remove, [context.sandbox])],
         "uptodate": [False],
         "io": NO_CAPTURE,
         "meta": {"verb": "sandbox"},
@@ -36,14 +36,14 @@ def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
     yield {
         "basename": f"{_TASK}:stop",
         "doc": spelled("Stop the sandbox; `doit clean sandbox` removes what it made."),
-        "actions": [action(_stop, session.sandbox, used)],
+        "actions": [action(_stop, context.sandbox, used)],
         "uptodate": [False],
         "io": NO_CAPTURE,
         "meta": {"verb": "sandbox"},
     }
 
 
-def _start(session: RunContext, used: contextlib.ExitStack) -> dict[str, str]:
+def _start(context: RunContext, used: contextlib.ExitStack) -> dict[str, str]:
     """Start it; the values say what the others use, and the note what to do with it, where the run does not.
 
     Until this run ends, another one cannot stop it.
@@ -51,18 +51,18 @@ def _start(session: RunContext, used: contextlib.ExitStack) -> dict[str, str]:
     from sandbox import servers  # noqa: PLC0415  # Only a run of these tasks pays for its imports.
 
     def tell(step: str) -> None:
-        session.channel.tell(_TASK, Progress(step))
+        context.channel.tell(_TASK, Progress(step))
 
-    used.enter_context(servers.used(session.sandbox))
-    engine = servers.start(session.sandbox, session.catalogue.images, tell)
+    used.enter_context(servers.used(context.sandbox))
+    engine = servers.start(context.sandbox, context.catalogue.images, tell)
     found = {
         "engine": engine.host,
-        "registry": session.sandbox.docker_registry,
-        "api": session.sandbox.endpoint_url,
-        "scripts": str(session.sandbox.scripts_dir),
+        "registry": context.sandbox.docker_registry,
+        "api": context.sandbox.endpoint_url,
+        "scripts": str(context.sandbox.scripts_dir),
     }
-    used_by_run = session.asked.pushes or session.asked.loads
-    return found if used_by_run else {**found, "note": _note(session.sandbox, engine.host)}
+    used_by_run = context.asked.pushes or context.asked.loads
+    return found if used_by_run else {**found, "note": _note(context.sandbox, engine.host)}
 
 
 def _note(sandbox: Sandbox, engine: str) -> str:

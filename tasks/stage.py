@@ -22,31 +22,31 @@ from tasks.run_context import RunContext
 _CONTEXT = re.compile("-[0-9a-f]{12}$")
 
 
-def tasks(session: RunContext) -> Iterator[dict[str, Any]]:
+def tasks(context: RunContext) -> Iterator[dict[str, Any]]:
     """Yield the task of each image."""
-    for image in session.catalogue.images:
+    for image in context.catalogue.images:
         yield {
             "name": image.name,
             "doc": f"Stage the build context of {image.name}.",
-            "actions": [action(stage, session, image)],
-            "file_dep": session.file_dependencies[image.name],
-            "task_dep": session.before,
-            "uptodate": [(is_not_needed, [session, image])],
-            "clean": [(remove, [session, image])],
+            "actions": [action(stage, context, image)],
+            "file_dep": context.file_dependencies[image.name],
+            "task_dep": context.before,
+            "uptodate": [(is_not_needed, [context, image])],
+            "clean": [(remove, [context, image])],
             "io": NO_CAPTURE,
             "meta": {"verb": "stage", "image": image.name},
         }
 
 
-def is_not_needed(session: RunContext, image: Image) -> bool:
+def is_not_needed(context: RunContext, image: Image) -> bool:
     """Whether the image need not be built."""
-    return not isinstance(session.decisions.of(image), Build)
+    return not isinstance(context.decisions.of(image), Build)
 
 
-def stage(session: RunContext, image: Image) -> None:
+def stage(context: RunContext, image: Image) -> None:
     """Stage the context, if the image has to be built."""
-    if not is_not_needed(session, image):
-        stage_in(session.state.contexts, session.decisions.collected(image))
+    if not is_not_needed(context, image):
+        stage_in(context.state.contexts, context.decisions.collected(image))
 
 
 def context_directory(parent: Path, image: Image, fingerprint: str) -> Path:
@@ -68,26 +68,26 @@ def stage_in(parent: Path, collected: Collected) -> Path:
     return destination
 
 
-def sweep(session: RunContext) -> None:
+def sweep(context: RunContext) -> None:
     """Remove what killed runs and failed builds left; no task removes the context of an image that is current.
 
     Raises:
         StagingError: a context cannot be removed.
     """
-    for folder in (session.state.contexts, session.state.loads):
+    for folder in (context.state.contexts, context.state.loads):
         for path in folder.iterdir() if folder.is_dir() else ():
             name = path.name.removesuffix(staging.PARTIAL)
             if _CONTEXT.search(name):
                 staging.remove(path.with_name(name))
 
 
-def remove(session: RunContext, image: Image, *, dryrun: bool) -> list[Path]:
+def remove(context: RunContext, image: Image, *, dryrun: bool) -> list[Path]:
     """Remove the image's contexts from this machine, unless `dryrun`; return what there was.
 
     Raises:
         StagingError: one cannot be removed.
     """
-    found = [path for parent in (session.state.contexts, session.state.loads) for path in _staged(parent, image)]
+    found = [path for parent in (context.state.contexts, context.state.loads) for path in _staged(parent, image)]
     for path in () if dryrun else found:
         staging.remove(path)
     return sorted(found)

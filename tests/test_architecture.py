@@ -101,12 +101,12 @@ ABOVE = {
     },
     "sandbox": {"tasks.configuration", "tasks.system.files", "tasks.system.lock", "tasks.system.processes"},
 }
-"""By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the session."""
+"""By room: what else of the project it may use, besides itself and the vocabulary. None knows verbs or the context."""
 
 COMMANDS = {f"tasks.commands.{name}" for name in ("digests", "docs", "graph", "plan", "settings", "status", "why")}
 """The commands that answer a question: one file each, with what it asks, its text and its JSON."""
 
-ASKING = {"session", "context"}
+ASKING = {"context"}
 """The parameter by which a function of such a file asks; the others turn values into values."""
 
 VALUES = {
@@ -246,7 +246,7 @@ def values_of(module: str) -> tuple[list[ast.FunctionDef], set[str]]:
 
 
 @pytest.mark.parametrize("module", sorted(COMMANDS))
-def test_a_function_of_a_command_asks_by_its_session_or_is_pure(module: str) -> None:
+def test_a_function_of_a_command_asks_by_its_context_or_is_pure(module: str) -> None:
     pure, asking = values_of(module)
     assert pure
     assert asking

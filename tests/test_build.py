@@ -5,7 +5,7 @@ import pytest
 
 from tasks import build
 from tasks.engine import images
-from tests.sessions import IMAGES, world
+from tests.contexts import IMAGES, world
 
 HELD = {
     "ingest:1": "sha256:a",
@@ -23,8 +23,8 @@ def test_an_engine_that_hangs_is_asked_once_and_holds_nothing_that_is_known(
         engine.bind(str(tmp_path / "engine.sock"))
         engine.listen()
         engine.settimeout(0)
-        monkeypatch.setitem(here.session.environment, "DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
-        assert not any(build.is_loaded(here.session, image) for image in IMAGES)
+        monkeypatch.setitem(here.context.environment, "DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+        assert not any(build.is_loaded(here.context, image) for image in IMAGES)
         engine.accept()[0].close()
         with pytest.raises(BlockingIOError):
             engine.accept()

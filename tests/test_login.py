@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks import login
-from tests.sessions import IMAGES, INGEST, world
+from tests.contexts import IMAGES, INGEST, world
 
 
 def test_nothing_is_logged_in_to_where_everything_is_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,15 +15,15 @@ def test_nothing_is_logged_in_to_where_everything_is_current(tmp_path: Path, mon
     monkeypatch.setattr(tempfile, "tempdir", str(helpers))
     with world(tmp_path) as here:
         here.hold(*IMAGES)
-        assert login.login(here.session) == {}
+        assert login.login(here.context) == {}
         assert list(helpers.iterdir()) == []
 
 
 def test_one_image_to_push_needs_the_login(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         here.hold(INGEST)
-        assert login.login(here.session) == {"registry": str(here.server.registry)}
-        assert "DOCKER_CONFIG" in here.session.docker.environment(logged_in=True)
+        assert login.login(here.context) == {"registry": str(here.server.registry)}
+        assert "DOCKER_CONFIG" in here.context.docker.environment(logged_in=True)
 
 
 def test_a_helper_that_the_user_chose_for_the_host_has_the_users_environment(
@@ -40,7 +40,7 @@ def test_a_helper_that_the_user_chose_for_the_host_has_the_users_environment(
         monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
         monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / ".docker"))
         monkeypatch.setenv("AWS_PROFILE", "production")
-        given = here.session.docker.environment(logged_in=True)
+        given = here.context.docker.environment(logged_in=True)
         assert "AWS_PROFILE" not in given
         told = subprocess.run(
             [f"{given['DOCKER_CONFIG']}/docker-credential-sleeper-images", "get"],

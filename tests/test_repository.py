@@ -11,8 +11,8 @@ import pytest
 
 from tasks import preflight, repository
 from tasks.errors import RegistryError
+from tests.contexts import INGEST, QUERY, World, world
 from tests.registry.server import Answer, Asked, Server, serving
-from tests.sessions import INGEST, QUERY, World, world
 
 REGION = "eu-west-2"
 JSON = {"Content-Type": "application/x-amz-json-1.1"}
@@ -54,7 +54,7 @@ def denying(*calls: str) -> Callable[[Asked], Answer]:
 def ecr(
     root: Path, monkeypatch: pytest.MonkeyPatch, say: Callable[[Asked], Answer] = answer, **settings: str
 ) -> Iterator[tuple[World, Server]]:
-    """Make a session whose registry is ECR's; yield it and the API, which creates what it is told to."""
+    """Make a run whose registry is ECR's; yield it and the API, which creates what it is told to."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with (
@@ -66,7 +66,7 @@ def ecr(
 
 def test_a_repository_is_created_once_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ecr(tmp_path, monkeypatch) as (here, api):
-        assert [repository.create(here.session, INGEST) for _ in range(2)] == [{"created": True}] * 2
+        assert [repository.create(here.context, INGEST) for _ in range(2)] == [{"created": True}] * 2
         assert made(api) == ["mine/ingest"]
 
 
@@ -74,15 +74,15 @@ def test_no_repository_is_created_for_an_image_that_need_not_be_pushed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ecr(tmp_path, monkeypatch) as (here, api):
-        here.session.ask(pushes=[QUERY], loads=[])
+        here.context.ask(pushes=[QUERY], loads=[])
         here.hold(INGEST)
-        assert repository.create(here.session, INGEST) == {}
+        assert repository.create(here.context, INGEST) == {}
         assert made(api) == []
 
 
 def test_a_plain_registry_is_told_of_no_repository(tmp_path: Path) -> None:
     with world(tmp_path) as here:
-        assert repository.create(here.session, INGEST) == {}
+        assert repository.create(here.context, INGEST) == {}
         assert {one.method for one in here.server.asked} <= {"GET", "HEAD"}
 
 
@@ -93,14 +93,14 @@ def test_a_repository_that_holds_the_image_under_a_tag_is_not_created(
     with ecr(tmp_path, monkeypatch) as (here, api):
         here.tags.add(f"{INGEST.name}:1.2.3")
         with pytest.raises(RegistryError, match="blobs/uploads/: the registry answered 403"):
-            preflight.check_push(here.session, INGEST)
+            preflight.check_push(here.context, INGEST)
         assert made(api) == []
 
 
 def test_a_login_that_may_not_push_is_found_before_the_build(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         with pytest.raises(RegistryError, match="blobs/uploads/: the registry answered 403") as caught:
-            preflight.check_push(here.session, INGEST)
+            preflight.check_push(here.context, INGEST)
         assert "push to the repository" in caught.value.next_step
 
 
@@ -112,8 +112,8 @@ def test_a_registry_that_creates_at_the_push_needs_no_right_to_create(
 ) -> None:
     with ecr(tmp_path, monkeypatch, denying("CreateRepository", "DescribeRepositories")) as (here, _):
         here.uploads = TAKEN
-        preflight.check_push(here.session, INGEST)
-        assert repository.create(here.session, INGEST) == {"created": False}
+        preflight.check_push(here.context, INGEST)
+        assert repository.create(here.context, INGEST) == {"created": False}
 
 
 def test_an_absent_repository_that_may_not_be_created_is_what_is_said(
@@ -122,7 +122,7 @@ def test_an_absent_repository_that_may_not_be_created_is_what_is_said(
     with ecr(tmp_path, monkeypatch, denying("CreateRepository")) as (here, _):
         here.uploads = Answer(404, body=b'{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}')
         with pytest.raises(RegistryError, match="ecr:CreateRepository for mine/ingest") as caught:
-            preflight.check_push(here.session, INGEST)
+            preflight.check_push(here.context, INGEST)
         assert "allow ecr:CreateRepository" in caught.value.next_step
 
 
@@ -131,7 +131,7 @@ def test_the_task_alone_asks_the_registry_where_it_may_not_create(
 ) -> None:
     with ecr(tmp_path, monkeypatch, denying("CreateRepository")) as (here, _):
         here.uploads = TAKEN
-        assert repository.create(here.session, INGEST) == {"created": False}
+        assert repository.create(here.context, INGEST) == {"created": False}
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -141,7 +141,7 @@ def test_a_refused_push_to_another_account_names_both(
     with ecr(tmp_path, monkeypatch, account="222222222222") as (here, api):
         here.uploads = Answer(status)
         with pytest.raises(RegistryError) as caught:
-            preflight.check_push(here.session, INGEST)
+            preflight.check_push(here.context, INGEST)
         assert "the registry belongs to account 222222222222, the AWS login to account 123456789012" in str(
             caught.value
         )
@@ -152,8 +152,8 @@ def test_a_refused_push_to_another_account_names_both(
 def test_a_repository_of_another_account_is_pushed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ecr(tmp_path, monkeypatch, account="222222222222") as (here, api):
         here.uploads = TAKEN
-        preflight.check_push(here.session, INGEST)
-        assert repository.create(here.session, INGEST) == {"created": False}
+        preflight.check_push(here.context, INGEST)
+        assert repository.create(here.context, INGEST) == {"created": False}
         assert made(api) == []
 
 
@@ -165,7 +165,7 @@ def test_another_fault_of_creating_is_not_passed_over(tmp_path: Path, monkeypatc
     with ecr(tmp_path, monkeypatch, quota) as (here, _):
         here.uploads = TAKEN
         with pytest.raises(RegistryError, match="KmsException"):
-            preflight.check_push(here.session, INGEST)
+            preflight.check_push(here.context, INGEST)
 
 
 # Where BuildKit's push is denied
@@ -178,7 +178,7 @@ SAID = (
 
 def missing_right(here: World, said: str) -> str:
     """Return the next step for what BuildKit said of a push."""
-    target = here.session.target
+    target = here.context.target
     return target.backend.missing_right(target.repository(INGEST), said)
 
 

@@ -14,18 +14,18 @@ from tasks.engine.progress import Progress
 from tasks.refresh import refresh
 from tasks.registry.credentials import Credential
 from tasks.registry.model import OCI_MANIFEST, sha256
+from tests.contexts import INGEST, INGEST_RUNNER, QUERY, world
 from tests.registry.server import Answer, Asked, serving
-from tests.sessions import INGEST, INGEST_RUNNER, QUERY, world
 
 
 def test_a_run_is_about_what_was_asked_for_and_else_about_what_is_selected(tmp_path: Path) -> None:
     with world(tmp_path, images="ingest*") as here:
-        session = here.session
-        assert session.asked == run_context.Asked(pushes=(INGEST, INGEST_RUNNER))
-        session.ask(pushes=[QUERY], loads=[INGEST])
-        assert session.asked == run_context.Asked(pushes=(QUERY,), loads=(INGEST,))
-        session.ask(pushes=[], loads=[])
-        assert session.asked == run_context.Asked()
+        context = here.context
+        assert context.asked == run_context.Asked(pushes=(INGEST, INGEST_RUNNER))
+        context.ask(pushes=[QUERY], loads=[INGEST])
+        assert context.asked == run_context.Asked(pushes=(QUERY,), loads=(INGEST,))
+        context.ask(pushes=[], loads=[])
+        assert context.asked == run_context.Asked()
 
 
 def test_a_refused_login_is_replaced_once_however_many_builds_were_refused(
@@ -45,12 +45,12 @@ def test_a_refused_login_is_replaced_once_however_many_builds_were_refused(
         return Answer(200, body=json.dumps({"authorizationData": [entry]}).encode())
 
     with serving(answer) as aws, world(tmp_path, registry="ecr", region="eu-west-2", aws_endpoint_url=aws.url) as here:
-        registry = here.session.target.registry
-        refused = here.session.target.credential(registry)
+        registry = here.context.target.registry
+        refused = here.context.target.credential(registry)
         for _ in range(3):
-            here.session.target.renew_login(refused)
+            here.context.target.renew_login(refused)
         assert refused == Credential("AWS", "0")
-        assert here.session.target.credential(registry) == Credential("AWS", "1")
+        assert here.context.target.credential(registry) == Credential("AWS", "1")
 
 
 def test_a_stand_in_for_aws_may_name_a_registry_on_loopback_by_http(
@@ -73,8 +73,8 @@ def test_a_stand_in_for_aws_may_name_a_registry_on_loopback_by_http(
         serving(answer) as aws,
         world(tmp_path, registry="ecr", region="us-east-1", docker_registry="", aws_endpoint_url=aws.url) as here,
     ):
-        assert here.session.target.registry == aws.registry
-        assert here.session.target.client.head(here.session.target.repository(INGEST), "1.2.3") is None
+        assert here.context.target.registry == aws.registry
+        assert here.context.target.client.head(here.context.target.repository(INGEST), "1.2.3") is None
 
 
 def test_where_mutability_may_not_be_asked_the_registry_decides(
@@ -88,21 +88,21 @@ def test_where_mutability_may_not_be_asked_the_registry_decides(
         serving(lambda _: denied) as aws,
         world(tmp_path, registry="ecr", region="eu-west-2", aws_endpoint_url=aws.url) as here,
     ):
-        tag = here.session.target.repository(INGEST).tag("1.2.3")
-        assert here.session.target.immutable([tag]) == set()
-        places = [here.session.target.repository(image) for image in here.session.asked.pushes]
-        tags = {here.session.repositories.building_tag(place, places) for place in places}
+        tag = here.context.target.repository(INGEST).tag("1.2.3")
+        assert here.context.target.immutable([tag]) == set()
+        places = [here.context.target.repository(image) for image in here.context.asked.pushes]
+        tags = {here.context.repositories.building_tag(place, places) for place in places}
         assert all(tag.startswith("building-") for tag in tags)
         assert len(tags) == len(places)
 
 
 def test_a_plain_registry_is_asked_for_no_mutability(tmp_path: Path) -> None:
     with world(tmp_path) as here:
-        assert here.session.target.immutable([here.session.target.repository(INGEST).tag("1.2.3")]) == set()
-        place = here.session.target.repository(INGEST)
-        assert here.session.repositories.building_tag(place, [place]) == "building"
-        here.session.repositories.refuse_building_tag([place])
-        assert here.session.repositories.building_tag(place, [place]) != "building"
+        assert here.context.target.immutable([here.context.target.repository(INGEST).tag("1.2.3")]) == set()
+        place = here.context.target.repository(INGEST)
+        assert here.context.repositories.building_tag(place, [place]) == "building"
+        here.context.repositories.refuse_building_tag([place])
+        assert here.context.repositories.building_tag(place, [place]) != "building"
 
 
 @pytest.mark.parametrize("server", ["registry.example:5000", "https://registry.example:5000/v1/"])
@@ -113,7 +113,7 @@ def test_docker_is_answered_for_a_host_and_for_a_url(
     (tmp_path / "config.json").write_text(json.dumps(login))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     with world(tmp_path) as here:
-        assert here.session.docker._credential(server) == Credential("me", "secret")
+        assert here.context.docker._credential(server) == Credential("me", "secret")
 
 
 OTHER = {"other.example/x:1": f"sha256:{'0' * 64}"}
@@ -126,19 +126,19 @@ def test_a_refreshed_base_leaves_the_locks_of_images_that_are_not_selected(tmp_p
         serving(lambda asked: held if asked.method == "HEAD" else Answer()) as registry,
         world(tmp_path, OTHER, images="ingest") as here,
     ):
-        session, name = here.session, f"{registry.registry}/base:1"
-        (session.settings.scripts_dir / "docker" / "ingest" / "Dockerfile").write_text(f"FROM {name}\n")
-        found = refresh(session.bases, session.catalogue, session.selected, session.settings)
+        context, name = here.context, f"{registry.registry}/base:1"
+        (context.settings.scripts_dir / "docker" / "ingest" / "Dockerfile").write_text(f"FROM {name}\n")
+        found = refresh(context.bases, context.catalogue, context.selected, context.settings)
         assert found.locked == {name: str(digest)}
-        assert session.bases.locked == {**OTHER, name: str(digest)}
-        assert bases_lock.read(catalogue.lock_path(session.catalogue.path)) == session.bases.locked
-        assert session.decisions.collected(INGEST).inputs.bases == ((name, str(digest)),)
+        assert context.bases.locked == {**OTHER, name: str(digest)}
+        assert bases_lock.read(catalogue.lock_path(context.catalogue.path)) == context.bases.locked
+        assert context.decisions.collected(INGEST).inputs.bases == ((name, str(digest)),)
 
 
 def test_progress_is_told_to_whoever_listens_and_lost_otherwise(tmp_path: Path) -> None:
     told: list[tuple[str, str]] = []
     with world(tmp_path) as here:
-        channel = here.session.channel
+        channel = here.context.channel
         build = channel.listener("push:ingest")
         build(Progress("before"))
         channel.listen(lambda task, progress: told.append((task, progress.step)))

@@ -46,14 +46,14 @@ class Clean(Interruptible, DoitClean):
         return super().execute(params, args)
 
     def _execute(self, dryrun: bool, cleandep: bool, cleanall: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit passes its options.
-        session = current()
+        context = current()
         self._named = frozenset(pos_args)
         names = matching([task.name for task in self.task_list], pos_args)
-        with contextlib.nullcontext() if dryrun else lock.held(session.state.lock, session.settings.wait):
+        with contextlib.nullcontext() if dryrun else lock.held(context.state.lock, context.settings.wait):
             if names and not cleanall:
                 super()._execute(dryrun, cleandep, cleanall, False, names)  # noqa: FBT003  # doit's signature.
             else:
-                self._reported(lambda: remove_all(session, dryrun=dryrun), dryrun)
+                self._reported(lambda: remove_all(context, dryrun=dryrun), dryrun)
         if not (self._found or self._failed):
             self.outstream.write("nothing to remove\n")
         return int(self._failed)
@@ -77,13 +77,13 @@ class Clean(Interruptible, DoitClean):
             self.outstream.writelines(f"{'would remove' if dryrun else 'removed'} {what}\n" for what in removed)
 
 
-def remove_all(session: RunContext, *, dryrun: bool) -> Iterator[Path]:
+def remove_all(context: RunContext, *, dryrun: bool) -> Iterator[Path]:
     """Remove all build contexts and logs; yield their directories.
 
     Raises:
         StagingError: one cannot be removed.
     """
-    for directory in (session.state.contexts, session.state.logs):
+    for directory in (context.state.contexts, context.state.logs):
         if directory.exists():
             yield directory
             if not dryrun:

@@ -173,17 +173,17 @@ def no_arguments(words: list[str], command: str) -> None:
 # The target
 
 
-def check_sandbox(session: RunContext) -> None:
+def check_sandbox(context: RunContext) -> None:
     """Refuse to ask a sandbox that is not started; a run would start it, a command that reads does not.
 
     Raises:
         InvalidCommand: the sandbox is the target and is not started.
     """
-    if not session.settings.sandbox:
+    if not context.settings.sandbox:
         return
     from sandbox import ecr, registry  # noqa: PLC0415  # Only a command that asks the sandbox pays for it.
 
-    if not (registry.running(session.sandbox) and ecr.moto_running(session.sandbox)):
+    if not (registry.running(context.sandbox) and ecr.moto_running(context.sandbox)):
         raise InvalidCommand("the sandbox is not started\n  next: run `doit sandbox`")
 
 

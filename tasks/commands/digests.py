@@ -82,18 +82,18 @@ class Digests(Reading):
         no_arguments(pos_args, self.name)
         if sum(map(bool, (output, check, properties))) > 1:
             raise InvalidCommand("--output, --check and --properties exclude each other\n  next: use one of them")
-        session = current()
+        context = current()
         if properties:
-            path = session.settings.require_repository_prefix()
+            path = context.settings.require_repository_prefix()
             self.say(encoded({PROPERTY: path}) if json else property_line(path))
             return 0
-        check_sandbox(session)
-        return self._check(session, check, json=json) if check else self._write(session, output, json=json)
+        check_sandbox(context)
+        return self._check(context, check, json=json) if check else self._write(context, output, json=json)
 
-    def _write(self, session: RunContext, output: str, *, json: bool) -> int:
-        session.settings.require_destination()  # Without it every image would be blocked by the same missing setting.
-        session.ask(pushes=session.selected, loads=())
-        decided = {image.name: session.decisions.of(image) for image in session.selected}
+    def _write(self, context: RunContext, output: str, *, json: bool) -> int:
+        context.settings.require_destination()  # Without it every image would be blocked by the same missing setting.
+        context.ask(pushes=context.selected, loads=())
+        decided = {image.name: context.decisions.of(image) for image in context.selected}
         behind = {name: one for name, one in decided.items() if not isinstance(one, Current)}
         if behind:
             complain(faults_as_text({name: f"{state(one)}: {reason(one)}" for name, one in behind.items()}))
@@ -104,18 +104,18 @@ class Digests(Reading):
             )
             complain(f"not written: {images} not current\n{next_step}")
             return UNANSWERED if unanswered else DIFFERS
-        found = of(session, session.selected)
+        found = of(context, context.selected)
         if output:
             write(output, found.text())
         self.say(found.text() if json else as_text(found))
         return 0
 
-    def _check(self, session: RunContext, check: str, *, json: bool) -> int:
+    def _check(self, context: RunContext, check: str, *, json: bool) -> int:
         try:
             written = parse(read(check))
         except SettingsError as error:
             raise InvalidCommand(f"{check}: {error}") from None
-        differing, unanswered = differences(session, written)
+        differing, unanswered = differences(context, written)
         if json:
             self.say(encoded({"differences": differing, "unanswered": unanswered}))
         else:
@@ -219,28 +219,28 @@ def parse(text: str) -> DigestsFile:
 # What it asks
 
 
-def of(session: RunContext, images: Iterable[Image]) -> DigestsFile:
+def of(context: RunContext, images: Iterable[Image]) -> DigestsFile:
     """Return the current ones of `images`, from the decisions that have been made; asks nothing.
 
     Raises:
         SleeperImagesError: no setting says where images go.
     """
-    known = session.decisions.known()
+    known = context.decisions.known()
     entries = {}
     for image in images:
         decision = known.get(image.name)
         if isinstance(decision, Current):
             entries[image.name] = Entry(
-                session.target.repository(image),
-                session.version,
+                context.target.repository(image),
+                context.version,
                 decision.digest,
-                platforms(image, session.settings),
-                session.decisions.collected(image).inputs.fingerprint(),
+                platforms(image, context.settings),
+                context.decisions.collected(image).inputs.fingerprint(),
             )
-    return DigestsFile(session.target.prefix, entries)
+    return DigestsFile(context.target.prefix, entries)
 
 
-def record(session: RunContext) -> str:
+def record(context: RunContext) -> str:
     """Update STATE_DIR/digests.json with the images that a run pushed or found current.
 
     The entries of images that this run did not look at stay, as long as the prefix and the version are the same: this
@@ -249,14 +249,14 @@ def record(session: RunContext) -> str:
     Returns:
         Why the file could not be written; otherwise empty.
     """
-    if not session.asked.pushes:
+    if not context.asked.pushes:
         return ""
-    path = session.state.pushed
+    path = context.state.pushed
     try:
-        known = session.decisions.known()
+        known = context.decisions.known()
         if any(isinstance(decision, Current) for decision in known.values()):
-            new = of(session, session.asked.pushes)
-            kept = {name: entry for name, entry in _kept(_text_of(session), new).items() if name not in known}
+            new = of(context, context.asked.pushes)
+            kept = {name: entry for name, entry in _kept(_text_of(context), new).items() if name not in known}
             files.replace(path, DigestsFile(new.prefix, {**kept, **new.images}).text())
     except OSError as fault:
         return f"{path} cannot be written: {fault.strerror}"
@@ -265,11 +265,11 @@ def record(session: RunContext) -> str:
     return ""
 
 
-def differences(session: RunContext, written: DigestsFile) -> tuple[dict[str, str], dict[str, str]]:
+def differences(context: RunContext, written: DigestsFile) -> tuple[dict[str, str], dict[str, str]]:
     """Compare a file with the registry and with the selected images.
 
     Args:
-        session: where images go; only that registry is asked, whatever the file says.
+        context: where images go; only that registry is asked, whatever the file says.
         written: the file.
 
     Returns:
@@ -278,8 +278,8 @@ def differences(session: RunContext, written: DigestsFile) -> tuple[dict[str, st
     Raises:
         SleeperImagesError: no setting says where images go.
     """
-    differing = {image.name: "it is selected but not in the file" for image in session.selected}
-    prefix, asked = session.target.prefix, {}
+    differing = {image.name: "it is selected but not in the file" for image in context.selected}
+    prefix, asked = context.target.prefix, {}
     for name, entry in written.images.items():
         differing.pop(name, None)
         if str(entry.repository) == f"{prefix}/{name}":
@@ -287,7 +287,7 @@ def differences(session: RunContext, written: DigestsFile) -> tuple[dict[str, st
         else:
             differing[name] = f"it is in {str(entry.repository).removesuffix('/' + name)}, not in {prefix}"
     unanswered = {}
-    for name, answers in look(session.target.client, asked).items():
+    for name, answers in look(context.target.client, asked).items():
         for tag, answer in answers.items():
             if isinstance(answer, RegistryError):
                 unanswered[name] = str(answer)
@@ -296,9 +296,9 @@ def differences(session: RunContext, written: DigestsFile) -> tuple[dict[str, st
     return differing, unanswered
 
 
-def _text_of(session: RunContext) -> str:
+def _text_of(context: RunContext) -> str:
     try:
-        return session.state.pushed.read_text(encoding="utf-8")
+        return context.state.pushed.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""  # It does not exist, or is damaged: it is written again.
 

@@ -112,18 +112,18 @@ class Graph(Reading):
         return without_declarations(done.output)
 
 
-def _states(session: RunContext, drawn: Picture) -> dict[str, str]:
+def _states(context: RunContext, drawn: Picture) -> dict[str, str]:
     """Return the state of each image in the picture.
 
     Raises:
         InvalidCommand: the sandbox is the target and is not started.
         SettingsError: no setting says where images go, or where Sleeper's scripts are: every image would be blocked.
     """
-    check_sandbox(session)
-    session.settings.require_destination()
-    images = [session.catalogue.image(name) for name in drawn.images() if name]
-    session.ask(pushes=images, loads=())
-    return {image.name: state(session.decisions.of(image)) for image in images}
+    check_sandbox(context)
+    context.settings.require_destination()
+    images = [context.catalogue.image(name) for name in drawn.images() if name]
+    context.ask(pushes=images, loads=())
+    return {image.name: state(context.decisions.of(image)) for image in images}
 
 
 def _by_suffix(output: str) -> str:

@@ -42,16 +42,16 @@ class Info(Reading, DoitInfo):
         meta = (tasks[names[0]].meta or {}) if len(names) == 1 else {}
         if meta.get("verb") == "push":
             self._image = meta["image"]
-            session = current()
-            session.ask(pushes=[session.catalogue.image(meta["image"])], loads=())
+            context = current()
+            context.ask(pushes=[context.catalogue.image(meta["image"])], loads=())
         return int(super()._execute(names, hide_status) or 0)
 
     def get_reasons(self, reasons: dict[str, Any]) -> str:
         """Return why the task would run."""
         if self._image is None:
             return str(super().get_reasons(reasons))
-        session = current()
-        match session.decisions.of(session.catalogue.image(self._image)):
+        context = current()
+        match context.decisions.of(context.catalogue.image(self._image)):
             case Build(reason):
                 return f" * build: {reason}"
             case Retag(_, reason):

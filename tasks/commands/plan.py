@@ -41,7 +41,7 @@ from tasks.system.parallel import Pool
 from tasks.system.terminal import colours, columns
 from tasks.system.text import TOGETHER, WIDTH, folded, human, printable
 
-if TYPE_CHECKING:  # Its imports are slow; session.records is what loads it.
+if TYPE_CHECKING:  # Its imports are slow; context.records is what loads it.
     from tasks.records import Comparison
 
 FORCED = "forced"
@@ -69,10 +69,10 @@ class PlanCommand(Reading):
     cmd_options = (JSON, EXIT_CODE)
 
     def _execute(self, json: bool, exit_code: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit passes its options by name.
-        session = current()
+        context = current()
         tasks = {task.name: task for task in self.task_list}
-        found = self._plan(session, tasks, matching(tasks, arguments(pos_args) or [PUSH_ALL]))
-        target, version = where(session), session.settings.version
+        found = self._plan(context, tasks, matching(tasks, arguments(pos_args) or [PUSH_ALL]))
+        target, version = where(context), context.settings.version
         if json:
             self.say(encoded(as_object(found, target, version)))
         else:
@@ -80,17 +80,17 @@ class PlanCommand(Reading):
             self.say(as_text(found, target, version, colour=colours(stream), width=columns(stream)))
         return state_code(found.counts) if exit_code else faults_code(found.counts)
 
-    def _plan(self, session: RunContext, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
+    def _plan(self, context: RunContext, tasks: Mapping[str, Any], names: Iterable[str]) -> Plan:
         needed = with_prerequisites(tasks, names)
-        pushes = images_of(session.catalogue, tasks, needed, "push")
-        loads = images_of(session.catalogue, tasks, needed, "build")
+        pushes = images_of(context.catalogue, tasks, needed, "push")
+        loads = images_of(context.catalogue, tasks, needed, "build")
         if not pushes and not loads and not ({PUSH_ALL, "build_all"} & needed):
             raise InvalidCommand(f"{', '.join(names)}: pushes and builds no image, so there is nothing to plan")
-        check_sandbox(session)
-        session.ask(pushes=pushes, loads=())  # Without loads, no builder has to be asked for.
-        if pushes and not session.settings.sandbox:
-            session.settings.require_destination()  # Every image would be blocked by the same missing setting.
-        return plan(session, pushes, {image.name: build.is_loaded(session, image) for image in loads})
+        check_sandbox(context)
+        context.ask(pushes=pushes, loads=())  # Without loads, no builder has to be asked for.
+        if pushes and not context.settings.sandbox:
+            context.settings.require_destination()  # Every image would be blocked by the same missing setting.
+        return plan(context, pushes, {image.name: build.is_loaded(context, image) for image in loads})
 
 
 @dataclass(frozen=True)
@@ -189,60 +189,60 @@ class Plan:
 # What it asks
 
 
-def plan(session: RunContext, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
+def plan(context: RunContext, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
     """Return what a run would do.
 
     Args:
-        session: the run's.
+        context: the run's.
         pushes: the images that it would push.
         loads: by name, the images that it would build into the engine, and whether the engine has them already.
         whole: also compare an image that needs only a tag with what its version tag is on.
     """
-    decided = {image: session.decisions.of(image) for image in pushes}
+    decided = {image: context.decisions.of(image) for image in pushes}
     differing = Build | Retag if whole else Build
-    compared = _compare(session, [image for image, decision in decided.items() if isinstance(decision, differing)])
-    planned = [_pushed(session, image, decision, compared.get(image.name)) for image, decision in decided.items()]
-    planned += [_loaded(session, session.catalogue.image(name), current=current) for name, current in loads.items()]
+    compared = _compare(context, [image for image, decision in decided.items() if isinstance(decision, differing)])
+    planned = [_pushed(context, image, decision, compared.get(image.name)) for image, decision in decided.items()]
+    planned += [_loaded(context, context.catalogue.image(name), current=current) for name, current in loads.items()]
     return Plan(tuple(planned))
 
 
-def build_reasons(session: RunContext) -> Iterator[tuple[str, str]]:
+def build_reasons(context: RunContext) -> Iterator[tuple[str, str]]:
     """Yield the name of each image that a run builds, and why, in the order in which they are built."""
-    building = [image for image in session.asked.pushes if isinstance(session.decisions.of(image), Build)]
+    building = [image for image in context.asked.pushes if isinstance(context.decisions.of(image), Build)]
     with Pool(_EXPLAINED_AT_ONCE) as pool:
-        for found in pool.map(lambda image: plan(session, [image], {}), building):
+        for found in pool.map(lambda image: plan(context, [image], {}), building):
             yield from ((one.image.name, one.reason) for one in found.images)
 
 
-def where(session: RunContext) -> str | None:
+def where(context: RunContext) -> str | None:
     """Return where images go; None if unknown, which is then the reason of each image."""
     try:
-        return session.target.prefix if session.asked.pushes else None
+        return context.target.prefix if context.asked.pushes else None
     except SleeperImagesError:
         return None
 
 
-def _compare(session: RunContext, images: Iterable[Image]) -> Mapping[str, Comparison]:
+def _compare(context: RunContext, images: Iterable[Image]) -> Mapping[str, Comparison]:
     """Compare images' inputs with what their version tags are on; by name, for the images that have one."""
     wanted = {}
     for image in images:
-        held = _version_digest(session, image)
+        held = _version_digest(context, image)
         if held is not None:
-            wanted[image.name] = (session.target.repository(image), held, session.decisions.collected(image))
-    return session.records.compare(wanted) if wanted else {}
+            wanted[image.name] = (context.target.repository(image), held, context.decisions.collected(image))
+    return context.records.compare(wanted) if wanted else {}
 
 
-def _version_digest(session: RunContext, image: Image) -> Digest | None:
+def _version_digest(context: RunContext, image: Image) -> Digest | None:
     """Return what the image's version tag is on; None if the tag does not exist or was not answered."""
-    answers = session.decisions.held(image)
-    found = answers.get(session.version) if answers else None
+    answers = context.decisions.held(image)
+    found = answers.get(context.version) if answers else None
     # An error is an answer, too; the decision reports it.
     return None if found is None or isinstance(found, SleeperImagesError) else found.digest
 
 
-def _pushed(session: RunContext, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
+def _pushed(context: RunContext, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
     task, word = f"push:{image.name}", state(decision)
-    collected = _collected(session, image)
+    collected = _collected(context, image)
     made = None if collected is None else collected.inputs
     known: dict[str, Any] = {
         "fingerprint": None if made is None else made.fingerprint(),
@@ -256,15 +256,15 @@ def _pushed(session: RunContext, image: Image, decision: Decision, comparison: C
             return Planned(task, image, word, reason, digest=digest, size=0, comparison=comparison, **known)
         case Blocked(error) | Unknown(error):
             return Planned(task, image, word, error.message, error.next_step, **known)
-    reason = _why_build(session, image, decision, comparison)
+    reason = _why_build(context, image, decision, comparison)
     size = None if collected is None else _size(collected, comparison)
     return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
 
 
-def _loaded(session: RunContext, image: Image, *, current: bool) -> Planned:
+def _loaded(context: RunContext, image: Image, *, current: bool) -> Planned:
     task = f"build:{image.name}"
     try:
-        collected = session.decisions.collected(image)
+        collected = context.decisions.collected(image)
     except SleeperImagesError as error:
         return Planned(task, image, "blocked", error.message, error.next_step)
     known: dict[str, Any] = {
@@ -278,26 +278,26 @@ def _loaded(session: RunContext, image: Image, *, current: bool) -> Planned:
     return Planned(task, image, "build", "for the local engine", **known)
 
 
-def _collected(session: RunContext, image: Image) -> Collected | None:
+def _collected(context: RunContext, image: Image) -> Collected | None:
     try:
-        return session.decisions.collected(image)
+        return context.decisions.collected(image)
     except SleeperImagesError:
         return None
 
 
-def _why_build(session: RunContext, image: Image, decision: Build, comparison: Comparison | None) -> str:
-    if session.settings.force:
+def _why_build(context: RunContext, image: Image, decision: Build, comparison: Comparison | None) -> str:
+    if context.settings.force:
         return FORCED
-    held = session.decisions.held(image)
-    if held.get(inputs_tag(session.decisions.collected(image).inputs.fingerprint())) is not None:
+    held = context.decisions.held(image)
+    if held.get(inputs_tag(context.decisions.collected(image).inputs.fingerprint())) is not None:
         return decision.reason  # The registry holds an image of these inputs, of the wrong kind.
     if comparison is None:
         return "not in the registry"
     if comparison.changes is None:
         return f"{decision.reason}; {comparison.untold}"
     if not comparison.changes:
-        return f"the image under {session.version} has these inputs, but its inputs tag was deleted"
-    return summary(comparison.changes, lambda path: file_of(image, session.settings.version, path))
+        return f"the image under {context.version} has these inputs, but its inputs tag was deleted"
+    return summary(comparison.changes, lambda path: file_of(image, context.settings.version, path))
 
 
 # What it shows

@@ -82,36 +82,36 @@ class Run(Interruptible, DoitRun):
         failure_verbosity: Any,
         pdb: Any,
     ) -> int:
-        session = current()
-        refreshed = self._refresh(session)
+        context = current()
+        refreshed = self._refresh(context)
         if self.sel_default_tasks:
             return 0 if refreshed else self._overview()
         self._check_names()
         file_dependencies.record(self.dep_manager, self.task_list)
-        verbs = self._prepare(session)
+        verbs = self._prepare(context)
         with contextlib.ExitStack() as held:
             if LOCKED & verbs:
-                held.enter_context(lock.held(session.state.lock, session.settings.wait))
-                held.callback(self._record_digests, session)
+                held.enter_context(lock.held(context.state.lock, context.settings.wait))
+                held.callback(self._record_digests, context)
             if {"push", "build"} & verbs:
-                sweep(session)
+                sweep(context)
             ended = super()._execute(
                 outfile, verbosity, always, continue_, reporter, num_process, par_type, single,
                 auto_delayed_regex, force_verbosity, failure_verbosity, pdb,
             )  # fmt: skip
-            return session.channel.exit_code if ended in {1, 2} else int(ended)
+            return context.channel.exit_code if ended in {1, 2} else int(ended)
 
-    def _record_digests(self, session: RunContext) -> None:
+    def _record_digests(self, context: RunContext) -> None:
         """Update this checkout's digests.json, also after a run that failed."""
-        fault = digests.record(session)
+        fault = digests.record(context)
         if fault:
             Terminal(self.outstream, os.environ).write(f"  note      digests: {fault}\n")
 
-    def _refresh(self, session: RunContext) -> bool:
+    def _refresh(self, context: RunContext) -> bool:
         """Lock base images to today's digests with base=refresh; return whether it was given."""
-        if session.settings.base != "refresh":
+        if context.settings.base != "refresh":
             return False
-        found = refresh(session.bases, session.catalogue, session.selected, session.settings)
+        found = refresh(context.bases, context.catalogue, context.selected, context.settings)
         self.outstream.writelines(f"locked {reference} {digest}\n" for reference, digest in found.locked.items())
         self.outstream.writelines(f"{line}\n" for reference in found.only_here for line in _unlocked(reference))
         return True
@@ -138,24 +138,24 @@ class Run(Interruptible, DoitRun):
             if word in tasks and tasks[word].pos_arg is not None:
                 return  # It takes the rest of the line.
 
-    def _prepare(self, session: RunContext) -> set[str]:
+    def _prepare(self, context: RunContext) -> set[str]:
         """Set which images the named tasks are about; return the verbs of all tasks that will run."""
         tasks = {task.name: task for task in self.task_list}
         names = with_prerequisites(tasks, self.sel_tasks)
         verbs = {str(meta["verb"]) for name in names if "verb" in (meta := tasks[name].meta or {})}
-        pushes: Sequence[Image] = images_of(session.catalogue, tasks, names, "push", "stage", "repository")
+        pushes: Sequence[Image] = images_of(context.catalogue, tasks, names, "push", "stage", "repository")
         if not pushes and verbs & {"preflight", "builder", "login"}:
-            pushes = session.selected  # Alone, each of them is about the images of push_all.
-        loads = images_of(session.catalogue, tasks, names, "build")
+            pushes = context.selected  # Alone, each of them is about the images of push_all.
+        loads = images_of(context.catalogue, tasks, names, "build")
         engine_only = "builder" in verbs and verbs <= {"build", "builder", "preflight", "sandbox"}
-        session.ask(
+        context.ask(
             pushes=() if engine_only else pushes,
             loads=loads,
             builder="builder" in self.sel_tasks,
             preflight="preflight" in self.sel_tasks and not {"push", "build"} & verbs,
         )
-        if session.asked.pushes and not session.settings.sandbox:
-            session.settings.require_destination()
+        if context.asked.pushes and not context.settings.sandbox:
+            context.settings.require_destination()
         return verbs
 
 

@@ -63,10 +63,10 @@ class StatusCommand(Reading):
 
     def _execute(self, json: bool, deep: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit passes its options by name.
         no_arguments(pos_args, self.name)
-        session = current()
-        check_sandbox(session)
+        context = current()
+        check_sandbox(context)
         now = datetime.now(UTC)
-        found = look(session, now, deep=deep)
+        found = look(context, now, deep=deep)
         colour = colours(self.outstream)
         self.say(encoded(as_object(found)) if json else as_text(found, now=now, colour=colour))
         return 0 if all(row.answered for row in found.images) else UNANSWERED
@@ -126,29 +126,29 @@ class Status:
 # What it asks
 
 
-def look(session: RunContext, now: datetime, *, deep: bool = False) -> Status:
+def look(context: RunContext, now: datetime, *, deep: bool = False) -> Status:
     """Return the status of all selected images.
 
     Args:
-        session: the run's.
+        context: the run's.
         now: the time that ages are counted from.
         deep: also ask for each of their manifests, configs and layers.
 
     Raises:
         SleeperImagesError: no setting says where images go, or under which version.
     """
-    session.settings.require_destination(inputs=False)
-    images, version, target = session.selected, session.version, session.target
-    session.ask(pushes=images, loads=())
-    decided = {image.name: session.decisions.of(image) for image in images}
-    tags = _version_tags(session, decided)
+    context.settings.require_destination(inputs=False)
+    images, version, target = context.selected, context.version, context.target
+    context.ask(pushes=images, loads=())
+    decided = {image.name: context.decisions.of(image) for image in images}
+    tags = _version_tags(context, decided)
     wanted = {
-        image.name: (session.target.repository(image), tag.digest)
+        image.name: (context.target.repository(image), tag.digest)
         for image in images
         if (tag := tags[image.name]) is not None and not isinstance(tag, RegistryError)
     }
-    answers = inspect(session.target.client, wanted, target.backend.pushed_at, deep=deep) if wanted else None
-    expiries, expiry_fault = _expiries(session, wanted, now)
+    answers = inspect(context.target.client, wanted, target.backend.pushed_at, deep=deep) if wanted else None
+    expiries, expiry_fault = _expiries(context, wanted, now)
     rows = []
     for image in images:
         tag = tags[image.name]
@@ -163,7 +163,7 @@ def look(session: RunContext, now: datetime, *, deep: bool = False) -> Status:
         rows.append(
             ImageStatus(
                 image=image,
-                repository=session.target.repository(image),
+                repository=context.target.repository(image),
                 state=state(decision),
                 reason=reason(decision),
                 digest=wanted[image.name][1] if image.name in wanted else None,
@@ -177,12 +177,12 @@ def look(session: RunContext, now: datetime, *, deep: bool = False) -> Status:
 
 
 def _expiries(
-    session: RunContext, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
+    context: RunContext, wanted: Mapping[str, tuple[Repository, Digest]], now: datetime
 ) -> tuple[dict[str, str], str]:
     """Return by image what a lifecycle rule does to it soon, and why that is unknown for some."""
     found, fault = {}, ""
     with Pool(WORKERS) as pool:
-        asked = {name: pool.submit(session.target.backend.expiry, *place, now) for name, place in wanted.items()}
+        asked = {name: pool.submit(context.target.backend.expiry, *place, now) for name, place in wanted.items()}
         for name, answer in asked.items():
             try:
                 found[name] = answer.result()
@@ -191,21 +191,21 @@ def _expiries(
     return found, fault
 
 
-def _version_tags(session: RunContext, decided: Mapping[str, Decision]) -> dict[str, Answer]:
+def _version_tags(context: RunContext, decided: Mapping[str, Decision]) -> dict[str, Answer]:
     """Return what each version tag is on: from the look that the decisions used, or from a second look.
 
     An image whose files are missing is blocked before the first look, and may still be deployed.
     """
-    found = {image.name: session.decisions.held(image).get(session.version) for image in session.selected}
+    found = {image.name: context.decisions.held(image).get(context.version) for image in context.selected}
     unasked = [
         image
-        for image in session.selected
-        if isinstance(decided[image.name], Blocked) and session.version not in session.decisions.held(image)
+        for image in context.selected
+        if isinstance(decided[image.name], Blocked) and context.version not in context.decisions.held(image)
     ]
     if unasked:
-        wanted = {image.name: (session.target.repository(image), (session.version,)) for image in unasked}
-        answers = look_at(session.target.client, wanted)
-        found |= {name: tags[session.version] for name, tags in answers.items()}
+        wanted = {image.name: (context.target.repository(image), (context.version,)) for image in unasked}
+        answers = look_at(context.target.client, wanted)
+        found |= {name: tags[context.version] for name, tags in answers.items()}
     return found
 
 

@@ -39,11 +39,11 @@ class Why(Reading):
     cmd_options = (JSON, EXIT_CODE)
 
     def _execute(self, json: bool, exit_code: bool, pos_args: list[str]) -> int:  # noqa: FBT001  # doit passes its options by name.
-        session = current()
-        image = _image(session, arguments(pos_args))
-        check_sandbox(session)
-        session.ask(pushes=[image], loads=())
-        found = explain(session, image)
+        context = current()
+        image = _image(context, arguments(pos_args))
+        check_sandbox(context)
+        context.ask(pushes=[image], loads=())
+        found = explain(context, image)
         self.say(encoded(as_object(found)) if json else as_text(found, columns(self.outstream)))
         return state_code({found.planned.state}) if exit_code else 0
 
@@ -74,18 +74,18 @@ class Explanation:
 # What it asks
 
 
-def explain(session: RunContext, image: Image) -> Explanation:
+def explain(context: RunContext, image: Image) -> Explanation:
     """Return all about one image."""
-    (planned,) = plan(session, [image], {}, whole=True).images
+    (planned,) = plan(context, [image], {}, whole=True).images
     try:
-        inputs = session.decisions.collected(image).inputs
+        inputs = context.decisions.collected(image).inputs
     except SleeperImagesError:
         inputs = None  # The decision reports it.
-    return Explanation(planned, inputs, session.decisions.held(image), where(session), session.settings.version)
+    return Explanation(planned, inputs, context.decisions.held(image), where(context), context.settings.version)
 
 
-def _image(session: RunContext, names: list[str]) -> Image:
-    images = {image.name: image for image in session.catalogue.images}
+def _image(context: RunContext, names: list[str]) -> Image:
+    images = {image.name: image for image in context.catalogue.images}
     listed = "\n  next: `doit list --all push` lists them"
     if len(names) != 1:
         raise InvalidCommand(f"why takes the name of one image{listed}")

@@ -37,11 +37,11 @@ def load() -> RunContext:
         sys.stderr = Guarded(sys.stderr)
     try:
         # get_var returns a variable by name and cannot list them.
-        session = compose(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001
+        context = compose(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001
     except ConfigurationError as error:
         raise InvalidDodoFile(str(error)) from None
-    _loaded[:] = [session]
-    return session
+    _loaded[:] = [context]
+    return context
 
 
 def current() -> RunContext:
@@ -51,8 +51,8 @@ def current() -> RunContext:
 
 def close() -> None:
     """Give back what the context holds, if there is one."""
-    for session in _loaded:
-        session.close()
+    for context in _loaded:
+        context.close()
 
 
 def compose(variables: Mapping[str, str]) -> RunContext:

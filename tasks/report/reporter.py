@@ -67,7 +67,7 @@ class Reporter:
     """What `doit help run` says about it."""
 
     def __init__(self, outstream: IO[str], options: dict[str, Any]) -> None:  # noqa: ARG002  # doit's signature.
-        self._session: RunContext = current()
+        self._context: RunContext = current()
         self._display = self.display(Terminal(outstream, os.environ))
         self._run = RunState()
         self._lock = threading.RLock()
@@ -87,17 +87,17 @@ class Reporter:
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         """Begin the run: report its target, version and images."""
-        self._session.channel.listen(self._moved)
-        images = [(f"push:{image.name}", image.name) for image in self._session.asked.pushes]
-        images += [(f"build:{image.name}", image.name) for image in self._session.asked.loads]
+        self._context.channel.listen(self._moved)
+        images = [(f"push:{image.name}", image.name) for image in self._context.asked.pushes]
+        images += [(f"build:{image.name}", image.name) for image in self._context.asked.loads]
         target = version = instance = ""
-        if self._session.asked.pushes:
-            settings = self._session.settings
+        if self._context.asked.pushes:
+            settings = self._context.settings
             version, instance = settings.version or "", settings.instance_id or ""
             with contextlib.suppress(
                 SleeperImagesError
             ):  # Each task that needs the target fails with it, and shows it.
-                target = str(self._session.target.prefix)
+                target = str(self._context.target.prefix)
         names = with_prerequisites(tasks, selected_tasks)
         asked = tuple((task, image) for task, image in images if task in names)
         self._happened(Started(self._now(), time.time(), target, version, asked, instance))
@@ -112,7 +112,7 @@ class Reporter:
         if verb == "preflight":  # Before the first build, and only if there is one.
             self._explain()
         if verb == "push":
-            found = self._session.decisions.of(self._session.catalogue.image(image))
+            found = self._context.decisions.of(self._context.catalogue.image(image))
             decided, reason = decision.state(found), decision.reason(found)
         elif verb == "build":
             decided, reason = "build", "for the local engine"
@@ -146,7 +146,7 @@ class Reporter:
             return
         digest = ""
         if verb == "push":
-            found = self._session.decisions.of(self._session.catalogue.image(image))
+            found = self._context.decisions.of(self._context.catalogue.image(image))
             digest = str(found.digest) if isinstance(found, decision.Current) else ""
         self._happened(Ended(self._now(), task.name, verb, image, CURRENT, digest=digest))
 
@@ -179,13 +179,13 @@ class Reporter:
                 self._happened(Ended(self._now(), work.task, work.verb, work.image, outcome, reason=reason))
             worked = self._run.worked
             report = self._write_report() if worked else ""
-            logs = shown(self._session.state.logs) if any(work.log for work in self._run.tasks.values()) else ""
+            logs = shown(self._context.state.logs) if any(work.log for work in self._run.tasks.values()) else ""
             self._happened(Finished(self._now(), logs, report))
-            self._session.channel.end(exit_code(self._failures))
+            self._context.channel.end(exit_code(self._failures))
             self._over = True
             self._display.close()
             # Builds that an interrupt has not ended yet still report progress.
-            self._session.channel.listen(None)
+            self._context.channel.listen(None)
 
     # Events
 
@@ -198,7 +198,7 @@ class Reporter:
     def _report_reasons(self) -> None:
         from tasks.commands.plan import build_reasons  # noqa: PLC0415  # Only a run that builds needs it.
 
-        for image, reason in build_reasons(self._session):
+        for image, reason in build_reasons(self._context):
             with self._lock:
                 if self._over:
                     return
@@ -206,7 +206,7 @@ class Reporter:
 
     def _known_reason(self, work: TaskState) -> str:
         """Return the reason of an image's decision, if it was decided."""
-        known = self._session.decisions.known() if self._session.asked.pushes else {}
+        known = self._context.decisions.known() if self._context.asked.pushes else {}
         return work.reason or (decision.reason(known[work.image]) if work.image in known else "")
 
     def _ended(self, task: Any, outcome: str, values: dict[str, Any], fail: Any = None) -> None:
@@ -215,7 +215,7 @@ class Reporter:
         log, error = "", getattr(fail, "error", None)
         # An engine that is gone is one fault of all images, and their logs say no more about it.
         if verb in IMAGE_VERBS and outcome != CURRENT and not isinstance(error, EngineGoneError):
-            path = self._session.state.log(verb, self._session.catalogue.image(image))
+            path = self._context.state.log(verb, self._context.catalogue.image(image))
             log = str(path) if path.exists() and path.stat().st_mtime >= self._run.wall else ""
         self._happened(
             Ended(
@@ -249,7 +249,7 @@ class Reporter:
     def _write_report(self) -> str:
         from tasks.report import html  # noqa: PLC0415  # Only a run that did something needs it.
 
-        path: Path = self._session.state.report
+        path: Path = self._context.state.report
         try:
             html.write(path, self._run, self._now())
         except OSError as fault:  # The disk is full: images already pushed are kept.

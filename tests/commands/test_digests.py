@@ -40,7 +40,7 @@ _ENTRIES = st.builds(
 )
 
 
-def session(root: Path, registry: Registry, images: str = "ingest,query-lambda", **more: str) -> RunContext:
+def context(root: Path, registry: Registry, images: str = "ingest,query-lambda", **more: str) -> RunContext:
     """Return a run that pushes to a plain registry."""
     variables = {"docker_registry": str(registry), "registry": "oci", "instance_id": "mine", "images": images}
     variables |= {"state_dir": str(root / "state"), "scripts_dir": str(root / "scripts"), **more}
@@ -175,13 +175,13 @@ def test_the_property_is_read_with_and_without_a_host(tmp_path: Path, value: str
 
 def test_a_registry_that_holds_what_the_file_says_agrees(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        found = digests_file.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
+        found = digests_file.differences(context(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
     assert found == ({}, {})
 
 
 def test_both_tags_of_each_image_are_asked_for_once(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        digests_file.differences(session(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
+        digests_file.differences(context(tmp_path, server.registry), written(server, "ingest", "query-lambda"))
     asked = sorted(one.target for one in server.asked if one.target != "/v2/")
     expected = [
         f"/v2/mine/{name}/manifests/{tag}"
@@ -205,7 +205,7 @@ def test_what_the_registry_holds_otherwise_is_named(
 ) -> None:
     with holding(say) as server:
         differing, unanswered = digests_file.differences(
-            session(tmp_path, server.registry, images="ingest"), written(server, "ingest")
+            context(tmp_path, server.registry, images="ingest"), written(server, "ingest")
         )
     assert differing["ingest"].startswith(expected)
     assert unanswered == {}
@@ -213,20 +213,20 @@ def test_what_the_registry_holds_otherwise_is_named(
 
 def test_what_is_not_answered_is_no_difference(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: 403) as server:
-        found = digests_file.differences(session(tmp_path, server.registry, images="ingest"), written(server, "ingest"))
+        found = digests_file.differences(context(tmp_path, server.registry, images="ingest"), written(server, "ingest"))
     assert (found[0], list(found[1])) == ({}, ["ingest"])
 
 
 def test_an_image_that_is_selected_and_not_in_the_file_differs(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        differing, _ = digests_file.differences(session(tmp_path, server.registry), written(server, "ingest"))
+        differing, _ = digests_file.differences(context(tmp_path, server.registry), written(server, "ingest"))
     assert differing == {"query-lambda": "it is selected but not in the file"}
 
 
 def test_a_file_cannot_send_a_login_to_another_registry(tmp_path: Path) -> None:
     with holding(lambda _name, _tag: HELD) as ours, holding(lambda _name, _tag: HELD) as other:
         differing, _ = digests_file.differences(
-            session(tmp_path, ours.registry, images="ingest"), written(other, "ingest")
+            context(tmp_path, ours.registry, images="ingest"), written(other, "ingest")
         )
     assert differing == {"ingest": f"it is in {other.registry}/mine, not in {ours.registry}/mine"}
     assert other.asked == []
@@ -242,7 +242,7 @@ def recorded(root: Path) -> dict[str, str]:
 
 def look(root: Path, server: Server, images: str, **more: str) -> str:
     """Decide about images as a run does, and record it."""
-    run = session(root, server.registry, images=images, version=VERSION, **more)
+    run = context(root, server.registry, images=images, version=VERSION, **more)
     for image in run.selected:
         run.decisions.of(image)
     return digests_file.record(run)
@@ -264,12 +264,12 @@ def test_what_a_run_records_agrees_with_the_registry(scripts: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
         look(scripts, server, "ingest,query-lambda")
         text = (scripts / "state" / "digests.json").read_text()
-        assert digests_file.differences(session(scripts, server.registry), digests_file.parse(text)) == ({}, {})
+        assert digests_file.differences(context(scripts, server.registry), digests_file.parse(text)) == ({}, {})
 
 
 def test_a_run_that_looked_at_nothing_records_nothing(scripts: Path) -> None:
     with holding(lambda _name, _tag: HELD) as server:
-        assert digests_file.record(session(scripts, server.registry, version=VERSION)) == ""
+        assert digests_file.record(context(scripts, server.registry, version=VERSION)) == ""
     assert not (scripts / "state" / "digests.json").exists()
 
 
@@ -296,7 +296,7 @@ def test_another_instance_or_version_begins_anew(scripts: Path) -> None:
         look(scripts, server, "ingest")
         look(scripts, server, "statestore-committer", instance_id="yours")
         assert list(recorded(scripts)) == ["statestore-committer"]
-        run = session(scripts, server.registry, images="ingest", instance_id="yours", version="9")
+        run = context(scripts, server.registry, images="ingest", instance_id="yours", version="9")
         run.decisions.of(run.selected[0])
         digests_file.record(run)
     assert list(recorded(scripts)) == ["ingest"]

@@ -44,7 +44,7 @@ class Checkout:
         return self.scripts / "docker" / "ingest"
 
     @contextmanager
-    def session(self, **variables: str) -> Iterator[RunContext]:
+    def context(self, **variables: str) -> Iterator[RunContext]:
         with running(self.registry) as (client, _):
             given = {
                 "docker_registry": str(client.registry),
@@ -59,17 +59,17 @@ class Checkout:
             yield RunContext.of(settings.load(given, {}, self.root), catalogue, sandbox, {})
 
     def plan(self, *, whole: bool = False, **variables: str) -> Planned:
-        with self.session(**variables) as session:
-            (found,) = plan(session, [INGEST], {}, whole=whole).images
+        with self.context(**variables) as context:
+            (found,) = plan(context, [INGEST], {}, whole=whole).images
             return found
 
     def push(self, manifest: Manifest = PUSHED) -> str:
         """Leave the registry as a push does; return the inputs tag."""
-        with self.session() as session:
-            collected = session.decisions.collected(INGEST)
+        with self.context() as context:
+            collected = context.decisions.collected(INGEST)
             tag = inputs_tag(collected.inputs.fingerprint())
             held = self.registry.put(manifest, tag, VERSION)
-            assert session.records.keep(session.target.repository(INGEST), held, session.records.begin(collected)) == ""
+            assert context.records.keep(context.target.repository(INGEST), held, context.records.begin(collected)) == ""
             return tag
 
 

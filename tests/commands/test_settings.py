@@ -13,7 +13,7 @@ from tasks.configuration import settings
 from tasks.configuration.settings import SETTINGS
 
 DODO = "from tasks.graph.load import load\n\nload()\n"
-"""The command needs a session and no task."""
+"""The command needs a context and no task."""
 
 
 @pytest.fixture

@@ -110,8 +110,8 @@ def test_nothing_that_moves_a_cursor_is_printed() -> None:
 
 def test_an_image_is_told_with_its_inputs_and_the_registrys_tags(checkout: Checkout) -> None:
     tag = checkout.push()
-    with checkout.session() as session:
-        found = explain(session, INGEST)
+    with checkout.context() as context:
+        found = explain(context, INGEST)
     assert found.planned.state == "current"
     assert found.inputs is not None
     assert found.planned.fingerprint == found.inputs.fingerprint()
@@ -122,6 +122,6 @@ def test_an_image_is_told_with_its_inputs_and_the_registrys_tags(checkout: Check
 
 def test_what_cannot_be_read_has_no_inputs(checkout: Checkout) -> None:
     (checkout.folder / "Dockerfile").unlink()
-    with checkout.session() as session:
-        found = explain(session, INGEST)
+    with checkout.context() as context:
+        found = explain(context, INGEST)
     assert (found.planned.state, found.inputs) == ("blocked", None)

@@ -26,18 +26,18 @@ def real_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_what_a_run_starts_has_the_users_account() -> None:
-    session = compose({})
-    assert session.settings.instance_id == "real"
-    assert {name: session.environment[name] for name in REAL} == REAL
+    context = compose({})
+    assert context.settings.instance_id == "real"
+    assert {name: context.environment[name] for name in REAL} == REAL
 
 
 def test_what_a_run_against_the_sandbox_starts_has_nothing_of_the_users_account() -> None:
-    session = compose({"target": "sandbox"})
-    settings = session.settings
-    assert (settings.instance_id, settings.docker_registry) == ("sandbox", session.sandbox.docker_registry)
-    assert session.environment["AWS_ACCESS_KEY_ID"] != "AKIAREAL"
-    assert "AWS_PROFILE" not in session.environment
-    assert settings.aws_environment(session.environment)["AWS_ENDPOINT_URL"] == session.sandbox.endpoint_url
+    context = compose({"target": "sandbox"})
+    settings = context.settings
+    assert (settings.instance_id, settings.docker_registry) == ("sandbox", context.sandbox.docker_registry)
+    assert context.environment["AWS_ACCESS_KEY_ID"] != "AKIAREAL"
+    assert "AWS_PROFILE" not in context.environment
+    assert settings.aws_environment(context.environment)["AWS_ENDPOINT_URL"] == context.sandbox.endpoint_url
 
 
 @pytest.mark.parametrize("name", ["sandbox_registry_port", "SANDBOX_REGISTRY_PORT"])
@@ -46,8 +46,8 @@ def test_a_port_of_the_sandbox_on_the_command_line_wins_over_the_environments(
 ) -> None:
     monkeypatch.setenv("SANDBOX_REGISTRY_PORT", "5000")
     assert compose({}).sandbox.registry_port == 5000
-    session = compose({name: "5001", "target": "sandbox"})
-    assert session.settings.docker_registry == "127.0.0.1:5001"
+    context = compose({name: "5001", "target": "sandbox"})
+    assert context.settings.docker_registry == "127.0.0.1:5001"
 
 
 def test_the_sandbox_has_its_own_builder_whatever_builder_is_exported(
@@ -56,9 +56,9 @@ def test_the_sandbox_has_its_own_builder_whatever_builder_is_exported(
     monkeypatch.setenv("BUILDER", "corp")
     monkeypatch.setenv("BUILDER_DRIVER", "kubernetes")
     monkeypatch.setenv("BUILDER_OPTIONS", "namespace=buildkit")
-    session = compose({"target": "sandbox"})
-    builder = session.docker.builder
-    assert (builder.name, builder.driver) == (session.sandbox.builder, "docker-container")
+    context = compose({"target": "sandbox"})
+    builder = context.docker.builder
+    assert (builder.name, builder.driver) == (context.sandbox.builder, "docker-container")
     assert builder.options == (("network", "host"),)
 
 

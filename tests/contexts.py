@@ -1,4 +1,4 @@
-"""A real session whose registry is a server on loopback: for the tests of single verbs."""
+"""A real context whose registry is a server on loopback: for the tests of single verbs."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ HELD = sha256(b"held")
 
 @dataclass
 class World:
-    """A session, its registry, the tags (`name:tag`) that it holds, and how it answers who begins an upload."""
+    """A context, its registry, the tags (`name:tag`) that it holds, and how it answers who begins an upload."""
 
-    session: RunContext
+    context: RunContext
     server: Server
     tags: set[str] = field(default_factory=set)
     uploads: Answer = field(default_factory=lambda: Answer(403))
 
     def fingerprint(self, image: Image) -> str:
         """Return the fingerprint of the image's inputs."""
-        return self.session.decisions.collected(image).inputs.fingerprint()
+        return self.context.decisions.collected(image).inputs.fingerprint()
 
     def staged(self, image: Image) -> Path:
         """Return where the image's context is staged to be pushed."""
-        return context_directory(self.session.state.contexts, image, self.fingerprint(image))
+        return context_directory(self.context.state.contexts, image, self.fingerprint(image))
 
     def hold(self, *images: Image) -> None:
         """Have the registry hold these images under both their tags."""
@@ -77,9 +77,9 @@ def world(root: Path, locked: Mapping[str, str] = MappingProxyType({}), /, **var
         environment = {"PATH": str(root / "bin"), "HOME": str(root)}
         catalogue = Catalogue(root / "catalogue.yaml", IMAGES, Builder("sleeper"), (), locked)
         found = settings.load(given, {}, root)
-        session = RunContext.of(found, catalogue, layout.defaults(root / "sandbox"), environment)
-        here = World(session, server, tags)
+        context = RunContext.of(found, catalogue, layout.defaults(root / "sandbox"), environment)
+        here = World(context, server, tags)
         try:
             yield here
         finally:
-            session.close()
+            context.close()
