@@ -112,16 +112,16 @@ class Interruptible(DoitCmdBase):
                 close()
             return code(received[0]) if received else ended
 
+    def say(self, text: str) -> None:
+        """Write to the reader, in an encoding that the stream has, as long as the pipe is open."""
+        Terminal(self.outstream, os.environ).write(text)
+
 
 class Reading(Interruptible):
     """A command that answers a question and changes nothing, and therefore needs no lock."""
 
     execute_tasks = False
     targets_sandbox = True
-
-    def say(self, text: str) -> None:
-        """Write to the reader, in an encoding that the stream has, as long as the pipe is open."""
-        Terminal(self.outstream, os.environ).write(text)
 
 
 # The words of the command line

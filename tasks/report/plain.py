@@ -32,10 +32,9 @@ from tasks.report.events import (
 )
 from tasks.report.reporter import Display, Reporter
 from tasks.system.terminal import Terminal
-from tasks.system.text import folded, human, without_controls, wrapped
+from tasks.system.text import TOGETHER, folded, human, without_controls, wrapped
 
 _VERBS, _LABELS = 8, 13
-_TOGETHER = "\N{NO-BREAK SPACE}"
 _WORTH_TELLING = 0.05
 """The shortest build, in seconds, that is listed among the slowest."""
 
@@ -196,7 +195,7 @@ class Plain:
             names = [work.image for work in run.images if work.outcome == outcome]
             lines += _entry(outcome, ", ".join(names), width)
         slowest = [
-            f"{work.image}{_TOGETHER}{work.seconds:.1f}{_TOGETHER}s"
+            f"{work.image}{TOGETHER}{work.seconds:.1f}{TOGETHER}s"
             for work in run.slowest()
             if work.seconds >= _WORTH_TELLING
         ]
@@ -207,7 +206,7 @@ class Plain:
 
 def _entry(what: str, text: str, width: int) -> list[str]:
     """Return the summary's lines about something; none where `text` is empty."""
-    lines = [line.replace(_TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2), width)]
+    lines = [line.replace(TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2), width)]
     return [f"  {what:<{_LABELS}}{lines[0].lstrip()}", *lines[1:]] if lines else []
 
 
