@@ -151,9 +151,7 @@ def local_names(context: RunContext, image: Image) -> tuple[str, str]:
 def replaced(held: Mapping[str, str], name: str) -> list[str]:
     """Return the image's names by inputs that are the only name of an image, which a newer build has replaced.
 
-    Args:
-        held: by name, the ID of each image in the engine.
-        name: the image's.
+    `held` is the ID of each image in the engine, by name.
     """
     mine = {tag: identity for tag, identity in held.items() if tag.startswith(f"{name}:{INPUTS}")}
     wanted = {identity for tag, identity in held.items() if tag not in mine}

@@ -64,10 +64,7 @@ def or_users_own(credential: Keychain, users_own: Keychain) -> Keychain:
 class Bases:
     """The base images of a run. Threads may share it.
 
-    Args:
-        keychain: what to log in with.
-        held: asks the engine.
-        locked: by reference, the digests that the catalogue's lock has.
+    `held` asks the engine; `locked` is what the catalogue's lock has: by reference, the digest.
     """
 
     def __init__(self, keychain: Keychain, held: Held, locked: Mapping[str, str] = MappingProxyType({})) -> None:

@@ -60,12 +60,9 @@ class Asked:
 class Channel:
     """What the parts of a run tell each other while it goes on. Threads may share it.
 
-        command ──▶ asked, once, before the first task ─▶ tasks
-        builds ───▶ progress ─▶ the reporter, as long as it listens
-        reporter ─▶ exit code, at the end ─▶ command
-
-    Args:
-        asked: what the run is about until the command says it.
+    command ──▶ asked, once, before the first task ─▶ tasks
+    builds ───▶ progress ─▶ the reporter, as long as it listens
+    reporter ─▶ exit code, at the end ─▶ command
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -109,12 +106,7 @@ class Channel:
 class Docker:
     """How a run calls docker: with which environment, login and builder. Threads may share it.
 
-    Args:
-        builder: the builder that the catalogue and the settings describe.
-        environment: the user's variables.
-        sandbox: the sandbox whose engine is used; None for the user's own engine.
-        state: where it is remembered that the builder cannot boot.
-        target: the registry that the login is for.
+    `sandbox` is the one whose engine is used, and None for the user's own engine.
     """
 
     def __init__(

@@ -82,11 +82,6 @@ def current(checkout: Path, *, development: bool = False) -> bool:
 def ensure(checkout: Path, terminal: Terminal, *, development: bool = False) -> None:
     """Make the checkout's environment unless it is up to date; wait for another run that is making it.
 
-    Args:
-        checkout: the directory of pyproject.toml.
-        terminal: where each step is shown.
-        development: whether `test`, `lint` and `sandbox` must work in it, too.
-
     Raises:
         CommandError: a part of Python is missing, or the installation failed.
     """
@@ -117,9 +112,7 @@ class _Making:
     """One making of an environment, or of what `--dev` adds to it.
 
     Args:
-        checkout: whose environment it is.
         lock: an open file that pip and uv inherit.
-        terminal: where each step is shown.
         development: whether the packages of DEVELOPMENT_LOCK are wanted.
     """
 

@@ -69,9 +69,7 @@ class Table:
 
     Attributes:
         title: what it lists, for messages.
-        headings: the names of its columns.
         key: which column names the image.
-        rows: its rows, each of as many cells as there are headings.
     """
 
     title: str

@@ -87,11 +87,7 @@ def version() -> str:
 
 
 def overview(commands: Mapping[str, Any]) -> str:
-    """Return the tasks and commands that users run.
-
-    Args:
-        commands: doit's and ours, by name.
-    """
+    """Return the tasks and commands that users run."""
     name = program()
     lines = [
         "Builds and pushes the Docker images of Sleeper: only those that changed.",
@@ -112,11 +108,7 @@ def overview(commands: Mapping[str, Any]) -> str:
 
 
 def of_command(command: Any) -> str:
-    """Return how a command is used.
-
-    Args:
-        command: an instance of one of doit's commands or ours.
-    """
+    """Return how a command is used."""
     options = [CmdOption(option) for option in command.cmd_options]
     if command.name == "run":
         options = [option for option in options if option.name in _RUN_OPTIONS]

@@ -99,7 +99,6 @@ class Planned:
 
     Attributes:
         task: the task that would do it.
-        image: the image.
         state: `current`, `retag`, `build`, `blocked` or `unknown`.
         reason: why, in words; empty if it is current.
         next_step: what to do about it, if it is blocked or unknown.
@@ -321,15 +320,7 @@ def as_object(found: Plan, target: str | None, version: str | None) -> dict[str,
 
 
 def as_text(found: Plan, target: str | None, version: str | None, *, colour: bool = False, width: int = WIDTH) -> str:
-    """Return a line for each image, the notes and the total.
-
-    Args:
-        found: the plan.
-        target: where images go, if that is known.
-        version: the version tag, if that is known.
-        colour: whether to write in colour.
-        width: the width of the lines.
-    """
+    """Return a line for each image, the notes and the total."""
     return "".join(f"{line}\n" for line in _lines(found, target, version, colour=colour, width=width))
 
 

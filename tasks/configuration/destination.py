@@ -14,10 +14,7 @@ def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], source
 
     To choose one of the two could push to the wrong account.
 
-    Args:
-        values: the value of every setting, by field.
-        found: the text and source of every setting, by name.
-        sources: all sources.
+    `values` is by field, `found` by name.
     """
     pairs = [
         *_two_registries(values),

@@ -64,10 +64,6 @@ Node = Scalar | Listing | Mapping
 def parse(content: str, path: Path) -> Node:
     """Return a document's node.
 
-    Args:
-        content: the document.
-        path: its file, for messages.
-
     Raises:
         CatalogueError: it is not valid YAML, or not of the supported part; the message begins with `file:line:`.
     """
@@ -156,7 +152,6 @@ class Key:
     """A key of a mapping.
 
     Attributes:
-        name: the key.
         form: what its value looks like.
         meaning: what it means, for the documentation and for editors.
         required: whether it must be there.
@@ -296,9 +291,7 @@ def text(rule: Rule | None = None) -> Form:
 def texts(rule: Rule, *, or_one: bool = True) -> Form:
     """Return the form of a list of different texts, each accepted by a rule; its value is a dict, text to line.
 
-    Args:
-        rule: what each text may be.
-        or_one: whether one text without a list stands for a list of one.
+    With `or_one`, one text without a list stands for a list of one.
     """
 
     def read(node: Node, what: str, faults: Faults) -> dict[str, int]:
@@ -319,8 +312,7 @@ def texts(rule: Rule, *, or_one: bool = True) -> Form:
 def options(rule: Rule) -> Form:
     """Return the form of a mapping of names to scalars; its value is sorted by name.
 
-    Args:
-        rule: what each name may be.
+    Each name must be one that the rule accepts.
     """
 
     def read(node: Node, what: str, faults: Faults) -> tuple[tuple[str, str], ...]:
@@ -337,17 +329,12 @@ def options(rule: Rule) -> Form:
 
 
 def mapping(what: str, keys: Sequence[Key]) -> Form:
-    """Return the form of a mapping with these keys; its value is an `Entry`.
-
-    Args:
-        what: what it describes, for messages.
-        keys: its rows.
-    """
+    """Return the form of a mapping with these keys; its value is an `Entry`."""
     return Form(lambda node, _, faults: read_entry(node, what, keys, faults), schema_of(keys))
 
 
 def mappings(what: str, keys: Sequence[Key], *, elsewhere: MappingType[str, str] = {}) -> Form:
-    """Return the form of a list of mappings; its value is a tuple of entries. The arguments are those of `mapping`.
+    """Return the form of a list of mappings; its value is a tuple of entries. `mapping` is the form of one.
 
     Args:
         what: what each describes, for messages.

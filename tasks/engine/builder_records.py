@@ -127,11 +127,6 @@ def substitute(memory: Path, wanted: Builder, environment: Mapping[str, str]) ->
     """Return the builder that was used instead when the wanted one last could not boot; None where it can be tried.
 
     To try it again costs seconds.
-
-    Args:
-        memory: the file of `remember_substitute`.
-        wanted: the builder.
-        environment: for the docker commands.
     """
     try:
         known = json.loads(memory.read_text())

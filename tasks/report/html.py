@@ -40,11 +40,6 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 def write(path: Path, run: RunState, seconds: float) -> None:
     """Write the page, atomically, in place of the last one.
 
-    Args:
-        path: the file.
-        run: the run.
-        seconds: how long the run has taken.
-
     Raises:
         OSError: the page could not be written.
     """

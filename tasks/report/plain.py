@@ -51,9 +51,7 @@ _STYLES = {FAILED: "bad", INTERRUPTED: "bad", NOT_RUN: "bad", CURRENT: "faint"}
 class Plain:
     """Writes a line when an image begins and a line when it ends, each in one piece.
 
-    Args:
-        terminal: where to write.
-        starts: whether to write a line when an image begins.
+    With `starts`, also a line when an image begins.
     """
 
     def __init__(self, terminal: Terminal, *, starts: bool = True) -> None:

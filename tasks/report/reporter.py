@@ -56,12 +56,7 @@ class Display(Protocol):
 
 
 class Reporter:
-    """A reporter for doit; a subclass says how it shows the run. Our actions print nothing themselves.
-
-    Args:
-        outstream: where to write.
-        options: doit's, unused.
-    """
+    """A reporter for doit; a subclass says how it shows the run. Our actions print nothing themselves."""
 
     desc = ""
     """What `doit help run` says about it."""
