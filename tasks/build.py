@@ -90,16 +90,8 @@ def run_build(
 ) -> Built:
     """Build a staged context, again while that is worth it.
 
-    Args:
-        context: the run's.
-        collected: what is built, and what it is made of.
-        staged: its staged build context.
-        output: where the result goes.
-        verb: the task's, for the log.
-        platforms: what to build for; the builder's own platform where empty.
-        environment: that of docker's commands.
-        advise: returns what to do about the line in which buildx says why it failed, or nothing.
-        renew: fetches another login.
+    `verb` is the task's, for the log. `platforms` is empty for the builder's own platform. `advise` returns what to
+    do about the line in which buildx says why it failed, or nothing; `renew` fetches another login.
 
     Raises:
         BuildError: the build failed.

@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tasks.configuration.catalogue import write_lock
+from tasks.configuration import bases as bases_lock
+from tasks.configuration.catalogue import lock_path
 from tasks.configuration.settings import Settings
 from tasks.errors import RegistryError, SleeperImagesError
 from tasks.image.collect import Collector
@@ -167,7 +168,7 @@ def refresh(bases: Bases, catalogue: Catalogue, selected: tuple[Image, ...], set
     found = bases.refresh(Collector(settings, {}, Digests(None)).bases(selected))
     kept = {} if selected == catalogue.images else bases.locked
     bases.lock({**kept, **found.locked})
-    write_lock(catalogue.path, bases.locked)
+    bases_lock.write(lock_path(catalogue.path), bases.locked)
     return found
 
 

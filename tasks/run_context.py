@@ -214,11 +214,11 @@ class RunContext:
         """
         selected = selection.select(catalogue, settings)
         state = State(settings.state_dir)
-        target = Target(settings, environment, _docker_login)
+        target = Target(settings, environment, docker_credential)
         used = sandbox if settings.sandbox else None
         docker = Docker(settings.builder_for(catalogue.builder), environment, used, state, target)
         bases = Bases(
-            or_users_own(target.credential, _docker_login),
+            or_users_own(target.credential, docker_credential),
             lambda name: images.held(name, docker.environment()),
             catalogue.bases,
         )
@@ -276,8 +276,3 @@ class RunContext:
     def before(self) -> list[str]:
         """The tasks that come before everything that builds or pushes."""
         return [*self.sandbox_first, "preflight"]
-
-
-def _docker_login(registry: Registry, _fresh: bool) -> Credential | None:  # noqa: FBT001  # A Keychain.
-    """Return the user's own Docker login, which is read anew each time."""
-    return docker_credential(registry)

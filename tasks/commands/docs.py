@@ -107,7 +107,6 @@ class Difference:
 
     Attributes:
         line: the line of the page; None if a whole table is missing.
-        message: what differs.
     """
 
     line: int | None

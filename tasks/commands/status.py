@@ -126,10 +126,7 @@ class Status:
 def look(context: RunContext, now: datetime, *, deep: bool = False) -> Status:
     """Return the status of all selected images.
 
-    Args:
-        context: the run's.
-        now: the time that ages are counted from.
-        deep: also ask for each of their manifests, configs and layers.
+    Ages are counted from `now`. Where `deep`, each of their manifests, configs and layers is asked for, too.
 
     Raises:
         SleeperImagesError: no setting says where images go, or under which version.

@@ -92,8 +92,6 @@ class Found:
 
     Attributes:
         text: the text; None if no source has one.
-        origin: the source, for people.
-        rank: the source.
         directory: where a relative path in the text starts.
     """
 
@@ -119,9 +117,6 @@ class Sources:
     """Everything that can give a setting its text.
 
     Attributes:
-        settings: all settings, by name.
-        command_line: doit's variables, by name in upper case.
-        environment: the environment.
         directory: where relative paths of defaults start.
         initial_directory: where relative paths from people start.
         supplied: text and origin by name from the sandbox; empty if it is not the target.

@@ -201,12 +201,8 @@ def read_entry(
 ) -> Entry:
     """Return a mapping, read by its rows.
 
-    Args:
-        node: the mapping.
-        what: what it describes, for messages.
-        keys: its rows.
-        faults: receives what is wrong with it.
-        elsewhere: keys that belong to another mapping, with the reason why they are not allowed here.
+    `what` says in messages what it describes. `elsewhere` are keys that belong to another mapping, with the reason
+    why they are not allowed here.
     """
     rows = {key.name: key for key in keys}
     entry = Entry(node.line, {}, {})
@@ -334,12 +330,9 @@ def mapping(what: str, keys: Sequence[Key]) -> Form:
 
 
 def mappings(what: str, keys: Sequence[Key], *, elsewhere: MappingType[str, str] = {}) -> Form:
-    """Return the form of a list of mappings; its value is a tuple of entries. `mapping` is the form of one.
+    """Return the form of a list of mappings; its value is a tuple of entries.
 
-    Args:
-        what: what each describes, for messages.
-        keys: their rows.
-        elsewhere: keys that belong to another mapping, with the reason why they are not allowed here.
+    The arguments are those of `read_entry`.
     """
 
     def read(node: Node, name: str, faults: Faults) -> tuple[Entry, ...]:

@@ -248,10 +248,10 @@ class RunState:
             work.outcome == FAILED for work in self.tasks.values()
         )
 
-    def slowest(self, most: int = 3) -> Iterator[TaskState]:
-        """Yield the tasks of the images whose builds took longest, failed builds included."""
+    def slowest(self) -> Iterator[TaskState]:
+        """Yield the tasks of the three images whose builds took longest, failed builds included."""
         built = [work for work in self.images if work.outcome in {BUILT, LOADED, FAILED} and work.began is not None]
-        yield from sorted(built, key=lambda work: -work.seconds)[:most]
+        yield from sorted(built, key=lambda work: -work.seconds)[:3]
 
 
 def exit_code(failures: Sequence[tuple[str, bool]]) -> int:
@@ -262,7 +262,7 @@ def exit_code(failures: Sequence[tuple[str, bool]]) -> int:
     """
     own = [failure for failure in failures if failure[0] != UNMET]
     if not own:
-        return 2 if failures else 0  # A task that others need was skipped, after `doit ignore`.
+        return 2 if failures else 0  # A task that others need did not run.
     shared = any(not of_image for _, of_image in own)
     needed = any(name == UNMET and of_image for name, of_image in failures)
     bug = any(name != _FAILED for name, _ in own)

@@ -117,7 +117,8 @@ class Plain:
         return self._began(self._unshown.pop(task), run) if task in self._unshown else ""
 
     def _began(self, event: Began, run: RunState) -> str:
-        return self._line(event.decision, "faint", event.image, run, [_first_line(run.tasks[event.task].reason)])
+        reason = without_controls(run.tasks[event.task].reason).partition("\n")[0]
+        return self._line(event.decision, "faint", event.image, run, [reason])
 
     def _ended(self, event: Ended, work: TaskState, run: RunState) -> str:
         parts = [
@@ -210,7 +211,10 @@ def _entry(what: str, text: str, width: int) -> list[str]:
 
 def _at_most(lines: list[str], width: int) -> list[str]:
     """Return the lines, folded; where they are more than LONGEST, without some from the middle."""
-    folded_lines = [part for line in lines for part in (_folded(line, width) or [""])]
+    folded_lines: list[str] = []
+    for line in lines:
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        folded_lines += folded(line, indent, width) or [""]
     over = len(folded_lines) - LONGEST + 1
     if over <= 0:
         return folded_lines
@@ -218,19 +222,10 @@ def _at_most(lines: list[str], width: int) -> list[str]:
     return [*folded_lines[: kept - 1], "  …", *folded_lines[-_LAST:]]
 
 
-def _folded(line: str, width: int) -> list[str]:
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return folded(line, indent, width)
-
-
 def _cause(event: Ended) -> str:
     """Return a task's error without what differs between images, to recognise the same fault of two images."""
     reason = event.error.replace(event.image, "") if event.image else event.error
     return _OWN.sub("", reason) if event.image else f"{event.task}: {reason}"
-
-
-def _first_line(text: str) -> str:
-    return without_controls(text).partition("\n")[0]
 
 
 class PlainReporter(Reporter):
