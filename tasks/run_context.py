@@ -106,7 +106,7 @@ class Channel:
 class Docker:
     """How a run calls docker: with which environment, login and builder. Threads may share it.
 
-    `sandbox` is the one whose engine is used, and None for the user's own engine.
+    `sandbox` is the sandbox whose engine is used; None for the user's own engine.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], source
 
     To choose one of the two could push to the wrong account.
 
-    `values` is by field, `found` by name.
+    `values` has the value of every setting by its field, `found` the text and source of every setting by its name.
     """
     pairs = [
         *_two_registries(values),

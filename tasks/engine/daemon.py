@@ -47,7 +47,7 @@ _SIGNS = (
 def check_engine(environment: Mapping[str, str], *, engine: bool = True) -> None:
     """Check that docker has a buildx that is new enough, and that an engine answers.
 
-    A builder elsewhere and a push need no `engine` here.
+    Without `engine`, only docker and buildx are checked: a builder elsewhere and a push need no engine here.
 
     Raises:
         EngineError: buildx is missing or too old, or the engine does not answer.
@@ -72,7 +72,7 @@ def check_engine(environment: Mapping[str, str], *, engine: bool = True) -> None
 def check_sees(directory: Path, environment: Mapping[str, str], *, setting: str) -> None:
     """Check that docker sees the files that we write below a directory; a snap or a container may not.
 
-    With `setting`, the user can choose another directory.
+    `setting` is the setting with which the user can choose another directory.
 
     Raises:
         EngineError: docker does not see them.

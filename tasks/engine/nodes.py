@@ -108,7 +108,7 @@ def differences(found: Inspected, wanted: Builder, *, exact: bool = True) -> lis
 
     Its configuration is not compared, as buildx does not show it.
 
-    Options that the catalogue does not describe are differences where `exact`.
+    With `exact`, options that the catalogue does not describe are differences, too.
     """
     if found.driver != wanted.driver:
         return [f"its driver is {found.driver or 'unknown'}, not {wanted.driver}"]

@@ -55,7 +55,7 @@ _DOING = {
 class Board:
     """Shows a run on a terminal.
 
-    It is drawn regularly where `animated`, else only by `show` and `redraw`.
+    The terminal has cursor control. Without `animated`, the board is drawn only by `show` and `redraw`.
     """
 
     def __init__(self, terminal: Terminal, *, animated: bool = True) -> None:
