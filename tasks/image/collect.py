@@ -18,7 +18,7 @@ from tasks.configuration.settings import Settings
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.image import context, dockerfile, text
 from tasks.image.difference import DIGITS, Listing, is_jar
-from tasks.image.fingerprint import Inputs, Item
+from tasks.image.fingerprint import Inputs
 from tasks.image.jar import file_state
 from tasks.image.jar.cache import Digested, Digests, named_as_jar
 from tasks.image.jar.file_state import FileState
@@ -139,12 +139,7 @@ class Collector:
         return Inputs(
             dockerfile=recipe,
             context=tuple(
-                Item(
-                    entry.path,
-                    entry.kind,
-                    entry.executable,
-                    (entry.target or "") if entry.source is None else found[entry.source].digest,
-                )
+                entry.item() if entry.source is None else entry.item(found[entry.source].digest)
                 for entry in sources.entries
             ),
             build_args=tuple(sorted(image.build_args)),
