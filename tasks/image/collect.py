@@ -17,11 +17,12 @@ from pathlib import Path
 from tasks.configuration.settings import Settings
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.image import context, dockerfile, text
-from tasks.image.difference import DIGITS, Listing, is_jar
+from tasks.image.difference import DIGITS, Listing, is_archive
 from tasks.image.fingerprint import Inputs
 from tasks.image.jar import file_state
-from tasks.image.jar.cache import Digested, Digests, named_as_jar
+from tasks.image.jar.cache import Digested, Digests
 from tasks.image.jar.file_state import FileState
+from tasks.image.jar.formats import JAR, format_of
 from tasks.model import VERSION_PLACEHOLDER, Image
 
 LAMBDA_JAR = "lambda.jar"
@@ -267,9 +268,9 @@ def _check_jars(sources: Sources, found: Mapping[Path, Digested]) -> None:
     """Refuse a `*.jar` that is not a jar, such as a broken download: no JVM would run it in the image."""
     for entry in sources.entries:
         source = entry.source
-        if source is None or not named_as_jar(source):
+        if source is None or format_of(source) is not JAR:
             continue
-        if not found[source].digest.startswith("jar-") or found[source].state.size == _EMPTY_ARCHIVE_BYTES:
+        if not found[source].digest.startswith(JAR.prefix) or found[source].state.size == _EMPTY_ARCHIVE_BYTES:
             raise _not_a_jar(source, "" if entry.path == LAMBDA_JAR else entry.path)
 
 
@@ -319,7 +320,7 @@ def list_jars(collected: Collected, digests: Digests, paths: Iterable[str] | Non
     found: dict[str, Listing] = {}
     for item in collected.inputs.context:
         source = sources.get(item.path)
-        if source is not None and is_jar(item) and (wanted is None or item.path in wanted):
+        if source is not None and is_archive(item) and (wanted is None or item.path in wanted):
             entries = digests.entries(source, collected.sources.states[source])
             if entries is not None:
                 found[item.path] = {name: digest[:DIGITS] for name, digest in entries.items()}
