@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -93,16 +93,16 @@ class Collector:
         settings: SCRIPTS_DIR, VERSION and PLATFORM are used.
         bases: the locked digests of base images.
         digests: the digests of files, cached.
-        pushed: the names of the images that the catalogue builds.
+        catalogue: the images that the catalogue builds.
     """
 
     def __init__(
-        self, settings: Settings, bases: Mapping[str, str], digests: Digests, pushed: Collection[str] = ()
+        self, settings: Settings, bases: Mapping[str, str], digests: Digests, catalogue: Iterable[Image] = ()
     ) -> None:
         self._settings = settings
         self._bases = bases
         self._digests = digests
-        self._pushed = frozenset(pushed)
+        self._catalogue = {image.name: image for image in catalogue}
         self._base_names: dict[object, tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def collect(self, images: Iterable[Image]) -> dict[str, Collected | InputError]:
@@ -168,7 +168,7 @@ class Collector:
         """Return the bases that the Dockerfile with this digest names, and the digests that they are locked to."""
         names, like_stages = self._bases_of(image, recipe, digest)
         for name in names:
-            if name not in self._bases and _last_part(name) in self._pushed:
+            if name not in self._bases and _last_part(name) in self._catalogue:
                 raise UnreadableInputError(
                     f"{recipe}: FROM {name}: this base image is also built by this catalogue, so it can change under "
                     "the same name",
