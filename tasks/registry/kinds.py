@@ -24,7 +24,7 @@ class Kind:
             one) and the URL of the AWS endpoint (None for AWS's own).
         meaning: what registries it is for, if the name does not say it.
         names_host: whether the backend can find the host if no setting names one.
-        challenge: the scheme of the login that its hosts ask for, if it is always the same; saves one request.
+        challenge: `basic` if its hosts always ask for a password; saves the request that would ask for the scheme.
         puts_per_second: how many manifests a second it accepts from us; 0 for no limit.
         how_to_log_in: the next step of a user without a login, with `{registry}` in it.
     """
