@@ -221,8 +221,8 @@ def push_another(project: Project) -> None:
 @pytest.mark.parametrize(
     ("harm", "code", "expected"),
     [
-        (nothing, 0, f"the registry agrees on all {len(IMAGES)} images"),
-        (delete, 1, f"ingest:\n  there is no tag {VERSION}"),
+        (nothing, 0, f"the registry agrees for all {len(IMAGES)} images"),
+        (delete, 1, f"ingest:\n  tag {VERSION} does not exist"),
         (push_another, 1, f"ingest:\n  tag {VERSION} is on"),
     ],
 )
