@@ -1,7 +1,8 @@
 """build:<image>: the local engine has the image as `<image>:<version>`, for people who want to run it.
 
-It needs no registry and no account. A multi-platform image is loaded for the engine's own platform. The image also gets
-its inputs tag there: what the engine has decides whether it is built, as the registry decides for `push:<image>`.
+It does not need a registry or an account. A multi-platform image is loaded for the engine's own platform. The image
+also gets its inputs tag there: the images of the engine decide whether it is built, as those of the registry do for
+`push:<image>`.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def run_build(
     advise: Callable[[str], str] = lambda _: "",
     renew: Callable[[], None] = lambda: None,
 ) -> Built:
-    """Build a staged context, again while that is worth it.
+    """Build a staged context; try again as long as that may help.
 
     `verb` is the task's, for the log. `platforms` is empty for the builder's own platform. `advise` returns what to
     do about the line in which buildx says why it failed, or nothing; `renew` fetches another login.

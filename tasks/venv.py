@@ -45,7 +45,7 @@ DEVELOPMENT_LOCK = "requirements-dev.lock"
 """The file that pins those packages, at the same versions, and the ones of the extra `dev`."""
 
 REWRITE_SECONDS, LINE_SECONDS = 0.5, 10.0
-"""How often a step that takes long reports its progress: on a terminal, in one line that is rewritten; elsewhere, in a
+"""How often a long step reports its progress: on a terminal, in one line that is rewritten; elsewhere, in a
 line each, which a log keeps."""
 
 # Only wheels: building a source distribution would run code that no hash covers.

@@ -264,7 +264,7 @@ def _facts_of_order(in_file: Sequence[Entry], in_directory: Sequence[Entry]) -> 
         in_directory: the same entries in the order of the central directory.
 
     Returns:
-        A value is empty where the order changes nothing.
+        A value is empty if the order makes no difference.
     """
     ordered = _ordered(in_file)
     if in_directory is not in_file:
