@@ -112,7 +112,7 @@ def is_unreachable(text: str) -> bool:
 def unreachable(done: processes.Completed, environment: Mapping[str, str], because: str = "") -> EngineError:
     """Return the error for a docker command that could not reach an engine.
 
-    `because` says why an engine is needed at all, where that is not obvious.
+    `because` says why an engine is needed at all, if that is not obvious.
     """
     step = next_step(done.errors or done.output, environment)
     if because:

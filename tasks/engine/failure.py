@@ -78,7 +78,7 @@ def conclusion(output: str) -> str:
 def failed(image: str, code: int, output: str, log: str, next_step: str = "") -> BuildError:
     """Return the error of a failed build: the step, its line, the reason and the end of the step's output.
 
-    `log` is the file with the whole log, and `output` its end. `next_step` is given where more is known than the
+    `log` is the file with the whole log, and `output` its end. `next_step` is given if more is known than the
     output says.
     """
     lines = output.splitlines()
