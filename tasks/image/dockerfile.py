@@ -172,7 +172,7 @@ class _Reader:
             else:
                 raise _fault(instruction.start_line, f"{instruction.name} before the first FROM")
         if not started:
-            raise _fault(1, "there is no FROM")
+            raise _fault(1, "the Dockerfile does not have a FROM")
 
     def _from(self, instruction: DockerfileInstruction, escape: str) -> Iterator[str]:
         name = _stage_name(instruction)

@@ -30,7 +30,7 @@ _NUMBERS = ("AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
 
 
 class NoTerminalError(Exception):
-    """The code of an MFA device is needed, and there is no terminal to ask at."""
+    """The code of an MFA device is needed, and the run has no terminal to ask for it."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ _IN_OUR_WORDS = {
     "TypeError": "the output is not a JSON object",
     "JSONDecodeError": "the output is not JSON",
     "ParserError": "its expiry is not a date",
-    "NoTerminalError": "its mfa_serial needs a code, and there is no terminal to ask at",
+    "NoTerminalError": "its mfa_serial needs a code, and this run has no terminal to ask for it",
     "MissingDependencyException": "botocore cannot read such logins without the package awscrt",
 }
 
@@ -315,7 +315,7 @@ def missing(login: Login) -> CredentialsError:
     """Return the error for no login at all."""
     return CredentialsError(
         f"no AWS login found: AWS_ACCESS_KEY_ID is not set, {login.chosen} has no login "
-        f"({login.credentials_file}, {login.config_file}), and there is none from a container or an EC2 instance",
+        f"({login.credentials_file}, {login.config_file}), and neither a container nor an EC2 instance provides one",
         f"log in to AWS: aws configure{login.option}, or for IAM Identity Center: aws configure sso{login.option}; or "
         "select a profile that has a login: export AWS_PROFILE=<profile>",
         code="NoCredentialsError",

@@ -191,6 +191,4 @@ def repair(image: Image) -> str:
 
 
 def _wrong(image: Image, manifest: Manifest, reason: str) -> ProofError:
-    return ProofError(
-        f"what was pushed as {manifest.digest} is not what it must be: {reason}", _NEXT_STEP, image=image.name
-    )
+    return ProofError(f"the pushed image {manifest.digest} is wrong: {reason}", _NEXT_STEP, image=image.name)
