@@ -231,7 +231,7 @@ class RunContext:
             catalogue.bases,
         )
         digests = Digests(state.digests)
-        collector = Collector(settings, bases.locked, digests, [image.name for image in catalogue.images])
+        collector = Collector(settings, bases.locked, digests, catalogue.images)
         return cls(
             settings=settings,
             catalogue=catalogue,
