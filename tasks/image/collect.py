@@ -20,8 +20,8 @@ from tasks.image import context, dockerfile, text
 from tasks.image.difference import DIGITS, Listing, is_jar
 from tasks.image.fingerprint import Inputs, Item
 from tasks.image.jar import file_state
-from tasks.image.jar.cache import Digested, Digests, named_as_jar
-from tasks.image.jar.file_state import FileState
+from tasks.image.jar.cache import Digested, Digests
+from tasks.image.jar.file_state import FileState, named_as_jar
 from tasks.model import VERSION_PLACEHOLDER, Image
 
 LAMBDA_JAR = "lambda.jar"

@@ -193,11 +193,6 @@ class Digests:
             cache_file.write(self._cache, _FORMAT, body.encode("ascii"))
 
 
-def named_as_jar(path: Path) -> bool:
-    """Whether a file counts by its content digest, if it is a zip archive at all; its name decides."""
-    return path.suffix == ".jar"
-
-
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -233,7 +228,7 @@ def _is_old(state: FileState, now: int) -> bool:
 
 def _key(path: Path, state: FileState) -> str:
     # One inode can have two names, and the name decides whether it is read as a jar.
-    kind = "jar" if named_as_jar(path) else "file"
+    kind = "jar" if file_state.named_as_jar(path) else "file"
     return f"{kind} {state.device} {state.inode} {state.size} {state.mtime_ns} {state.ctime_ns}"
 
 

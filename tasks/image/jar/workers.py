@@ -21,9 +21,8 @@ from pathlib import Path
 
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.image.jar import content, file_state
-from tasks.image.jar.cache import named_as_jar
 from tasks.image.jar.cache_file import Inflated
-from tasks.image.jar.file_state import FileState
+from tasks.image.jar.file_state import FileState, named_as_jar
 from tasks.system import processes
 
 LEAST_REMEMBERED_BYTES = 4 << 20
