@@ -34,8 +34,7 @@ from tasks.registry.credentials import (
     how_to_log_in,
     parse_token,
 )
-from tasks.registry.message import Request, Response, answered, refused
-from tasks.registry.routes import trusted
+from tasks.registry.message import Request, Response, answered, refused, trusted
 from tasks.system.secrets import keep
 from tasks.system.text import one_line, shown_url
 

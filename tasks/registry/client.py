@@ -23,9 +23,6 @@ from tasks.system.text import shown_url
 if TYPE_CHECKING:  # It imports urllib3.
     from tasks.registry.http import Http
 
-if TYPE_CHECKING:
-    from tasks.registry.http import Http
-
 IMMUTABLE = "ImageTagAlreadyExistsException"
 """The code of our error for an immutable tag; ECR's own name for it (ECR API reference, PutImage)."""
 

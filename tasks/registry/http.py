@@ -40,8 +40,18 @@ from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 
 from tasks.errors import RegistryError
 from tasks.reference import Registry
-from tasks.registry.message import LOOK_AT_THE_HOST, REDIRECTS, TEMPORARY, TRY_AGAIN, Request, Response, retry_after
-from tasks.registry.routes import origin, proxy, trusted
+from tasks.registry.message import (
+    LOOK_AT_THE_HOST,
+    REDIRECTS,
+    TEMPORARY,
+    TRY_AGAIN,
+    Request,
+    Response,
+    origin,
+    proxy,
+    retry_after,
+    trusted,
+)
 from tasks.system.backoff import REQUEST, Budget, Pace
 from tasks.system.text import one_line, shown_url
 
