@@ -39,13 +39,13 @@ class Comparison:
     Attributes:
         digest: the image.
         changes: what differs; None where that is not known.
-        untold: why it is not known; else empty.
+        omitted: why it is not known; else empty.
         record: what the image was made of, where that is known.
     """
 
     digest: Digest
     changes: tuple[Change, ...] | None
-    untold: str = ""
+    omitted: str = ""
     record: Record | None = None
 
 

@@ -70,7 +70,7 @@ def test_equal_inputs_differ_in_nothing(scripts: Path) -> None:
         records.keep(repository, registry.put(PUSHED), records.begin(collected(scripts)))
         trees.rebuild(scripts, shuffled=True)
         (found,) = records.compare({"it": (repository, PUSHED.digest, collected(scripts))}).values()
-    assert (found.changes, found.untold) == ((), "")
+    assert (found.changes, found.omitted) == ((), "")
 
 
 def test_what_was_tried_meanwhile_and_gave_the_same_image_differs_in_nothing(scripts: Path) -> None:
@@ -101,7 +101,7 @@ def test_an_image_without_a_record_says_so(scripts: Path) -> None:
         wanted = {"it": (repository, PUSHED.digest, collected(scripts))}
         (found,) = Records(target(client, scripts), Digests(None)).compare(wanted).values()
     assert found.changes is None
-    assert found.untold == f"the registry has no record of what {PUSHED.digest.short} was made of"
+    assert found.omitted == f"the registry has no record of what {PUSHED.digest.short} was made of"
 
 
 def test_a_record_that_cannot_be_read_says_why(scripts: Path) -> None:
@@ -111,4 +111,4 @@ def test_a_record_that_cannot_be_read_says_why(scripts: Path) -> None:
         wanted = {"it": (repository, PUSHED.digest, collected(scripts))}
         (found,) = Records(target(client, scripts), Digests(None)).compare(wanted).values()
     assert found.changes is None
-    assert "cannot be unpacked" in found.untold
+    assert "cannot be unpacked" in found.omitted

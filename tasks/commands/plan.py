@@ -294,7 +294,7 @@ def _why_build(context: RunContext, image: Image, decision: Build, comparison: C
     if comparison is None:
         return "not in the registry"
     if comparison.changes is None:
-        return f"{decision.reason}; {comparison.untold}"
+        return f"{decision.reason}; {comparison.omitted}"
     if not comparison.changes:
         return f"the image under {context.version} has these inputs, but its inputs tag was deleted"
     return summary(comparison.changes, lambda path: file_of(image, context.settings.version, path))

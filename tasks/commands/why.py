@@ -107,7 +107,7 @@ def as_object(found: Explanation) -> dict[str, Any]:
         **found.planned.data(),
         "tags": {tag: _tag_data(answer) for tag, answer in found.tags.items()},
         "made_of": None if found.inputs is None else asdict(found.inputs),
-        "omitted": "" if compared is None else compared.untold,
+        "omitted": "" if compared is None else compared.omitted,
     }
 
 
@@ -170,7 +170,7 @@ def _differences(found: Explanation) -> Iterator[str]:
     if compared is None:
         return
     if compared.changes is None:
-        yield f"  differences unknown: {printable(compared.untold)}"
+        yield f"  differences unknown: {printable(compared.omitted)}"
         return
     if not compared.changes:
         yield f"  the same inputs as what {version} is on ({compared.digest.short})"

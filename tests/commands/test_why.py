@@ -79,8 +79,8 @@ def test_what_is_current_has_no_difference() -> None:
 
 
 def test_what_cannot_be_told_says_why() -> None:
-    untold = Comparison(DIGEST, None, "the registry has no record of what 3f1c2a9b77aa was made of")
-    found = text(replace(WHOLE, planned=replace(BUILD, comparison=untold)))
+    omitted = Comparison(DIGEST, None, "the registry has no record of what 3f1c2a9b77aa was made of")
+    found = text(replace(WHOLE, planned=replace(BUILD, comparison=omitted)))
     assert found.endswith("differences unknown: the registry has no record of what 3f1c2a9b77aa was made of\n")
 
 

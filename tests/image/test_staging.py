@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from tasks.errors import ChangedWhileBuildingError, StagingError, UnreadableInputError
@@ -178,7 +178,11 @@ def test_staging_what_was_staged_changes_nothing(own: str | None, common: str | 
         for path, content in (("Dockerfile.dockerignore", own), (".dockerignore", common)):
             if content is not None:
                 (directory / path).write_text(content)
-        entries = context.listing(directory, {"lambda.jar": Path(name) / "jar"})
+        try:
+            entries = context.listing(directory, {"lambda.jar": Path(name) / "jar"})
+        except UnreadableInputError:
+            # Patterns by which BuildKit would send an empty file; a test of the context has them.
+            reject()
         staging.stage(entries, directory / "Dockerfile", Path(name) / "one")
         staging.stage(context.listing(Path(name) / "one"), Path(name) / "one" / "Dockerfile", Path(name) / "two")
 

@@ -191,7 +191,7 @@ def test_there_are_no_digests_of_what_is_not_pushed(project: Project) -> None:
     done = project.run("digests", "--output", str(project.root / "digests.json"))
     assert done.code == 1
     assert "ingest:\n  build: these inputs are not in the registry" in done.output
-    assert f"1 of {len(IMAGES)} not current" in done.output
+    assert "not written: 1 image is not current" in done.output
     assert not (project.root / "digests.json").exists()
 
 
@@ -221,8 +221,8 @@ def push_another(project: Project) -> None:
 @pytest.mark.parametrize(
     ("harm", "code", "expected"),
     [
-        (nothing, 0, f"the registry agrees on all {len(IMAGES)} images"),
-        (delete, 1, f"ingest:\n  there is no tag {VERSION}"),
+        (nothing, 0, f"the registry agrees for all {len(IMAGES)} images"),
+        (delete, 1, f"ingest:\n  tag {VERSION} does not exist"),
         (push_another, 1, f"ingest:\n  tag {VERSION} is on"),
     ],
 )
