@@ -84,10 +84,6 @@ class Authenticator:
     def send(self, request: Request, scope: str) -> Response:
         """Send `request` with a login for `scope`; if the registry refuses it, once more with a fresh one.
 
-        Args:
-            request: what to send.
-            scope: from `pull_scope` or `push_scope`.
-
         Raises:
             CredentialsError: there is no credential, or the registry refused it twice.
             RegistryError: there was no answer.

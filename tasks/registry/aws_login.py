@@ -288,12 +288,7 @@ _VARIABLES = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCES
 
 
 def unusable(login: Login, fault: Exception) -> RegistryError:
-    """Return the error for a login that was found and cannot be used.
-
-    Args:
-        login: where it was found.
-        fault: what its provider raised.
-    """
+    """Return the error for a login that was found and cannot be used; `fault` is what its provider raised."""
     login = _culprit(login, fault)
     what = f"no AWS login from {place(login)}"
     if isinstance(getattr(fault, "response", None), dict):

@@ -45,9 +45,7 @@ class Backend(Protocol):
     def credential(self, registry: Registry, /, *, fresh: bool = False) -> Credential | None:
         """Return the login to the registry that images go to; None for no login.
 
-        Args:
-            registry: the host.
-            fresh: fetch another one, because the registry refused the last.
+        `fresh` fetches another one, because the registry refused the last.
         """
 
     def create_repository(self, repository: Repository, /) -> bool | RegistryError:
@@ -70,12 +68,9 @@ class Backend(Protocol):
     def explain_refusal(
         self, repository: Repository, fault: RegistryError, denied: RegistryError | None, /
     ) -> RegistryError:
-        """Return the error to show for a refused push: `fault` itself, or one that says more.
+        """Return the error to show for a refused push: the distribution API's `fault`, or one that says more.
 
-        Args:
-            repository: what was pushed to.
-            fault: what the distribution API answered.
-            denied: why `create_repository` was not allowed, if it was not.
+        `denied` says why `create_repository` was not allowed, if it was not.
         """
 
     def missing_right(self, repository: Repository, said: str, /) -> str:
@@ -83,14 +78,7 @@ class Backend(Protocol):
 
 
 def load(kind: Kind, settings: Settings, environment: Mapping[str, str], keychain: Keychain) -> Backend:
-    """Return the backend of a kind, whose module is imported only now.
-
-    Args:
-        kind: the row.
-        settings: the run's settings.
-        environment: the user's variables.
-        keychain: finds the user's own logins.
-    """
+    """Return the backend of a kind, whose module is imported only now."""
     module, _, name = kind.backend.partition(":")
     opened: Backend = getattr(importlib.import_module(module), name).open(settings, environment, keychain)
     return opened

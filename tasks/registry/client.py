@@ -166,12 +166,9 @@ class Client:
         self._writable[repository] = found
 
     def put(self, repository: Repository, reference: str | Digest, manifest: Manifest) -> Digest:
-        """Put a manifest under a tag, or under its own digest; return the digest, which the tag now points to.
+        """Put a manifest, unchanged, under a tag or its own digest; return the digest, which the tag now points to.
 
-        Args:
-            repository: must hold what the manifest refers to.
-            reference: a tag's name, or the manifest's digest.
-            manifest: its bytes are sent unchanged.
+        The repository must hold what the manifest refers to.
 
         Raises:
             RegistryError: also with the code IMMUTABLE, if the tag points to another manifest and cannot be moved. A
@@ -223,15 +220,11 @@ class Client:
             ) from refusal
 
     def referrers(self, repository: Repository, digest: Digest, artifact_type: str) -> Manifest | None:
-        """Ask the referrers API for the artifacts whose subject is a manifest.
-
-        Args:
-            repository: where the manifest is.
-            digest: the manifest.
-            artifact_type: the type to list; the registry may list others too. Only the first page is read.
+        """Ask the referrers API for the artifacts of a type whose subject is a manifest.
 
         Returns:
-            An index of them; None if the registry has no such API.
+            An index of them, of which only the first page is read; the registry may list other types, too. None if the
+            registry has no such API.
         """
         path = f"/v2/{repository.path}/referrers/{digest}?artifactType={quote(artifact_type, safe='')}"
         request = Request("GET", path, {"Accept": OCI_INDEX}, limit=MANIFEST_LIMIT)

@@ -105,11 +105,7 @@ class Ecr:
         return self.token(fresh=fresh).credential
 
     def token(self, *, fresh: bool = False) -> Token:
-        """Return the token, which is fetched once and again before it expires.
-
-        Args:
-            fresh: fetch another one, because the registry refused this.
-        """
+        """Return the token, fetched once, again before it expires, and if the registry refused it (`fresh`)."""
         with self._token_lock:
             due = self._renew_at is not None and self._now() >= self._renew_at
             if self._token is None or fresh or due:

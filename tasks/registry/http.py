@@ -238,12 +238,7 @@ def _asked(request: Request, url: str) -> str:
 
 
 def no_answer(asked: str, fault: HTTPError) -> RegistryError:
-    """Return the error for a request without an answer.
-
-    Args:
-        asked: the method and URL.
-        fault: what urllib3 raised.
-    """
+    """Return the error for a request, `asked`, without an answer; `fault` is what urllib3 raised."""
     if isinstance(fault, ProxyError) and isinstance(fault.original_error, HTTPError):
         return no_answer(f"{asked} through the proxy", fault.original_error)
     match fault:

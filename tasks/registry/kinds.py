@@ -85,10 +85,5 @@ def of_host(registry: Registry) -> Kind:
 
 
 def of_target(registry: Registry | None, endpoint: str | None) -> Kind:
-    """Return the kind of the registry that images go to, for REGISTRY=auto.
-
-    Args:
-        registry: the host; None if no setting names one.
-        endpoint: the URL of ECR's API; None for AWS's own.
-    """
+    """Return the kind of the registry that images go to, for REGISTRY=auto; the arguments are Kind.is_target's."""
     return next(kind for kind in _ROWS if kind.is_target(registry, endpoint))

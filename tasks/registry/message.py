@@ -79,12 +79,7 @@ _PATH = re.compile(r"/v2/(\S+?)/(?:manifests|blobs|referrers|tags)/")
 
 
 def refused(response: Response, next_step: str = "") -> RegistryError:
-    """Return the error for an unsuccessful answer; CredentialsError for 401.
-
-    Args:
-        response: the answer.
-        next_step: what to do; by default what fits the status.
-    """
+    """Return the error for an unsuccessful answer (401: CredentialsError); without a next step, that of its status."""
     code, _ = _own_words(response)
     message = f"{response.asked}: {answered(response)}"
     wait = retry_after(response) if response.status in TEMPORARY else 0.0

@@ -73,13 +73,7 @@ class Record:
 
 
 def write(client: Client, repository: Repository, image: Descriptor, record: Record) -> Digest:
-    """Put a record beside an image; return the artifact's digest.
-
-    Args:
-        client: the registry's client.
-        repository: where the image is.
-        image: the manifest that the tags point to.
-        record: what it was made of.
+    """Put a record beside an image, the manifest that the tags point to; return the artifact's digest.
 
     Raises:
         RegistryError: the record is too large, or the registry refused it.
@@ -89,14 +83,10 @@ def write(client: Client, repository: Repository, image: Descriptor, record: Rec
 
 
 def read(client: Client, repository: Repository, image: Digest, like: Inputs) -> Record | None:
-    """Return the record of an image; None if it has none.
+    """Return the record of an image, the manifest that the tags point to; None if it has none.
 
-    Args:
-        client: the registry's client.
-        repository: where the image is.
-        image: the manifest that the tags point to.
-        like: the inputs to compare with. If the image has several records (a file that no COPY uses was changed, for
-            example), the one that differs least from these is returned.
+    If the image has several records (a file that no COPY uses was changed, for example), the one that differs least
+    from the inputs `like` is returned.
 
     Raises:
         RegistryError: no answer, or none of its records can be read.
@@ -285,17 +275,9 @@ def referrers_tag(digest: Digest) -> str:
 def find(
     client: Client, repository: Repository, subject: Digest, artifact_type: str, first: Mapping[str, str] = _NONE
 ) -> Iterator[Manifest]:
-    """Read the artifacts of one type whose subject is a manifest, the last listed first; at most MOST_READ.
+    """Yield the artifacts of one type whose subject is a manifest, the last listed first; at most MOST_READ.
 
-    Args:
-        client: the registry's client.
-        repository: where the manifest is.
-        subject: the manifest.
-        artifact_type: the type.
-        first: annotations; artifacts that have them come first.
-
-    Yields:
-        Manifests of artifacts. Each is read when it is needed.
+    Those with the annotations `first` come before the others. Each is read when it is needed.
 
     Raises:
         RegistryError: no answer, or a malformed one.
@@ -320,12 +302,12 @@ def attach(
     *,
     annotations: Mapping[str, str] = _NONE,
 ) -> Digest:
-    """Put an artifact whose subject is a manifest; return its digest.
+    """Put an artifact whose subject is a manifest, which is not changed; return the artifact's digest.
 
     Args:
         client: the registry's client.
         repository: where the manifest is.
-        subject: the manifest, which is not changed.
+        subject: the manifest.
         artifact_type: the artifact's type.
         layer: the media type and bytes of its one layer.
         annotations: distinguish it from others of its type. In the referrers tag it replaces one that has them.
