@@ -50,13 +50,13 @@ def stage(
 ) -> None:
     """Write a context to a directory, for `docker buildx build <destination>`.
 
-    Nothing is written to the directories that the files come from. The destination is written under another name, and
-    renamed when it is complete.
+    Nothing is written to the directories that the files come from. The destination, which may exist, is written under
+    another name, and renamed when it is complete.
 
     Args:
         entries: a listing.
         dockerfile: staged as `Dockerfile`, or as `dockerfile` if that is its name, unless an entry is it already.
-        destination: the directory; it may exist.
+        destination: the directory.
         states: the state that a file must have; a file without one is copied as it is.
 
     Raises:

@@ -43,12 +43,7 @@ def columns(stream: IO[str]) -> int:
 
 
 class Terminal:
-    """A stream that people or programs read.
-
-    Args:
-        stream: where to write.
-        environment: NO_COLOR (no-color.org), TERM and CI are read from it.
-    """
+    """A stream that people or programs read; NO_COLOR (no-color.org), TERM and CI are read from the environment."""
 
     def __init__(self, stream: IO[str], environment: Mapping[str, str]) -> None:
         self._stream = stream

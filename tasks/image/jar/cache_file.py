@@ -32,12 +32,7 @@ _RECORD = struct.Struct("44s32s")
 
 
 def read(path: Path, form: str) -> bytes:
-    """Return the body that `write` stored in the file at `path`; empty if the file is not usable.
-
-    Args:
-        path: the file.
-        form: the name and number of the format; a file of another format counts as empty.
-    """
+    """Return the body that `write` stored in a file; empty if it is not usable, or of another format than `form`."""
     try:
         content = path.read_bytes()
     except OSError:
