@@ -27,6 +27,7 @@ from tasks.registry.aws_faults import (
     rights_denied,
     unreadable,
 )
+from tasks.registry.backend import Backend
 from tasks.registry.credentials import Credential, Keychain
 from tasks.registry.ecr_answers import (
     Stored,
@@ -53,7 +54,7 @@ A_PAGE = 1000
 _NOT_FOUND = 404
 
 
-class Ecr:
+class Ecr(Backend):
     """The backend of ECR in one Region, with one login; `tasks.registry.backend.Backend` says what each method is for.
 
     Threads may share it; nothing is asked before it is needed.

@@ -1,6 +1,6 @@
 """The kinds of registry, one row each: how a host of that kind is recognized, and where its API is implemented.
 
-A new kind is a row here and a module with a class that has the methods of `tasks.registry.backend.Backend`.
+A new kind is a row here and a module with a class on top of `tasks.registry.backend.Backend`.
 """
 
 from __future__ import annotations
