@@ -62,10 +62,7 @@ def push_scope(repository: Repository) -> str:
 class Authenticator:
     """Sends requests to one registry, logged in. Threads may share it.
 
-    Args:
-        http: the connections to the registry.
-        keychain: finds credentials; called when the registry first asks for a login.
-        clock: tells the time that tokens expire by.
+    The keychain is asked when the registry first asks for a login. Tokens expire by the clock.
     """
 
     def __init__(self, http: Http, keychain: Keychain, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -56,8 +56,6 @@ class Client:
     CredentialsError if the login is missing or refused.
 
     Args:
-        registry: the registry.
-        keychain: finds the login.
         http: the connections; by default new ones.
         puts: how fast manifests may be PUT, for new connections; None for no limit.
         conceals: whether the registry may answer 401 or 403 for what does not exist, and we may begin an upload to

@@ -54,7 +54,6 @@ MOST_READ = 4
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
-
 _FORMAT = 1
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
@@ -127,7 +126,9 @@ def encode(record: Record) -> bytes:
     Raises:
         RegistryError: it is too large even without entries.
     """
-    jars = _bounded(record.jars)
+    jars = record.jars
+    while sum(len(listing) for listing in jars.values() if not isinstance(listing, int)) > MOST_ENTRIES:
+        jars = _without_largest(jars)
     while True:
         document = {
             "record": _FORMAT,
@@ -138,8 +139,7 @@ def encode(record: Record) -> bytes:
         packed = gzip.compress(text, compresslevel=6, mtime=0)
         if len(packed) <= PACKED_LIMIT and len(text) <= TEXT_LIMIT:
             return packed
-        listed = [path for path, listing in jars.items() if not isinstance(listing, int)]
-        if not listed:
+        if all(isinstance(listing, int) for listing in jars.values()):
             raise RegistryError(
                 f"the record of its inputs has {len(packed):,} bytes; the limit is {PACKED_LIMIT:,}",
                 "exclude files that the image does not need in its .dockerignore",
@@ -167,12 +167,6 @@ def decode(content: bytes) -> Record:
     if not isinstance(inputs, dict) or not isinstance(jars, dict):
         raise _malformed("it has no inputs")
     return Record(_inputs(inputs), {path: _listing(found) for path, found in jars.items()})
-
-
-def _bounded(jars: Mapping[str, Listing]) -> Mapping[str, Listing]:
-    while sum(len(listing) for listing in jars.values() if not isinstance(listing, int)) > MOST_ENTRIES:
-        jars = _without_largest(jars)
-    return jars
 
 
 def _without_largest(jars: Mapping[str, Listing]) -> Mapping[str, Listing]:
@@ -226,11 +220,10 @@ def _inputs(found: Mapping[str, Any]) -> Inputs:
 def _item(found: object) -> Item:
     if not isinstance(found, dict) or found.keys() != {field.name for field in fields(Item)}:
         raise _malformed("an item of its context is malformed")
-    executable = found["executable"]
     path, kind, content = _texts([found["path"], found["kind"], found["content"]])
-    if not isinstance(executable, bool):
+    if not isinstance(found["executable"], bool):
         raise _malformed("an item of its context is malformed")
-    return Item(path, kind, executable, content)
+    return Item(path, kind, found["executable"], content)
 
 
 def _pair(found: object) -> tuple[str, str]:
@@ -318,28 +311,22 @@ def attach(
     media_type, content = layer
     config = Descriptor(EMPTY_TYPE, client.upload(repository, EMPTY), len(EMPTY))
     described = Descriptor(media_type, client.upload(repository, content), len(content))
-    manifest = _manifest(subject, artifact_type, config, described, annotations)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": artifact_type,
+        "config": _written(config),
+        "layers": [_written(described)],
+        "subject": _written(subject),
+        **_annotated(annotations),
+    }
+    manifest = Manifest(OCI_MANIFEST, _bytes(document))
     # A registry may have the API and not say so in this answer. A needless tag might be immutable, so ask first.
     listed = client.put_referrer(repository, manifest) or client.referrers(repository, subject.digest, artifact_type)
     if not listed:
         entry = {**_written(manifest.descriptor), "artifactType": artifact_type, **_annotated(annotations)}
         _add_to_index(client, repository, subject.digest, entry)
     return manifest.digest
-
-
-def _manifest(
-    subject: Descriptor, artifact_type: str, config: Descriptor, layer: Descriptor, annotations: Mapping[str, str]
-) -> Manifest:
-    document = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "artifactType": artifact_type,
-        "config": _written(config),
-        "layers": [_written(layer)],
-        "subject": _written(subject),
-        **_annotated(annotations),
-    }
-    return Manifest(OCI_MANIFEST, _bytes(document))
 
 
 def _add_to_index(client: Client, repository: Repository, subject: Digest, entry: Mapping[str, Any]) -> None:
