@@ -60,7 +60,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
 
 
 def reachable(sandbox: Sandbox) -> Engine | None:
-    """Return the engine that was started last if it still answers, whatever the user would choose now."""
+    """Return the engine that was started last if it still answers, even if the user's choice has changed."""
     found = _recorded(sandbox)
     if found is None:
         return None
@@ -99,7 +99,7 @@ def start(sandbox: Sandbox, tell: Tell) -> Engine:
 
 
 def stop(sandbox: Sandbox) -> None:
-    """Remove the sandbox's builder and stop a private engine; the user's engine goes on.
+    """Remove the sandbox's builder and stop a private engine; the user's engine keeps running.
 
     Raises:
         EngineError: a server belongs to another user.
@@ -116,7 +116,7 @@ def stop(sandbox: Sandbox) -> None:
 
 
 def _users_engine(sandbox: Sandbox, tell: Tell) -> str | None:
-    """Return the address of the user's engine; None where none answers or it cannot build for several platforms."""
+    """Return the address of the user's engine; None if none answers or it cannot build for several platforms."""
     info = json.loads(_asked({}, "info", "--format", "{{json .}}") or "{}")
     # Without an engine, docker info still describes the client, and older ones exit with 0.
     if not info.get("ServerVersion"):
@@ -135,7 +135,7 @@ def _host() -> str:
 
 
 def _asked(variables: Mapping[str, str], *words: str) -> str | None:
-    """Return the output of a docker command; None where it fails."""
+    """Return the output of a docker command; None if it fails."""
     try:
         done = processes.run(["docker", *words], environment={**os.environ, **variables}, timeout=ASK_SECONDS)
     except CommandError:
@@ -197,7 +197,7 @@ def _is_chosen(found: Engine) -> bool:
 
 
 def _place(host: str) -> str:
-    """Return a host, where it is a socket's path without symbolic links, as /var/run often is one."""
+    """Return a host, with symbolic links resolved in the path of a socket: /var/run often is a link."""
     return _UNIX + os.path.realpath(host.removeprefix(_UNIX)) if host.startswith(_UNIX) else host
 
 

@@ -114,7 +114,7 @@ class Sandbox:
         """Return the settings of a run against the sandbox by name, each with its value and origin.
 
         Args:
-            driver: the builder's driver where the command line sets one; our options are for our driver only.
+            driver: the driver that the command line sets, or empty; the default options fit the default driver only.
         """
         values = {
             "SCRIPTS_DIR": str(self.scripts_dir),

@@ -39,7 +39,7 @@ def check_free(port: int, what: str, variable: str) -> None:
 
 
 def status(port: int, path: str) -> int | None:
-    """Return the HTTP status of a GET; None where no server answers."""
+    """Return the HTTP status of a GET; None if no server answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ASK_SECONDS)
     try:
         connection.request("GET", path)

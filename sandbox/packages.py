@@ -46,7 +46,7 @@ class Distribution:
     """A Linux distribution, as os-release(5) names it.
 
     Attributes:
-        name: its ID, `debian` or `ubuntu` where we can install.
+        name: its ID, `debian` or `ubuntu` if packages can be installed.
         codename: the release's, `bookworm`.
     """
 
@@ -67,7 +67,7 @@ def installable() -> bool:
 
 
 def distribution() -> Distribution:
-    """Return the distribution of this machine; with empty names where it is not Linux."""
+    """Return the distribution of this machine; with empty names if it is not Linux."""
     return Distribution.parse(_OS_RELEASE.read_text()) if _OS_RELEASE.exists() else Distribution("", "")
 
 

@@ -65,7 +65,7 @@ def start(sandbox: Sandbox, tell: Tell) -> None:
     (store / "containerd.toml").write_text(containerd_configuration(sandbox))
     configured = dockerd_configuration(sandbox, bridge=_make_bridge(sandbox))
     (store / "dockerd.json").write_text(json.dumps(configured, indent=2) + "\n")
-    # dockerd does not start where this file names a process that runs, even one of another program.
+    # dockerd does not start if this file names a process that runs, even one of another program.
     (sandbox.runtime / "dockerd.pid").unlink(missing_ok=True)
     containerd, dockerd = _servers(sandbox)
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -169,7 +169,7 @@ def make_private(directory: Path) -> None:
 
 
 def _make_bridge(sandbox: Sandbox) -> str:
-    """Return the engine's network interface, created where it is missing; `none` where that is not allowed."""
+    """Return the engine's network interface, created if it is missing; `none` if that is not allowed."""
     if not _bridge_exists(sandbox):
         try:
             _interface(_ADD_BRIDGE, sandbox.bridge)

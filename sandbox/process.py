@@ -52,7 +52,7 @@ class Server:
         return self.state / f"{self.name}.json"
 
     def pid(self) -> int | None:
-        """Return the process ID of the server; None where it does not run."""
+        """Return the process ID of the server; None if it does not run."""
         try:
             saved = json.loads(self.record.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
@@ -124,7 +124,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def identity(pid: int) -> str | None:
-    """Return what identifies a process among all that ever had its ID; None where it does not run."""
+    """Return what identifies a process among all that ever had its ID; None if it does not run."""
     if not _PROC.joinpath("self/stat").exists():
         return _identity_by_ps(pid)
     try:

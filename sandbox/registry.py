@@ -97,8 +97,8 @@ def stop(sandbox: Sandbox, engine: Engine | None) -> None:
     """Stop the registry; its images are kept.
 
     Args:
-        sandbox: whose registry.
-        engine: the one that a container of it runs on, or None where that does not answer: nothing runs there then.
+        sandbox: the sandbox of the registry.
+        engine: the engine that runs its container; None if no engine answers, and no container runs.
 
     Raises:
         EngineError: it belongs to another user.
@@ -122,7 +122,7 @@ def configuration(*, address: str, disk: str, passwords: str) -> dict[str, objec
     Args:
         address: what it listens at, `host:port` or `unix://` and a path.
         disk: the directory that it keeps everything in.
-        passwords: its htpasswd file; it asks for no login where that is empty.
+        passwords: its htpasswd file; it asks for no login if that is empty.
     """
     net, _, place = address.rpartition("://")
     return {
@@ -189,7 +189,7 @@ def _container_record(sandbox: Sandbox) -> Path:
 
 
 def _start_container(sandbox: Sandbox, engine: Engine) -> bool:
-    """Start the registry's container; return False where its image cannot be pulled."""
+    """Start the registry's container; return False if its image cannot be pulled."""
     environment = {**os.environ, **engine.environment}
     if not _has_image(environment):
         return False

@@ -39,7 +39,7 @@ def check() -> None:
 def start(sandbox: Sandbox, images: Iterable[Image], tell: Tell = silent) -> Engine:
     """Start the servers that do not run, and create the missing sample scripts.
 
-    After a failure, the servers that this call has started are stopped; others go on.
+    After a failure, the servers that this call has started are stopped, and no others.
 
     Args:
         sandbox: the sandbox.
@@ -99,7 +99,7 @@ def stop(sandbox: Sandbox) -> None:
     if not sandbox.directory.exists():
         return
     with _unused(sandbox), _alone(sandbox), contextlib.ExitStack() as stack:
-        # In reverse order, and each even where another fails.
+        # In reverse order. Each is stopped even if another one fails.
         stack.callback(engine.stop, sandbox)
         stack.callback(registry.stop, sandbox, engine.reachable(sandbox))
         stack.callback(ecr.stop, sandbox)

@@ -1,7 +1,8 @@
 """build:<image>: the local engine has the image as `<image>:<version>`, for people who want to run it.
 
-It needs no registry and no account. A multi-platform image is loaded for the engine's own platform. The image also gets
-its inputs tag there: what the engine has decides whether it is built, as the registry decides for `push:<image>`.
+It does not need a registry or an account. A multi-platform image is loaded for the engine's own platform. The image
+also gets its inputs tag there: the images of the engine decide whether it is built, as those of the registry do for
+`push:<image>`.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def run_build(
     advise: Callable[[str], str] = lambda _: "",
     renew: Callable[[], None] = lambda: None,
 ) -> Built:
-    """Build a staged context, again while that is worth it.
+    """Build a staged context; try again as long as that may help.
 
     Args:
         context: the run's.
@@ -96,7 +97,7 @@ def run_build(
         staged: its staged build context.
         output: where the result goes.
         verb: the task's, for the log.
-        platforms: what to build for; the builder's own platform where empty.
+        platforms: what to build for; empty for the builder's own platform.
         environment: that of docker's commands.
         advise: returns what to do about the line in which buildx says why it failed, or nothing.
         renew: fetches another login.

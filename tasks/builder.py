@@ -26,7 +26,7 @@ def tasks(context: RunContext) -> Iterator[dict[str, Any]]:
 
 
 def is_not_used(context: RunContext) -> bool:
-    """Whether this run builds no image at all, and nobody named the builder itself."""
+    """Whether the run does not need the builder: no image is built, and the command line does not name it."""
     asked = context.asked
     return not asked.loads and not asked.builder and all(is_not_needed(context, image) for image in asked.pushes)
 

@@ -127,7 +127,7 @@ def state(decision: Decision) -> str:
 
 
 def reason(decision: Decision) -> str:
-    """Return why, with the next step where there is one; empty for Current. The caller names the image."""
+    """Return why, with the next step if it has one; empty for Current. The caller names the image."""
     match decision:
         case Current():
             return ""

@@ -120,7 +120,7 @@ class Decisions:
         return found
 
     def held(self, image: Image) -> Mapping[str, Answer]:
-        """Return what the registry answered about the image's tags, by tag; empty where it was not asked."""
+        """Return what the registry answered about the image's tags, by tag; empty if it was not asked."""
         with self._lock:
             self.of(image)
             return self._held.get(image.name, {})

@@ -46,8 +46,8 @@ class SleeperImagesError(Exception):
 
     Args:
         message: the thing and the reason, without the image's name in front and without a full stop at the end.
-        next_step: what to do; empty only where the message says it.
-        image: the name of the image, or empty where the fault is not about one image.
+        next_step: what to do; empty only if the message says it.
+        image: the name of the image, or empty if the fault is not about one image.
     """
 
     def __init__(self, message: str, next_step: str = "", *, image: str = "") -> None:

@@ -31,7 +31,7 @@ class Image:
         directory: the build directory's name below `SCRIPTS_DIR/docker`.
         jar: a lambda's file name below `SCRIPTS_DIR/jars`, which contains `<version>`; None for a deployment.
         stacks: the optional stacks that need it, in Sleeper's spelling; empty if it is always deployed.
-        always_docker: whether a lambda is deployed from an image even where other lambdas are deployed from jars.
+        always_docker: whether a lambda is deployed from an image even if other lambdas are deployed from jars.
         platforms: the platforms of a multi-platform image; empty for an image of the one PLATFORM.
         build_args: names and values for `--build-arg`.
         attestations: whether BuildKit adds provenance and an SBOM. Lambda refuses images with attestations.

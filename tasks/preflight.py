@@ -1,11 +1,11 @@
 """preflight: every problem of this run's builds, found before the first build and shown at once.
 
     docker, buildx ─▶ builder ─▶ its platforms, its way to the registry ┐
-    docker sees our files ──────────────────────────────────────────────┤
-    each repository exists or is created ─▶ a push begun and given up ──┼▶ Blocked, and one list with each next step
+    docker can read the files of this run ──────────────────────────────┤
+    each repository exists or is created ─▶ upload begun and cancelled ─┼▶ Blocked, and one list with each next step
     space for the contexts ─────────────────────────────────────────────┘
 
-A problem of one image blocks that image and nothing else. The task fails where no image is left to build. Whether a
+A problem of one image blocks that image and nothing else. The task fails if no image is left to build. Whether a
 version tag can be written is part of each decision (`tasks.decisions`).
 """
 
@@ -89,7 +89,7 @@ def tasks(context: RunContext) -> Iterator[dict[str, Any]]:
 
 
 def is_not_needed(context: RunContext) -> bool:
-    """Whether nothing has to be built, as the registry says; never where preflight is all that was asked."""
+    """Whether nothing has to be built, as the registry says; False if the command line names only preflight."""
     return not context.asked.preflight and not _may_build(context)
 
 
@@ -126,7 +126,7 @@ def preflight(context: RunContext) -> dict[str, Any]:
 
 
 def _examined(context: RunContext, faults: Faults) -> dict[str, Any]:
-    """Return a note that there is no problem; PreflightError with every problem where there is one."""
+    """Return a note that no problem was found; otherwise raise PreflightError with every problem."""
     if faults.found:
         raise PreflightError(f"not everything can be built:\n{faults}")
     building = len(_to_build(context))

@@ -42,7 +42,7 @@ class Pushed:
     Attributes:
         outcome: BUILT, RETAGGED or CURRENT.
         digest: what both tags point to.
-        size: how many bytes the registry holds for it; None where it was not read back.
+        size: how many bytes the registry holds for it; None if it was not read back.
         note: what people should know, or empty.
     """
 
@@ -186,7 +186,7 @@ def _held(context: RunContext, decided: Decided) -> Descriptor | None:
 
 
 def _claim(context: RunContext, decided: Decided, proved: Proved) -> Proved:
-    """Write the inputs tag; return what it points to then: another run's image where an immutable tag was first."""
+    """Write the inputs tag; return the image it points to: another run's, if that run put an immutable tag first."""
     try:
         context.target.client.put(decided.repository, decided.inputs_tag, proved.manifest)
     except RegistryError as error:

@@ -38,7 +38,7 @@ class Comparison:
 
     Attributes:
         digest: the image.
-        changes: what differs; None where that is not known.
+        changes: what differs; None if that is not known.
         omitted: why it is not known; else empty.
         record: what the image was made of, where that is known.
     """
@@ -87,7 +87,7 @@ class Records:
 
         Returns:
             Why it could not be written, once a run: a registry that refuses one record refuses all, so no other is
-            tried. Empty where it was written, and where it was not tried.
+            tried. Empty if it was written, or not tried.
         """
         with self._lock:
             if self._failed:

@@ -56,7 +56,7 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, order=True)
 class Registry:
-    """A registry's host, with a port where it has one: `123456789012.dkr.ecr.eu-west-2.amazonaws.com`."""
+    """A registry's host, with its port if it has one: `123456789012.dkr.ecr.eu-west-2.amazonaws.com`."""
 
     host: str
 

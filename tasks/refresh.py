@@ -33,7 +33,7 @@ _NOT_SHOWN = {0, 401, 403}
 """How a registry fails that does not exist, or that does not say whether it has an image (Docker Hub, for one)."""
 
 Held = Callable[[str], tuple[str, ...] | None]
-"""Returns the names by digest (`host/name@sha256:…`) that the engine has for an image; None where it has no image."""
+"""Returns the names by digest (`host/name@sha256:…`) that the engine has for an image; None if it has no image."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Bases:
     def pull(self, inputs: Inputs, *, force: bool, in_engine: bool) -> tuple[bool, str]:
         """Return whether a build looks for newer bases, and what people should know about that, or nothing.
 
-        It does where everything is to be fetched anew: it is forced, or the image has a `revision`. The engine's own
+        It does if it is forced, or if the image has a `revision`. The engine's own
         builder would otherwise use what the engine has under a base's name, however old that is.
 
         Args:
@@ -140,7 +140,7 @@ class Bases:
             return ""  # The build meets the same fault and reports it.
 
     def _digest(self, reference: str) -> str | None:
-        """Return what its registry has; None where only the engine has the image."""
+        """Return what its registry has; None if only the engine has the image."""
         repository, tag = parse(reference)
         fault: RegistryError | None = None
         try:

@@ -1,8 +1,8 @@
 """The repositories that a run pushes to: which exist, and which of their tags cannot be moved.
 
-ECR needs a repository before the first push; other registries create it at the push. That this login may not create a
-repository decides nothing: the repository may exist, or the registry may create it (ECR's repository creation
-templates do). A push that is begun and given up decides.
+ECR needs a repository before the first push; other registries create it at the push. If this login may not create a
+repository, it may still push: the repository may exist, or the registry may create it (ECR's repository creation
+templates do). An upload that is begun and cancelled shows whether it may.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Repositories:
         """Prove that an image can be pushed: the repository exists or is created, and the login may push.
 
         Args:
-            repository: where to.
+            repository: the target.
             exists: whether it is known to exist.
 
         Raises:
@@ -58,7 +58,7 @@ class Repositories:
         self._check_push(repository, self._create(repository))
 
     def building_tag(self, repository: Repository, siblings: Iterable[Repository]) -> str:
-        """Return a tag that a build can push to: BUILDING, or a new one for each build where tags cannot be moved.
+        """Return a tag that a build can push to: BUILDING, or a new one for each build if tags cannot be moved.
 
         Args:
             repository: where the build is pushed to.
@@ -71,7 +71,7 @@ class Repositories:
             return f"{BUILDING}-{secrets.token_hex(8)}" if repository in self._immutable else BUILDING
 
     def refuse_building_tag(self, repositories: Iterable[Repository]) -> None:
-        """Take note that tags in these repositories cannot be moved: only ECR says so before a push."""
+        """Remember that tags in these repositories cannot be moved: only ECR says so before a push."""
         with self._lock:
             self._immutable = {*(self._immutable or ()), *repositories}
 
@@ -85,7 +85,7 @@ class Repositories:
         return None
 
     def _check_push(self, repository: Repository, denied: RegistryError | None) -> None:
-        """Begin an upload and give it up; RegistryError where that is refused."""
+        """Begin an upload and cancel it; RegistryError if the registry refuses."""
         try:
             self._target.client.check_push(repository)
         except RegistryError as fault:

@@ -46,7 +46,7 @@ class Asked:
 
     Attributes:
         pushes: the images to push.
-        loads: the images to build into the local engine, which needs the builder whatever the registry has.
+        loads: the images to build into the local engine, which needs the builder in any case.
         builder: whether the builder itself is named, and must be ready even if nothing is built.
         preflight: whether to find problems is all that is asked.
     """
@@ -186,7 +186,7 @@ class RunContext:
         catalogue: the images and the builder.
         selected: the images that STACKS, LAMBDA_DEPLOY_TYPE and IMAGES choose.
         sandbox: the sandbox of this checkout, whether it is the target or not.
-        environment: the user's variables, or those of the sandbox where that is the target.
+        environment: the user's variables, or those of the sandbox if it is the target.
         state: the places on this machine.
         target: the registry that images go to.
         docker: how docker is called.
@@ -231,7 +231,7 @@ class RunContext:
             catalogue.bases,
         )
         digests = Digests(state.digests)
-        collector = Collector(settings, bases.locked, digests, [image.name for image in catalogue.images])
+        collector = Collector(settings, bases.locked, digests, catalogue.images)
         return cls(
             settings=settings,
             catalogue=catalogue,
@@ -267,7 +267,7 @@ class RunContext:
 
     @property
     def version(self) -> str:
-        """The version tag; SettingsError where nothing says it."""
+        """The version tag; SettingsError if nothing says it."""
         return self.settings.require_version()
 
     @locked_property

@@ -43,7 +43,7 @@ DEVELOPMENT_LOCK = "requirements-dev.lock"
 """The file that pins those packages, at the same versions, and the ones of the extra `dev`."""
 
 TICK_SECONDS = 2.0
-"""How often a step that takes long says that it goes on."""
+"""How often a long step reports that it is in progress."""
 
 # Only wheels: building a source distribution would run code that no hash covers.
 _LOCKED = ["--require-hashes", "--only-binary", ":all:", "--requirement"]

@@ -35,12 +35,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="sandbox.front")
     for name, what in (
-        ("--registry-port", "where the registry is to listen; none where it listens there itself"),
-        ("--api-port", "where the API is to listen"),
+        ("--registry-port", "where clients expect the registry; empty if the registry itself listens there"),
+        ("--api-port", "where clients expect the API"),
         ("--registry", "where the registry behind listens: host:port, or unix:// and a path"),
         ("--login", "the Authorization header for it, or empty"),
         ("--disk", "the registry's root directory"),
-        ("--api", "where moto listens, likewise"),
+        ("--api", "where moto listens: host:port, or unix:// and a path"),
         ("--journal", "the file of the calls that changed something"),
         ("--account", "the registry's account"),
         ("--region", "and Region"),

@@ -40,7 +40,7 @@ class Disk:
         return {tag: digest for tag, digest in found.items() if self.has(name, digest)}
 
     def digest(self, name: str, reference: str) -> str | None:
-        """Return the digest of a tag or of a digest; None where the repository has no such manifest."""
+        """Return the digest of a tag or of a digest; None if the repository has no such manifest."""
         if DIGEST.fullmatch(reference):
             return reference if self.has(name, reference) else None
         if not TAG.fullmatch(reference):
@@ -67,13 +67,13 @@ class Disk:
         return {f"sha256:{link.parts[-2]}": link.parent.stat().st_mtime for link in links}
 
     def manifest(self, digest: str) -> bytes:
-        """Return a manifest's bytes; none where they are gone."""
+        """Return a manifest's bytes; empty if it was deleted."""
         with contextlib.suppress(OSError):
             return (self._root / "blobs" / "sha256" / digest[7:9] / digest[7:] / "data").read_bytes()
         return b""
 
     def parsed(self, digest: str) -> dict[str, Any]:
-        """Return a manifest; an empty one where it is gone."""
+        """Return a parsed manifest; empty if it was deleted."""
         return parse(self.manifest(digest))
 
     def delete_tag(self, name: str, tag: str) -> None:
@@ -88,7 +88,7 @@ class Disk:
         shutil.rmtree(self._revision(name, digest), ignore_errors=True)
 
     def forget(self, name: str) -> None:
-        """Remove a repository and all that only it names."""
+        """Remove a repository; blobs stay on the disk."""
         shutil.rmtree(self._repository(name), ignore_errors=True)
 
     def _repository(self, name: str) -> Path:
@@ -102,7 +102,7 @@ class Disk:
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """Return a manifest's fields; none where it is not one."""
+    """Return a manifest's fields; empty if the bytes are not a manifest."""
     try:
         found = json.loads(content)
     except ValueError:

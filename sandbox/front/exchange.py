@@ -73,7 +73,7 @@ class Exchange(BaseHTTPRequestHandler):
         """Read one request's head and answer it."""
         with contextlib.suppress(ConnectionError, TimeoutError):
             if self.rfile.peek(1)[:1] == _TLS_HELLO:  # type: ignore[attr-defined]  # A BufferedReader.
-                # BuildKit tries TLS first, and plain HTTP where the answer is HTTP.
+                # BuildKit tries TLS first, then plain HTTP if the answer is HTTP.
                 self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 self.close_connection = True
                 return
@@ -86,12 +86,12 @@ class Exchange(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing; refusals are told by who refuses."""
+        """Log nothing: a request that is refused gets an answer that says why."""
 
     # The request
 
     def body(self, limit: int) -> bytes | None:
-        """Return the request's body; None where it is longer than that."""
+        """Return the request's body; None if it is longer than that."""
         found = bytearray()
         for piece in self._pieces():
             found += piece
@@ -148,7 +148,7 @@ class Exchange(BaseHTTPRequestHandler):
                 return self._ask(path, body, headers or {})
             except (OSError, http.client.HTTPException) as fault:
                 self._drop()
-                # A connection that the server closed meanwhile. What was read of the client's body is gone.
+                # The server has closed the connection. What was read of the client's body cannot be sent again.
                 if attempt or fresh or (body is None and self._taken and self._has_body()):
                     raise BehindError(str(fault)) from fault
         raise BehindError(path)

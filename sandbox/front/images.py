@@ -15,7 +15,7 @@ from sandbox.front.refusals import Refusal, tag_exists
 from sandbox.front.rules import Ecr
 
 PAGE = 100
-"""How many images an answer has where the call names no number."""
+"""How many images an answer has if the call does not say."""
 
 _CREATED = 201
 _MOUNTING = "BLOB_MOUNTING"
@@ -55,7 +55,7 @@ class Images:
         }
 
     def answer(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Answer a call; None where it is moto's to answer.
+        """Answer a call; None if moto has to answer it.
 
         Raises:
             FaultError: ECR would refuse it.

@@ -10,8 +10,8 @@ docker's clients print in public reports:
 - denied, without a right: aws-actions/amazon-ecr-login#232
 - images that an index lacks: "manifest blob unknown: Images with digests […] required for pushing image …"
 
-Where no report has the status code or the text, ours are the distribution specification's: layers that are missing,
-and a mangled login, of which only the status is known.
+If no report has the status code or the text, those of the distribution specification are used: for missing layers,
+and for a malformed login, of which only the status is known.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Registry:
     region: str
 
     def name_unknown(self, name: str) -> Refusal:
-        """The repository was not created."""
+        """The repository does not exist."""
         text = f"The repository with name '{name}' does not exist in the registry with id '{self.account}'"
         return Refusal(404, "NAME_UNKNOWN", text)
 
@@ -99,7 +99,7 @@ class Registry:
         )
 
     def denied(self, caller: str, action: str, name: str) -> Refusal:
-        """A login of another account, which the repository's policy does not name."""
+        """The login is of another account, which the repository's policy does not allow."""
         return Refusal(
             403,
             "DENIED",
@@ -110,7 +110,7 @@ class Registry:
 
 
 def tag_exists(name: str, tag: str) -> Refusal:
-    """A tag that is there, in a repository in which it cannot be moved; ECR looks at no digest."""
+    """The tag exists and is immutable; ECR does not compare the digest."""
     text = f"The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten because the "
     return Refusal(400, "TAG_INVALID", f"{text}tag is immutable.")
 
@@ -122,7 +122,7 @@ def no_login(host: str) -> Refusal:
 
 
 BAD_LOGIN = Refusal(400, "DENIED", "Your Authorization Token is invalid.")
-"""A password that is no token of ECR's: docker login prints the status 400 and no text."""
+"""The password is not a token of ECR: docker login prints the status 400 without a text."""
 
 TOO_FAST = Refusal(429, "TOOMANYREQUESTS", "Rate exceeded")
 NO_MANIFEST = Refusal(404, "MANIFEST_UNKNOWN", "Requested image not found")

@@ -20,7 +20,7 @@ from sandbox.front.exchange import BehindError, Upstream
 TARGET = "AmazonEC2ContainerRegistry_V20150921"
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/(?P<date>[^/]*)/(?P<region>[^/]*)/(?P<service>[^/]*)/")
 _ATTEMPTS = 5
-"""How often a repository is looked for: moto fails where another thread creates one while it goes through them."""
+"""How often a repository is looked for: moto fails if another thread creates one while it goes through them."""
 
 _READING = re.compile(r"(?:Describe|List|Get|Batch(?:Get|Check))")
 
@@ -92,7 +92,7 @@ class Repositories:
         self._changes = 0
 
     def find(self, name: str) -> Repository | None:
-        """Return a repository, or None where it was not created."""
+        """Return a repository, or None if it was not created."""
         with self._lock:
             if name in self._known:
                 return self._known[name]
@@ -136,7 +136,7 @@ class Repositories:
         return self._accounts[key]
 
     def call(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what moto answers; nothing where that is an error."""
+        """Return what moto answers; nothing if that is an error."""
         status, text = self._ecr(operation, json.dumps(arguments), authorization(self._key, self._region))
         found = json.loads(text) if status == http.HTTPStatus.OK and text else {}
         return found if isinstance(found, dict) else {}

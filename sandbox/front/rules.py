@@ -47,7 +47,7 @@ class Ecr:
 
         Args:
             name: its name.
-            begins: an upload begins, which creates the repository where a template says so.
+            begins: whether the request begins an upload, which creates the repository if a template says so.
 
         Raises:
             RefusedError: it was not created.
@@ -80,7 +80,7 @@ class Ecr:
         return None
 
     def missing(self, name: str, manifest: dict[str, Any]) -> Refusal | None:
-        """Return why a manifest that names what the repository lacks cannot be put."""
+        """Return the refusal of a manifest whose images or layers are not in the repository; None if they are."""
         images = [one for one in children(manifest) if not self.disk.has(name, one)]
         if images:
             return self.registry.missing("Images", name, images)

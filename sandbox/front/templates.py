@@ -1,7 +1,7 @@
 """Repository creation templates: which repositories ECR creates at their first push. moto knows none.
 
 Source: the ECR API reference (CreateRepositoryCreationTemplate), the user guide ("Repository creation templates"): the
-longest prefix that fits counts, and ROOT fits where no other does.
+longest prefix that fits counts, and ROOT fits if no other does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Templates:
         self._templates: dict[str, dict[str, Any]] = {}
 
     def answer(self, operation: str, arguments: Mapping[str, Any], account: str) -> dict[str, Any] | None:
-        """Answer a call about templates; None where it is about something else."""
+        """Answer a call about templates; None if it is about something else."""
         prefix = str(arguments.get("prefix") or "")
         match operation:
             case "CreateRepositoryCreationTemplate":
@@ -34,7 +34,7 @@ class Templates:
         return None
 
     def for_push(self, name: str) -> dict[str, Any] | None:
-        """Return the arguments of CreateRepository for a push to a missing repository; None where none is created."""
+        """Return the arguments of CreateRepository for a push to a missing repository; None if the push fails."""
         fitting = [one for one in self._templates if name.startswith(f"{one.rstrip('/')}/")]
         template = self._templates.get(max(fitting, key=len, default=_ROOT))
         if template is None or _ON_PUSH not in (template.get("appliedFor") or ()):

@@ -3,7 +3,7 @@
 doit clean              all build contexts and logs
 doit clean TASK…        the contexts and logs of these tasks
 doit clean builder      the buildx builder, only by its own name: its cache takes long to fill
-doit clean sandbox      the sandbox, likewise
+doit clean sandbox      the sandbox, only by its own name
 """
 
 from __future__ import annotations

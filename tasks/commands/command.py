@@ -43,7 +43,7 @@ def flag(name: str, meaning: str) -> dict[str, Any]:
 
 
 def text_option(name: str, what: str, *, short: str = "", choices: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
-    """Return an option with a text as its value; the text is empty where the option is absent.
+    """Return an option with a text as its value; the text is empty if the option is absent.
 
     Args:
         name: its name on the command line, after the two dashes.

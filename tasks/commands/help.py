@@ -33,7 +33,7 @@ TASKS = (
 _RUN_OPTIONS = {
     "always": "run the tasks even if they are up to date",
     "num_process": "how many tasks to run at once; 0 runs one after the other",
-    "reporter": "how to show the run: `plain` for lines, `jsonl` for events as JSON",
+    "reporter": "how to show the run",
     "outfile": "write what the run shows to this file",
     "single": "run only the named tasks, without their prerequisites",
 }
@@ -125,11 +125,17 @@ def of_command(command: Any) -> str:
     options = [CmdOption(option) for option in command.cmd_options]
     if command.name == "run":
         options = [option for option in options if option.name in _RUN_OPTIONS]
+        next(option for option in options if option.name == "reporter").choices = _reporters(command)
     rows = [(option.help_param(), _meaning(option)) for option in options if option.short or option.long]
     lines = [f"{command.name}: {command.doc_purpose}", "", f"  {program()} {command.name} {command.doc_usage}".rstrip()]
     lines += ["", *_two_columns(rows)] if rows else []
     lines += ["", *wrapped(command.doc_description, "")] if command.doc_description else []
     return "\n".join(lines) + "\n"
+
+
+def _reporters(run: Any) -> dict[str, str]:
+    """Return the reporters of this project, with what each shows; doit's own print what our actions do not."""
+    return {name: one.desc for name, one in run.reporters.items() if one.__module__.startswith("tasks.")}
 
 
 def of_task(task: Any) -> str:

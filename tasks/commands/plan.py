@@ -46,7 +46,7 @@ if TYPE_CHECKING:  # Its imports are slow; context.records is what loads it.
 
 FORCED = "forced"
 PUSH_ALL = "push_all"
-"""The task that is planned where none is named."""
+"""The task that is planned if the command line does not name one."""
 
 _EXPLAINED_AT_ONCE = 2
 """How many images a run explains at once: listing their jars takes processors from the builds."""

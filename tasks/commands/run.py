@@ -1,4 +1,4 @@
-"""`doit run`, which is also `doit TASK…`: doit's own, with what a run of ours needs around it.
+"""`doit run`, or `doit TASK…`: doit's own command, with the checks, the lock and the cleaning up of a run.
 
 names checked ─▶ which images ─▶ the checkout's lock ─▶ doit's run ─▶ digests.json ─▶ children ended, login removed
 """

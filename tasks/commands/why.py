@@ -6,6 +6,7 @@ its inputs, its tags ────────────┴▶ Explanation ─�
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -197,6 +198,6 @@ def _short(content: str) -> str:
     """Return a digest with its prefix and as many digits as people compare; other content unchanged."""
     kind, colon, digits = content.partition(":")
     hexadecimal, space, rest = digits.partition(" ")
-    if not colon or not (kind == "sha256" or kind.startswith("jar-")):
+    if not colon or not (kind == "sha256" or re.fullmatch("[a-z]+-[0-9]+", kind)):
         return content
     return f"{kind}:{hexadecimal[:12]}{space}{rest}"

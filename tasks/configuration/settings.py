@@ -95,8 +95,8 @@ class Settings:
     registry: str = setting(
         Group.DESTINATION,
         values.choice("auto", *kinds.KINDS),
-        "the kind of registry: `ecr`, `oci` for a plain registry, or `auto`: ECR if the host is ECR's, or if an AWS "
-        "endpoint is set and the registry is on this machine or on the endpoint's host",
+        f"the kind of registry: {kinds.NAMES}, or `auto`: ECR if the host is ECR's, or if an AWS endpoint is set and "
+        "the registry is on this machine or on the endpoint's host",
         "auto",
     )
     aws_endpoint_url: str | None = setting(

@@ -33,7 +33,7 @@ _NOT_REACHED = re.compile(
 
 
 def lacking(name: str, found: Inspected, wanted: Collection[str], environment: Mapping[str, str]) -> set[str]:
-    """Return the platforms whose programs a builder cannot run; none where it does not say what it can run.
+    """Return the platforms whose programs a builder cannot run; none if it does not say what it can run.
 
     buildx lists a platform that a node was created for (`--platform`, shown with a star) whether the node can run its
     programs or not. For such a builder, buildx is asked about a copy of its own description without the stars, in a
@@ -60,7 +60,7 @@ def _runs(real: Inspected, starred: Mapping[str, Collection[str]], platform: str
 
 
 def _without_stars(name: str, environment: Mapping[str, str]) -> Inspected | None:
-    """Return a builder as if its nodes were created for no platform; None where buildx cannot be asked."""
+    """Return a builder as if its nodes were created for no platform; None if buildx cannot be asked."""
     try:
         described = json.loads(builder_records.instance_path(name, environment).read_text())
         for node in described["Nodes"]:
@@ -88,7 +88,7 @@ def _without_variant(platforms: Collection[str]) -> set[str]:
 def unreachable(
     engine: Engine, found: Inspected | None, registry: Registry, environment: Mapping[str, str]
 ) -> EngineError | None:
-    """Return why the builder cannot reach the registry; None where it can, or where that is unknown.
+    """Return why the builder cannot reach the registry; None if it can, or if that is unknown.
 
     BuildKit is asked for a base image that does not exist: any answer of the registry shows that it was reached.
 
@@ -107,19 +107,19 @@ def unreachable(
 
 
 def reason(text: str) -> str:
-    """Return why BuildKit got no answer of a registry, from its last line; empty where it got an answer."""
+    """Return why a registry did not answer BuildKit, from its last line; empty if it answered."""
     met = _NOT_REACHED.search(text)
     return (met["reason"] or met["token"] or "").strip() if met else ""
 
 
 def next_step(said: str, engine: Engine, registry: Registry) -> str:
-    """Return what to do about a builder that gets no answer, by the reason."""
+    """Return what to do about a builder that cannot reach the registry, by the reason."""
     contained, own = engine.driver == "docker-container", engine.driver == "docker"
     for sign, of_container, of_engine in _REMEDIES:
         if sign in said and (contained or own):
             return (of_container if contained else of_engine).format(registry=registry)
     if contained:
-        return f"{_host_network(engine)}; where a proxy is needed, builder_options=env.HTTPS_PROXY=URL"
+        return f"{_host_network(engine)}; if a proxy is needed, builder_options=env.HTTPS_PROXY=URL"
     if own:
         return f"check that the engine's machine can connect to {registry}: DNS, proxy (docker info), firewall"
     return f"check that the builder's machine can connect to {registry}"

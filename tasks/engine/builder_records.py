@@ -60,7 +60,7 @@ def instance_path(name: str, environment: Mapping[str, str]) -> Path:
 
 
 def find(name: str, environment: Mapping[str, str]) -> Made | None:
-    """Return the record of the builder that has this name now; None where we did not make it."""
+    """Return the record of the builder that has this name now; None if this project did not create it."""
     path = _path(name, environment)
     try:
         found = json.loads(path.read_text())
@@ -98,7 +98,7 @@ def forget(name: str, environment: Mapping[str, str]) -> None:
 
 
 def config_digest(wanted: Builder) -> str:
-    """Return the digest of the builder's configuration; empty where it has none or none that can be read."""
+    """Return the digest of the builder's configuration; empty without a readable configuration."""
     if wanted.config is None:
         return ""
     try:
@@ -124,7 +124,7 @@ def _instance(name: str, environment: Mapping[str, str]) -> str:
 
 
 def substitute(memory: Path, wanted: Builder, environment: Mapping[str, str]) -> Engine | None:
-    """Return the builder that was used instead when the wanted one last could not boot; None where it can be tried.
+    """Return the builder that was used in place of one that could not boot; None if the wanted one can be tried.
 
     To try it again costs seconds.
 

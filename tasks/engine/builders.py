@@ -43,7 +43,7 @@ _ASKED_HOST = re.compile(r'(?:Get|Head|Post) \\?"https?://([^/"\\]+)')
 
 
 def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: contextlib.ExitStack) -> Engine:
-    """Return the builder, created and booted where necessary, or the engine's own where it cannot boot.
+    """Return the builder, created and booted if necessary, or the engine's own if it cannot boot.
 
     Args:
         wanted: the builder as the catalogue and the settings describe it.
@@ -79,7 +79,7 @@ def ready(wanted: Builder, environment: Mapping[str, str], memory: Path, hold: c
 
 
 def inspect(name: str, environment: Mapping[str, str]) -> Inspected | None:
-    """Return a builder as buildx describes it; None where none has that name."""
+    """Return a builder as buildx describes it; None if no builder has that name."""
     done = processes.run(["docker", "buildx", "inspect", name], environment=environment)
     if done.code == 0:
         return parse(done.output)
@@ -122,12 +122,12 @@ def _engine(name: str, actual: str, environment: Mapping[str, str]) -> Engine:
 
 
 def _unfit(found: Inspected, wanted: Builder, environment: Mapping[str, str]) -> list[str]:
-    """Return why a builder of ours has to be created again; empty where it fits.
+    """Return why a builder of ours has to be created again; empty if it fits.
 
     Raises:
         EngineError: it is somebody else's and cannot be used as it is; or no engine answers.
     """
-    # buildx names the driver of an engine's own builder only where that engine answers, and keeps no file about it.
+    # buildx names the driver of an engine's own builder only if that engine answers, and keeps no file about it.
     unnamed = not found.driver and not builder_records.instance_path(wanted.name, environment).exists()
     if found.driver == OWN_DRIVER or unnamed:
         raise _is_built_in(wanted.name, environment)
@@ -147,7 +147,7 @@ def _unfit(found: Inspected, wanted: Builder, environment: Mapping[str, str]) ->
 
 
 def _boot(wanted: Builder, environment: Mapping[str, str]) -> Engine | str:
-    """Create the builder where it is missing or does not fit, and boot it; return it, or why it cannot boot."""
+    """Create the builder if it is missing or does not fit, and boot it; return it, or why it cannot boot."""
     found = inspect(wanted.name, environment)
     if found is not None and _unfit(found, wanted, environment):
         ours = builder_records.find(wanted.name, environment)
@@ -244,7 +244,7 @@ def _lock_path(name: str, environment: Mapping[str, str]) -> Path:
 
 
 def own_builder(environment: Mapping[str, str], *, because: str = "") -> Engine:
-    """Return the builder that the engine has itself; with a note where that is `because` another one cannot boot.
+    """Return the builder that the engine has itself; with a note if that is `because` another one cannot boot.
 
     Raises:
         EngineError: no engine answers, or it has no containerd image store: then it can neither build for other
@@ -264,7 +264,7 @@ def own_builder(environment: Mapping[str, str], *, because: str = "") -> Engine:
 
 
 def _own_name(environment: Mapping[str, str]) -> str:
-    """Return the name of the engine's own builder: that of the context, or `default` where DOCKER_HOST is set."""
+    """Return the name of the engine's own builder: that of the context, or `default` if DOCKER_HOST is set."""
     if environment.get("DOCKER_HOST"):
         return "default"
     argv = ["docker", "context", "show"]

@@ -48,7 +48,7 @@ class Engine:
     Attributes:
         builder: its name for `--builder`.
         driver: its driver; the engine's own (`docker`) cannot push by digest.
-        note: one line for people where it is not the wanted builder, else empty.
+        note: one line for people if it is not the wanted builder, otherwise empty.
         ours: whether this project made it, and may create it again.
     """
 
@@ -77,10 +77,10 @@ class Output:
 
     @classmethod
     def push(cls, repository: Repository, inputs: Inputs, engine: Engine, building: str = BUILDING) -> Output:
-        """Push to the repository by digest; to the tag `building` where the engine cannot."""
+        """Push to the repository by digest, or to the tag `building` if the engine cannot."""
         name = str(repository) if engine.pushes_by_digest else str(repository.tag(building))
         # Without a value BuildKit pushes, and buildx does not make docker push the same again. That second push
-        # writes the manifest of one platform to the tag before the index, which fails where tags cannot be moved.
+        # writes the manifest of one platform to the tag before the index, which fails if tags cannot be moved.
         parts = ["type=image", f"name={name}", "push=true" if engine.pushes_by_digest else "push="]
         if engine.pushes_by_digest:
             parts.append("push-by-digest=true")
@@ -167,7 +167,7 @@ def build(
         metadata: the file of `--metadata-file`.
         log: the file for a readable log of the build.
         listener: gets the progress.
-        advise: returns what to do about the line in which buildx says why it failed; empty where that is unknown.
+        advise: returns what to do about the line in which buildx says why it failed; empty if that is unknown.
 
     Raises:
         BuildError: the build failed, or buildx wrote no digest.

@@ -81,7 +81,7 @@ sys.exit(0 if answer[:1] == b"+" else 1)
 
 
 def docker_credential(registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: ARG001, FBT001, FBT002  # A Keychain.
-    """Return the credential that Docker's own commands would use for a registry; None where they have none.
+    """Return the credential that Docker's own commands would use for a registry; None if they have none.
 
     Args:
         registry: the registry.
@@ -204,7 +204,7 @@ class CredentialHelper:
         script = self._directory / "helper.py"
         script.write_text(_SCRIPT.format(path=str(self._directory / "socket")))
         program = self._directory / f"docker-credential-{HELPER}"
-        # The interpreter in the first line would fail where its path is long or has a space.
+        # The interpreter in the first line would fail if its path is long or has a space.
         program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -IS '{script}' \"$@\"\n")
         program.chmod(0o700)
 

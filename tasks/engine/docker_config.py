@@ -29,7 +29,7 @@ def user_config_directory(environment: Mapping[str, str]) -> Path:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Return Docker's config.json; empty where it is missing or cannot be read."""
+    """Return Docker's config.json; empty if it is missing or cannot be read."""
     try:
         return checked_config(path)
     except EngineError:
@@ -37,7 +37,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def checked_config(path: Path) -> dict[str, Any]:
-    """Return Docker's config.json; empty where it is missing.
+    """Return Docker's config.json; empty if it is missing.
 
     Raises:
         EngineError: it is not a JSON object; docker only warns and ignores its logins and contexts. The message quotes
@@ -70,7 +70,7 @@ def server_name(key: str) -> str:
 
 
 def helper_of(config: Mapping[str, Any], server: str) -> str | None:
-    """Return the name of the credential helper for a server; None where the file itself may have the login."""
+    """Return the name of the credential helper for a server; None if the file itself may have the login."""
     helpers = _table(config, "credHelpers")
     named = next((helpers[key] for key in _keys(helpers, server)), None) or config.get("credsStore")
     return named if isinstance(named, str) and named else None

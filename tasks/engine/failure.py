@@ -2,7 +2,7 @@
 
 Pure. The whole output is in the build's log, which begins with the command.
 
-A build is worth another attempt where the registry refused its push, or where BuildKit has lost a part of its cache.
+A build is tried again if the registry refused its push, or if BuildKit has lost a part of its cache.
 
 BuildKit itself retries a push: three times within about 7 seconds after 500 and more and after broken connections
 (util/resolver/retryhandler), and five times without a pause after 429 (containerd's remotes/docker, `retryRequest`),
@@ -71,7 +71,7 @@ _LOST_SNAPSHOT = re.compile(rf"^ERROR: {_SOLVE}.*\bsnapshot [0-9a-z]+ does not e
 
 
 def conclusion(output: str) -> str:
-    """Return the line in which buildx says why a build failed; empty where it does not."""
+    """Return the line in which buildx says why a build failed; empty if it does not."""
     return next((line for line in reversed(output.splitlines()) if line.startswith("ERROR")), "")
 
 
@@ -138,7 +138,7 @@ class Cause(enum.Enum):
 
 
 def cause(said: str) -> Cause | None:
-    """Return why another attempt may succeed; None where it would fail in the same way.
+    """Return why another attempt may succeed; None if it would fail in the same way.
 
     Args:
         said: the line of `conclusion`.

@@ -42,7 +42,7 @@ def held(reference: str, environment: Mapping[str, str]) -> tuple[str, ...] | No
         environment: for the docker commands.
 
     Returns:
-        The names; None where the engine does not have the image, or does not answer.
+        The names; None if the engine does not have the image, or does not answer.
     """
     try:
         with _engine(environment) as engine:

@@ -108,7 +108,7 @@ def _unquoted(text: str) -> str:
 
 
 def differences(found: Inspected, wanted: Builder, *, exact: bool = True) -> list[str]:
-    """Return, in words, how a builder differs from its description in the catalogue; empty where it fits.
+    """Return, in words, how a builder differs from its description in the catalogue; empty if it fits.
 
     Its configuration is not compared, as buildx does not show it.
 
@@ -191,7 +191,7 @@ def _list(platforms: Iterable[str]) -> str:
 def _is_at(found: str, wanted: str, driver: str) -> bool:
     """Return whether a node has the wanted address, as far as buildx shows it.
 
-    buildx writes the address of a context where the wanted one is empty or `default`, adds a missing port, and makes
+    buildx writes the address of a context if the wanted one is empty or `default`, adds a missing port, and makes
     up that of Kubernetes (buildx, builder/builder.go).
     """
     return wanted in {"", "default"} or driver == "kubernetes" or found == wanted or found.startswith(f"{wanted}:")

@@ -31,7 +31,7 @@ class Step:
 
     Attributes:
         name: BuildKit's name for it, `[2/3] COPY …`.
-        seconds: how long it took; None where it did not end.
+        seconds: how long it took; None if it did not end.
         cached: whether its result was in the cache.
         error: why it failed, or empty.
     """
@@ -49,7 +49,7 @@ class Progress:
     Attributes:
         step: the step that runs.
         sent: the bytes that this step has moved.
-        size: the bytes that it has to move; 0 where unknown.
+        size: the bytes that it has to move; 0 if unknown.
         ended: whether buildx has ended.
         steps: all steps, once buildx has ended.
     """

@@ -1,4 +1,4 @@
-"""Builds that are run again where that may help, and not where the engine is gone."""
+"""Runs a build again if that may help, and not if the engine has stopped answering."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Alive:
     """Runs builds until the engine is gone. That is found out when a build fails, once, and is one fault.
 
     Args:
-        ask: returns why the engine can build nothing any more; None where it still answers.
+        ask: returns why the engine can build nothing any more; None if it still answers.
     """
 
     def __init__(self, ask: Callable[[], EngineGoneError | None]) -> None:
@@ -130,7 +130,7 @@ class Alive:
 
 
 def gone(engine: Engine, environment: Mapping[str, str]) -> EngineGoneError | None:
-    """Return why a builder that was ready can build nothing any more; None where it still answers.
+    """Return why a builder that was ready can build nothing any more; None if it still answers.
 
     A builder that has only stopped is booted by the next build, unless it is `remote`.
     """

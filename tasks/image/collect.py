@@ -10,18 +10,19 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tasks.configuration.settings import Settings
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
 from tasks.image import context, dockerfile, text
-from tasks.image.difference import DIGITS, Listing, is_jar
-from tasks.image.fingerprint import Inputs, Item
+from tasks.image.difference import DIGITS, Listing, is_archive
+from tasks.image.fingerprint import Inputs
 from tasks.image.jar import file_state
 from tasks.image.jar.cache import Digested, Digests
-from tasks.image.jar.file_state import FileState, named_as_jar
+from tasks.image.jar.file_state import FileState
+from tasks.image.jar.formats import JAR, format_of
 from tasks.model import VERSION_PLACEHOLDER, Image
 
 LAMBDA_JAR = "lambda.jar"
@@ -92,16 +93,16 @@ class Collector:
         settings: SCRIPTS_DIR, VERSION and PLATFORM are used.
         bases: the locked digests of base images.
         digests: the digests of files, cached.
-        pushed: the names of the images that the catalogue builds.
+        catalogue: the images that the catalogue builds.
     """
 
     def __init__(
-        self, settings: Settings, bases: Mapping[str, str], digests: Digests, pushed: Collection[str] = ()
+        self, settings: Settings, bases: Mapping[str, str], digests: Digests, catalogue: Iterable[Image] = ()
     ) -> None:
         self._settings = settings
         self._bases = bases
         self._digests = digests
-        self._pushed = frozenset(pushed)
+        self._catalogue = {image.name: image for image in catalogue}
         self._base_names: dict[object, tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def collect(self, images: Iterable[Image]) -> dict[str, Collected | InputError]:
@@ -139,12 +140,7 @@ class Collector:
         return Inputs(
             dockerfile=recipe,
             context=tuple(
-                Item(
-                    entry.path,
-                    entry.kind,
-                    entry.executable,
-                    (entry.target or "") if entry.source is None else found[entry.source].digest,
-                )
+                entry.item() if entry.source is None else entry.item(found[entry.source].digest)
                 for entry in sources.entries
             ),
             build_args=tuple(sorted(image.build_args)),
@@ -172,7 +168,7 @@ class Collector:
         """Return the bases that the Dockerfile with this digest names, and the digests that they are locked to."""
         names, like_stages = self._bases_of(image, recipe, digest)
         for name in names:
-            if name not in self._bases and _last_part(name) in self._pushed:
+            if name not in self._bases and _last_part(name) in self._catalogue:
                 raise UnreadableInputError(
                     f"{recipe}: FROM {name}: this base image is also built by this catalogue, so it can change under "
                     "the same name",
@@ -272,9 +268,9 @@ def _check_jars(sources: Sources, found: Mapping[Path, Digested]) -> None:
     """Refuse a `*.jar` that is not a jar, such as a broken download: no JVM would run it in the image."""
     for entry in sources.entries:
         source = entry.source
-        if source is None or not named_as_jar(source):
+        if source is None or format_of(source) is not JAR:
             continue
-        if not found[source].digest.startswith("jar-") or found[source].state.size == _EMPTY_ARCHIVE_BYTES:
+        if not found[source].digest.startswith(JAR.prefix) or found[source].state.size == _EMPTY_ARCHIVE_BYTES:
             raise _not_a_jar(source, "" if entry.path == LAMBDA_JAR else entry.path)
 
 
@@ -317,7 +313,7 @@ def list_jars(collected: Collected, digests: Digests, paths: Iterable[str] | Non
     found: dict[str, Listing] = {}
     for item in collected.inputs.context:
         source = sources.get(item.path)
-        if source is not None and is_jar(item) and (wanted is None or item.path in wanted):
+        if source is not None and is_archive(item) and (wanted is None or item.path in wanted):
             entries = digests.entries(source, collected.sources.states[source])
             if entries is not None:
                 found[item.path] = {name: digest[:DIGITS] for name, digest in entries.items()}

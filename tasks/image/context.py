@@ -22,6 +22,7 @@ from typing import Literal
 
 from tasks.errors import MissingInputError, UnreadableInputError
 from tasks.image import dockerignore
+from tasks.image.fingerprint import Item
 from tasks.image.jar.file_state import unreadable
 
 DOCKERFILE = "Dockerfile"
@@ -53,6 +54,15 @@ class Entry:
     target: str | None = None
     source: Path | None = None
     special: bool = False
+
+    @property
+    def mode(self) -> int:
+        """The mode in the staged context; the source's own mode and the umask do not count."""
+        return 0o755 if self.executable or self.kind == "directory" else 0o644
+
+    def item(self, digest: str = "") -> Item:
+        """Return what counts of the entry; `digest` is that of a file's content."""
+        return Item(self.path, self.kind, self.executable, digest or self.target or "")
 
 
 def listing(directory: Path, extra: Mapping[str, Path] = MappingProxyType({})) -> tuple[Entry, ...]:

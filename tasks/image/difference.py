@@ -24,7 +24,9 @@ Listing = Mapping[str, str] | int
 """A jar's entries with the first DIGITS digits of their digests; their number if they are too many."""
 
 _CONTEXT, _DOCKERFILE, _BASE, _BUILD_ARG = "context", "dockerfile", "base", "build argument"
-_JAR = re.compile(r"jar-([0-9]+):")
+_ARCHIVE = re.compile(r"([a-z]+-[0-9]+):")
+"""What a content digest begins with: the format and the scheme."""
+
 _VERSION = re.compile(r"-[0-9][^/]*(?=\.jar$)")
 
 EXECUTABLE = " executable"
@@ -94,9 +96,9 @@ class Change:
         return found
 
 
-def is_jar(item: Item) -> bool:
-    """Whether an item of a context counts by the content digest of a jar."""
-    return _JAR.match(item.content) is not None
+def is_archive(item: Item) -> bool:
+    """Whether an item of a context counts by the content digest of an archive, such as a jar."""
+    return item.kind == "file" and _ARCHIVE.match(item.content) is not None
 
 
 def differences(
@@ -117,8 +119,12 @@ def differences(
 
 def differing_jars(old: Inputs, new: Inputs) -> tuple[set[str], set[str]]:
     """Return the paths of the jars whose entries `differences` can use: of `old`, and of `new`."""
-    pairs = [(was, now) for was, now in _matched(old, new) if was and now and was != now and is_jar(was) == is_jar(now)]
-    jars = [(was.path, now.path) for was, now in pairs if is_jar(now) and was.content != now.content]
+    pairs = [
+        (was, now)
+        for was, now in _matched(old, new)
+        if was and now and was != now and is_archive(was) == is_archive(now)
+    ]
+    jars = [(was.path, now.path) for was, now in pairs if is_archive(now) and was.content != now.content]
     return {was for was, _ in jars}, {now for _, now in jars}
 
 
@@ -164,7 +170,7 @@ def _context(
         change = Change(_CONTEXT, path, None if was is None else _content(was), None if now is None else _content(now))
         if was is not None and now is not None:
             change = replace(change, former=was.path if was.path != now.path else "")
-            if is_jar(was) and is_jar(now) and was.content != now.content:
+            if is_archive(was) and is_archive(now) and was.content != now.content:
                 entries, omitted = _entries(was, now, old_jars.get(was.path), new_jars.get(now.path))
                 change = replace(change, entries=entries, omitted=omitted)
         yield change
@@ -180,8 +186,8 @@ def _matched(old: Inputs, new: Inputs) -> list[tuple[Item | None, Item | None]]:
     name.
     """
     before, after = {item.path: item for item in old.context}, {item.path: item for item in new.context}
-    gone = {path: item for path, item in before.items() if path not in after and is_jar(item)}
-    come = {path: item for path, item in after.items() if path not in before and is_jar(item)}
+    gone = {path: item for path, item in before.items() if path not in after and is_archive(item)}
+    come = {path: item for path, item in after.items() if path not in before and is_archive(item)}
     stems = Counter(map(without_version, gone)), Counter(map(without_version, come))
     former = {without_version(path): path for path in gone if stems[0][without_version(path)] == 1}
     renamed = {path: former[stem] for path in come if stems[1][stem := without_version(path)] == 1 and stem in former}
@@ -209,7 +215,7 @@ def _content(item: Item) -> str:
 def _entries(
     was: Item, now: Item, old: Listing | None, new: Listing | None
 ) -> tuple[tuple[EntryChange, ...] | None, str]:
-    schemes = [match[1] for item in (was, now) if (match := _JAR.match(item.content))]
+    schemes = [match[1] for item in (was, now) if (match := _ARCHIVE.match(item.content))]
     if schemes[0] != schemes[1]:
         return None, "its digest and the recorded one are of different schemes"
     if isinstance(old, int) or isinstance(new, int):

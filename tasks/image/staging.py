@@ -33,7 +33,6 @@ PARTIAL = ".partial"
 """The suffix of a context's directory while it is written."""
 
 _FILE = 0o644
-_EXECUTABLE = 0o755
 _DIRECTORY = 0o755
 
 _NOT_IN_KERNEL = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF}
@@ -103,14 +102,14 @@ def _partial(destination: Path) -> Path:
 
 def _write(entry: Entry, path: Path, states: Mapping[Path, FileState]) -> None:
     if entry.source is not None:
-        _copy(entry.source, path, states.get(entry.source), _EXECUTABLE if entry.executable else _FILE)
+        _copy(entry.source, path, states.get(entry.source), entry.mode)
         return
     with _writing(path):
         if entry.target is not None:
             path.symlink_to(_local(entry.target))
         else:
             path.mkdir()
-            path.chmod(_DIRECTORY)
+            path.chmod(entry.mode)
 
 
 def _local(text: str) -> str:

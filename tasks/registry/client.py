@@ -123,7 +123,7 @@ class Client:
         return manifest
 
     def _ask(self, repository: Repository, request: Request) -> Response:
-        """Send a read request for a manifest; return 404 also where a refusal only conceals that it does not exist.
+        """Send a read request for a manifest; return 404 also if a refusal only conceals that it does not exist.
 
         Quay, Artifactory and token servers that grant `pull` only for what exists refuse to read what does not exist.
         A refusal counts as "not found" if this login may push to the repository.

@@ -304,7 +304,7 @@ def _describe(
     missing = tuple(part.digest for part in found.missing)
     try:
         return Deployed(found.manifest.digest, found.platforms, found.size, since, missing)
-    except RegistryError as error:  # A manifest is malformed where only this reads it.
+    except RegistryError as error:  # Only this function reads the part that is malformed.
         return error
 
 

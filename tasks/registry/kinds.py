@@ -22,8 +22,9 @@ class Kind:
         is_host: whether a host is known to be of this kind by its name alone.
         is_target: whether REGISTRY=auto selects this kind. Gets the host that images go to (None if no setting names
             one) and the URL of the AWS endpoint (None for AWS's own).
+        meaning: what registries it is for, if the name does not say it.
         names_host: whether the backend can find the host if no setting names one.
-        challenge: the scheme of the login that its hosts ask for, if it is always the same; saves one request.
+        challenge: `basic` if its hosts always ask for a password; saves the request that would ask for the scheme.
         puts_per_second: how many manifests a second it accepts from us; 0 for no limit.
         how_to_log_in: the next step of a user without a login, with `{registry}` in it.
     """
@@ -32,6 +33,7 @@ class Kind:
     backend: str
     is_host: Callable[[Registry], bool]
     is_target: Callable[[Registry | None, str | None], bool]
+    meaning: str = ""
     names_host: bool = False
     challenge: str = ""
     puts_per_second: int = 0
@@ -70,13 +72,22 @@ ECR = Kind(
     how_to_log_in="set AWS credentials that may call ecr:GetAuthorizationToken and use this registry, and REGISTRY=ecr",
 )
 
-PLAIN = Kind("oci", "tasks.registry.plain:Plain", lambda _: True, lambda _registry, _endpoint: True)
+PLAIN = Kind(
+    "oci",
+    "tasks.registry.plain:Plain",
+    lambda _: True,
+    lambda _registry, _endpoint: True,
+    meaning="a plain registry",
+)
 """Any other registry: it has the distribution API and nothing else that we use."""
 
 _ROWS = (ECR, PLAIN)
 """In the order in which they are tried; the last one takes every registry."""
 
 KINDS = {kind.name: kind for kind in _ROWS}
+
+NAMES = ", ".join(f"`{kind.name}`" + (f" for {kind.meaning}" if kind.meaning else "") for kind in _ROWS)
+"""Every kind and what it is for, for the documentation."""
 
 
 def of_host(registry: Registry) -> Kind:

@@ -218,12 +218,12 @@ def _inputs(found: Mapping[str, Any]) -> Inputs:
 
 
 def _item(found: object) -> Item:
-    if not isinstance(found, dict) or found.keys() != {field.name for field in fields(Item)}:
+    blank = asdict(Item("", "", executable=False, content=""))
+    if not isinstance(found, dict) or {name: type(value) for name, value in found.items()} != {
+        name: type(value) for name, value in blank.items()
+    }:
         raise _malformed("an item of its context is malformed")
-    path, kind, content = _texts([found["path"], found["kind"], found["content"]])
-    if not isinstance(found["executable"], bool):
-        raise _malformed("an item of its context is malformed")
-    return Item(path, kind, found["executable"], content)
+    return Item(**found)
 
 
 def _pair(found: object) -> tuple[str, str]:

@@ -135,7 +135,7 @@ class Board:
             self._hinting = True
 
     def _board(self) -> str:
-        """Return what draws the board and moves the cursor back to its first row; empty where there is no board."""
+        """Return what draws the board and moves the cursor back to its first row; empty if there is no board."""
         if not self._on:
             return ""
         columns, rows = self._terminal.size

@@ -112,11 +112,11 @@ class Ended(Event):
         outcome: one of OUTCOMES, or DONE.
         digest: the digest of the image, or empty.
         name: the name of the image in the local engine, or empty.
-        size: the size of the image in bytes; 0 where unknown.
+        size: the size of the image in bytes; 0 if unknown.
         reason: why it was up to date, or was not run.
         error: the error with which it failed, or empty.
         next_step: what to do about the error, or empty.
-        log: the log of its command, or empty where it wrote none.
+        log: the log of its command, or empty if it wrote none.
     """
 
     task: str
@@ -150,8 +150,8 @@ class Finished(Event):
     """The run is over.
 
     Attributes:
-        logs: the directory of the logs, or empty where no command wrote one.
-        report: the path of the HTML report, or empty where nothing was done.
+        logs: the directory of the logs, or empty if no command wrote one.
+        report: the path of the HTML report, or empty if nothing was done.
     """
 
     logs: str = ""
@@ -166,10 +166,10 @@ class TaskState:
         task: its name.
         verb: what it does.
         image: the image, or empty.
-        worker: the number of the worker, or 0 where it did not begin.
+        worker: the number of the worker, or 0 if it did not begin.
         began: when it began, or None.
         ended: when it ended, or None.
-        outcome: one of OUTCOMES, DONE, or empty where it has not ended.
+        outcome: one of OUTCOMES, DONE, or empty if it has not ended.
         decision: the image's decision in one word.
         reason: the reason of the decision.
         explained: whether `reason` is that of the plan, to which nothing is added.
@@ -204,7 +204,7 @@ class TaskState:
 
     @property
     def seconds(self) -> float:
-        """How long it took; 0 where it did not begin or end."""
+        """How long it took; 0 if it did not begin or end."""
         return 0.0 if self.began is None or self.ended is None else self.ended - self.began
 
     @property

@@ -149,11 +149,11 @@ def _table(run: RunState) -> Iterator[str]:
 
 
 def _details(run: RunState) -> Iterator[str]:
-    told = [work for work in run.images if work.outcome not in {CURRENT, ""}]
-    if not told:
+    shown = [work for work in run.images if work.outcome not in {CURRENT, ""}]
+    if not shown:
         return
     yield "<section><h2>Details</h2>"
-    for work in sorted(told, key=lambda work: (_rank(work), work.image)):
+    for work in sorted(shown, key=lambda work: (_rank(work), work.image)):
         opened = " open" if work.outcome == FAILED else ""
         yield f"<details{opened}><summary><b>{escape(work.image)}</b> "
         yield f'<span class="mark {_class(work.outcome)}">{escape(work.outcome)}</span></summary>'

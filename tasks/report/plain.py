@@ -75,7 +75,7 @@ class Plain:
         """Do nothing: lines stay."""
 
     def text(self, event: Event, run: RunState) -> str:
-        """Return the lines for an event; empty where it has none."""
+        """Return the lines for an event; empty if it has none."""
         text = self._text(event, run)
         if self._silent and text:
             self._silent, text = False, text.removeprefix("\n")  # The first line needs no empty line before it.
@@ -206,13 +206,13 @@ class Plain:
 
 
 def _entry(what: str, text: str, width: int) -> list[str]:
-    """Return the summary's lines about something; none where `text` is empty."""
+    """Return the summary's lines about something; none if `text` is empty."""
     lines = [line.replace(_TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2), width)]
     return [f"  {what:<{_LABELS}}{lines[0].lstrip()}", *lines[1:]] if lines else []
 
 
 def _at_most(lines: list[str], width: int) -> list[str]:
-    """Return the lines, folded; where they are more than LONGEST, without some from the middle."""
+    """Return the lines, folded; if they are more than LONGEST, without some from the middle."""
     folded_lines = [part for line in lines for part in (_folded(line, width) or [""])]
     over = len(folded_lines) - LONGEST + 1
     if over <= 0:

@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and untouched where their content stays the same."""
+"""Files that are complete or absent, and untouched if their content stays the same."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def held(path: Path, wait: float = 0.0, *, shared: bool = False) -> Iterator[Non
     """Hold the lock while the block runs.
 
     Args:
-        path: the lock file; it is created where it is missing, and stays.
+        path: the lock file; it is created if it is missing, and stays.
         wait: the seconds to wait for another holder; math.inf for no limit.
         shared: hold it together with other shared holders, and exclude exclusive ones.
 

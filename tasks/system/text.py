@@ -7,7 +7,7 @@
     shown_url         a URL without its user, query and fragment, in which secrets travel
     human             a number of bytes
     wrapped, folded   lines of at most a width
-    width, clipped    how wide a text is on a terminal, and its beginning where it is too wide
+    width, clipped    how wide a text is on a terminal, and its beginning if it is too wide
 
 What a secret is, `tasks/system/secrets.py` knows.
 """
@@ -78,7 +78,7 @@ def human(count: float) -> str:
 
 
 def wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
-    """Return the text's lines, each indented and no longer than `width` where its words allow that."""
+    """Return the text's lines, each indented and no longer than `width` if its words allow that."""
     lines: list[str] = []
     for line in text.splitlines():
         own = indent + line[: len(line) - len(line.lstrip())]
@@ -94,7 +94,7 @@ def wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
 
 
 def folded(line: str, indent: str, width: int = WIDTH) -> list[str]:
-    """Return a line as it is where it fits; else several lines, all but the first indented."""
+    """Return a line unchanged if it fits; otherwise several lines, all but the first indented."""
     lines = textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return [line.replace(TOGETHER, " ") for line in lines]
 
@@ -105,7 +105,7 @@ def width(text: str) -> int:
 
 
 def clipped(text: str, columns: int, *, ascii_only: bool = False) -> str:
-    """Return the text where it fits so many columns; else its beginning, with an ellipsis unless `ascii_only`."""
+    """Return the text if it fits so many columns; else its beginning, with an ellipsis unless `ascii_only`."""
     if width(text) <= columns:
         return text
     more = "" if ascii_only else "…"

@@ -73,11 +73,11 @@ def collect(
     scripts: Path,
     image: Image = IMAGE,
     bases: Mapping[str, str] | None = None,
-    pushed: Collection[str] = (),
+    catalogue: Collection[Image] = (),
     **given: str,
 ) -> Collected:
     found = settings.load({"scripts_dir": str(scripts), **given}, {}, scripts)
-    result = Collector(found, bases or {}, Digests(None, workers=1), pushed).collect([image])[image.name]
+    result = Collector(found, bases or {}, Digests(None, workers=1), catalogue).collect([image])[image.name]
     if isinstance(result, InputError):
         raise result
     return result
@@ -295,15 +295,15 @@ def test_a_locked_base_that_would_take_the_place_of_a_stage_is_refused() -> None
 def test_a_base_that_we_would_move_ourselves_is_refused_unless_it_is_locked(base: str) -> None:
     scripts = replace(TREE, dockerfile=f"FROM {base}\n").write()
     with pytest.raises(UnreadableInputError, match=rf"query-lambda: .*Dockerfile: FROM {base}: .* also built by"):
-        collect(scripts, pushed=["ingest"])
-    locked = collect(scripts, bases={base: f"sha256:{'0' * 64}"}, pushed=["ingest"])
+        collect(scripts, catalogue=[replace(IMAGE, name="ingest")])
+    locked = collect(scripts, bases={base: f"sha256:{'0' * 64}"}, catalogue=[replace(IMAGE, name="ingest")])
     assert locked.inputs.bases == ((base, f"sha256:{'0' * 64}"),)
 
 
 @pytest.mark.parametrize("base", [f"example/ingest@sha256:{'0' * 64}", "ingest/java:21", "my-ingest"])
 def test_a_base_that_no_push_of_ours_moves_is_none_of_the_catalogue(base: str) -> None:
     scripts = replace(TREE, dockerfile=f"FROM {base}\n").write()
-    assert collect(scripts, pushed=["ingest"]).inputs.bases == ((base, ""),)
+    assert collect(scripts, catalogue=[replace(IMAGE, name="ingest")]).inputs.bases == ((base, ""),)
 
 
 def test_an_error_about_a_missing_jar_names_the_image() -> None:

@@ -1,4 +1,4 @@
-"""Digests of many files at once: the content digest of a jar, the sha256 of any other file; cached between runs.
+"""Digests of many files at once: the content digest of an archive, the sha256 of any other file; cached between runs.
 
     paths ─▶ states ─▶ cache ─▶ what it does not have: small files here, large ones in workers ─▶ states again
 
@@ -17,15 +17,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from tasks.errors import ChangedWhileBuildingError, InputError, UnreadableInputError
-from tasks.image.fingerprint import JAR_SCHEME
 from tasks.image.jar import cache_file, file_state
 from tasks.image.jar.file_state import FileState
-
-if TYPE_CHECKING:
-    from tasks.image.jar.content import Jar
+from tasks.image.jar.formats import FORMATS, Archive, format_of
 
 YOUNG_SECONDS = 2.0
 """A file that changed this recently, or in the future, is not remembered; FAT stores times to two seconds."""
@@ -45,7 +41,7 @@ WORKER_BYTES = 24 << 20
 MAX_UNUSED = 5_000
 """How many digests that a run did not ask for stay in the cache."""
 
-_FORMAT = f"sleeper-images-digests 1 jar-{JAR_SCHEME}"
+_FORMAT = f"sleeper-images-digests 1 {' '.join(form.prefix for form in FORMATS)}"
 _NANOSECONDS = 1_000_000_000
 
 
@@ -53,7 +49,8 @@ _NANOSECONDS = 1_000_000_000
 class Digested:
     """A file's digest, and the state of the file that has it.
 
-    The digest is `jar-<scheme>:<hexadecimal>` for a `*.jar` that is a zip archive, else `sha256:<hexadecimal>`.
+    The digest is `<format>-<scheme>:<hexadecimal>` for an archive of `tasks.image.jar.formats`, else
+    `sha256:<hexadecimal>`.
     """
 
     digest: str
@@ -76,7 +73,7 @@ class Digests:
         self._lock = Lock()
         self._known: dict[str, str] | None = None
         self._used: dict[str, str] = {}
-        self._last: dict[str, Jar] = {}
+        self._last: dict[str, Archive] = {}
         self._inflated: cache_file.Inflated | None = None
 
     def of(self, paths: Sequence[Path]) -> dict[Path, Digested | InputError]:
@@ -104,26 +101,27 @@ class Digests:
         return results
 
     def entries(self, path: Path, state: FileState) -> Mapping[str, str] | None:
-        """Return the entries of a jar, as `tasks.image.jar.content.Jar` has them.
+        """Return the entries of an archive, as `tasks.image.jar.formats.Archive` has them.
 
-        The jar is read again, unless it is the large jar that `of` read alone, as when one jar was edited. To keep the
-        entries of all jars would take about 10 MB for each.
+        The archive is read again, unless it is the large one that `of` read alone, as when one jar was edited. To keep
+        the entries of all jars would take about 10 MB for each.
 
         Returns:
-            None if the jar cannot be read or is not in the state `state`.
+            None if the file is not an archive, cannot be read, or is not in the state `state`.
         """
-        from tasks.image.jar import content  # noqa: PLC0415  # An unchanged run reads no jar.
-
+        form = format_of(path)
+        if form is None:
+            return None
         with self._lock:
-            jar = self._last.get(_key(path, state))
-            if self._inflated is None and jar is None:
+            archive = self._last.get(_key(path, state))
+            if self._inflated is None and archive is None:
                 self._inflated = cache_file.Inflated(self._memory)
             known = {} if self._inflated is None else self._inflated.known
         try:
-            jar = jar or content.read(path, known, state)
+            archive = archive or form.read(path, known, state)
         except InputError:
             return None
-        return jar.entries() if _look(path) == state else None
+        return archive.entries() if _look(path) == state else None
 
     def _pass(
         self, paths: Iterable[Path], results: dict[Path, Digested | InputError], fresh: dict[str, str]
@@ -164,15 +162,17 @@ class Digests:
 
         large = {path: state for path, state in states.items() if state.size >= LARGE_BYTES}
         if len(large) == 1:
-            return workers.digest_here(states, self._memory, lambda path, jar: self._keep(path, states[path], jar))
+            return workers.digest_here(
+                states, self._memory, lambda path, archive: self._keep(path, states[path], archive)
+            )
         if self._workers == 1 or sum(state.size for state in large.values()) < WORKER_BYTES:
             return workers.digest_here(states, self._memory)
         small = {path: state for path, state in states.items() if path not in large}
         return workers.digest_in_workers(large, self._memory, self._workers) | workers.digest_here(small, self._memory)
 
-    def _keep(self, path: Path, state: FileState, jar: Jar) -> None:
+    def _keep(self, path: Path, state: FileState, archive: Archive) -> None:
         if state.size >= LARGE_BYTES:
-            self._last = {_key(path, state): jar}
+            self._last = {_key(path, state): archive}
 
     def _remembered(self, key: str) -> str | None:
         if self._known is None:
@@ -227,8 +227,9 @@ def _is_old(state: FileState, now: int) -> bool:
 
 
 def _key(path: Path, state: FileState) -> str:
-    # One inode can have two names, and the name decides whether it is read as a jar.
-    kind = "jar" if file_state.named_as_jar(path) else "file"
+    # One inode can have two names, and the name decides how it is read.
+    form = format_of(path)
+    kind = "file" if form is None else form.name
     return f"{kind} {state.device} {state.inode} {state.size} {state.mtime_ns} {state.ctime_ns}"
 
 

@@ -110,11 +110,6 @@ def file_digest(path: Path, expected: FileState | None = None) -> str:
         return source.sha256().hex()
 
 
-def named_as_jar(path: Path) -> bool:
-    """Whether a file counts by its content digest, if it is a zip archive at all; its name decides."""
-    return path.suffix == ".jar"
-
-
 def unreadable(path: Path, fault: OSError) -> MissingInputError | UnreadableInputError:
     """Return the error for a file or directory that the operating system did not let us read."""
     if isinstance(fault, FileNotFoundError):

@@ -20,13 +20,14 @@ from dataclasses import astuple
 from pathlib import Path
 
 from tasks.errors import ChangedWhileBuildingError, InputError, MissingInputError, UnreadableInputError
-from tasks.image.jar import content, file_state
+from tasks.image.jar import file_state
 from tasks.image.jar.cache_file import Inflated
-from tasks.image.jar.file_state import FileState, named_as_jar
+from tasks.image.jar.file_state import FileState
+from tasks.image.jar.formats import Archive, format_of
 from tasks.system import processes
 
 LEAST_REMEMBERED_BYTES = 4 << 20
-"""Fewer bytes of jars than this are inflated in less time than it takes to load what was inflated before."""
+"""Fewer bytes of archives than this are inflated in less time than it takes to load what was inflated before."""
 
 PARENT_SECONDS = 0.2
 """How often a worker checks whether its parent still runs."""
@@ -37,27 +38,28 @@ _ERRORS = {
 
 
 def digest_here(
-    paths: Mapping[Path, FileState], memory: Path | None, keep: Callable[[Path, content.Jar], object] | None = None
+    paths: Mapping[Path, FileState], memory: Path | None, keep: Callable[[Path, Archive], object] | None = None
 ) -> dict[Path, str | InputError]:
     """Digest files one after another in this process.
 
     Args:
         paths: the files, and the state that each must have when it is opened.
         memory: the file of `tasks.image.jar.cache_file.Inflated`, or None.
-        keep: is called with each jar that was read.
+        keep: is called with each archive that was read.
     """
-    jars = sum(state.size for path, state in paths.items() if named_as_jar(path))
-    inflated = Inflated(memory if jars >= LEAST_REMEMBERED_BYTES else None)
+    packed = sum(state.size for path, state in paths.items() if format_of(path))
+    inflated = Inflated(memory if packed >= LEAST_REMEMBERED_BYTES else None)
     results: dict[Path, str | InputError] = {}
     for path, state in paths.items():
         try:
-            if named_as_jar(path):
-                jar = content.read(path, inflated.known, state)
-                results[path] = jar.digest
-                if keep is not None:
-                    keep(path, jar)
-            else:
+            form = format_of(path)
+            if form is None:
                 results[path] = f"sha256:{file_state.file_digest(path, state)}"
+                continue
+            archive = form.read(path, inflated.known, state)
+            results[path] = archive.digest
+            if keep is not None:
+                keep(path, archive)
         except InputError as error:
             results[path] = error
     inflated.save()
