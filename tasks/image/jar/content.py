@@ -254,8 +254,8 @@ def _facts_of_order(in_file: Sequence[Entry], in_directory: Sequence[Entry]) -> 
     puts them on the class path in their order, and the first one with a class wins. `JarFile` goes by the directory,
     and of two manifests whose names differ in case takes the last one there.
 
-    The entries come in the order of the file, and in that of the central directory. A value is empty where the order
-    changes nothing.
+    The entries come in the order of the file, and in that of the central directory. A value is empty if the order
+    makes no difference.
     """
     ordered = _ordered(in_file)
     if in_directory is not in_file:
