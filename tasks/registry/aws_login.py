@@ -206,15 +206,9 @@ def _of_process(login: Login, fault: Exception) -> str:
     return ""
 
 
-def _of_sso(_: Login, fault: Exception) -> str:
+def _of_cached_token(login: Login, fault: Exception) -> str:
     if isinstance(fault, KeyError | AttributeError | TypeError | ValueError):
-        return "the cached token in ~/.aws/sso cannot be used"
-    return ""
-
-
-def _of_login(_: Login, fault: Exception) -> str:
-    if isinstance(fault, KeyError | AttributeError | TypeError | ValueError):
-        return "the cached token in ~/.aws/login cannot be used"
+        return f"the cached token in ~/.aws/{login.method} cannot be used"
     return ""
 
 
@@ -262,8 +256,8 @@ _REASONS = {
     GIVEN: _of_keys,
     ENV: _of_keys,
     PROCESS: _of_process,
-    SSO: _of_sso,
-    LOGIN: _of_login,
+    SSO: _of_cached_token,
+    LOGIN: _of_cached_token,
     CONTAINER: _of_container,
     INSTANCE: _of_instance,
 }
@@ -294,12 +288,7 @@ _VARIABLES = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCES
 
 
 def unusable(login: Login, fault: Exception) -> RegistryError:
-    """Return the error for a login that was found and cannot be used.
-
-    Args:
-        login: where it was found.
-        fault: what its provider raised.
-    """
+    """Return the error for a login that was found and cannot be used; `fault` is what its provider raised."""
     login = _culprit(login, fault)
     what = f"no AWS login from {place(login)}"
     if isinstance(getattr(fault, "response", None), dict):
