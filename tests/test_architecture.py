@@ -61,12 +61,10 @@ PURE = {
     "tasks.registry.model",
     "tasks.registry.plain",
     "tasks.configuration.destination",
-    "tasks.configuration.documents",
     "tasks.configuration.selection",
     "tasks.commands.table",
     "tasks.graph.selected_tasks",
     "tasks.report.events",
-    "tasks.report.style",
     "tasks.system.text",
 }
 """Modules that neither ask nor change anything: the same arguments always give the same result."""
