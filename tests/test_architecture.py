@@ -60,7 +60,6 @@ PURE = {
     "tasks.registry.message",
     "tasks.registry.model",
     "tasks.registry.plain",
-    "tasks.registry.routes",
     "tasks.configuration.destination",
     "tasks.configuration.selection",
     "tasks.commands.table",
@@ -81,7 +80,7 @@ TOUCHING = {
 
 ABOVE = {
     "tasks.configuration": {"tasks.system.files"},
-    "tasks.image": {"tasks.configuration", "tasks.system.processes", "tasks.system.text"},
+    "tasks.image": {"tasks.configuration", "tasks.system.lock", "tasks.system.processes", "tasks.system.text"},
     "tasks.registry": {
         "tasks.configuration",
         "tasks.image",

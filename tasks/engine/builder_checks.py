@@ -88,7 +88,7 @@ def unreachable(
     """
     what = f"the builder {engine.builder} ({engine.driver}) cannot reach the registry {registry}"
     if registry.loopback and found is not None and _has_own_loopback(found):
-        return EngineError(f"{what}: it runs in a container with a loopback of its own", _host_network(engine))
+        return EngineError(f"{what}: it runs in a container with its own loopback", _host_network(engine))
     # Asked twice: a registry that drops one connection is reachable.
     said = _asked(engine, registry, environment) and _asked(engine, registry, environment)
     return EngineError(f"{what}: {said}", next_step(said, engine, registry)) if said else None

@@ -85,7 +85,7 @@ def check_sees(directory: Path, environment: Mapping[str, str], *, setting: str)
         done = processes.run(argv, environment={**chosen, "DOCKER_CONFIG": folder}, timeout=SECONDS)
     if done.code == 0 and done.output.strip() != _SEEN:
         raise EngineError(
-            f"docker does not see the files below {directory}: installed as a snap, it has its own /tmp and reads only "
+            f"docker cannot read the files below {directory}: installed as a snap, it has its own /tmp and reads only "
             "files in the home directory",
             f"mkdir -p ~/sleeper-images, and set {setting} to that directory (no part of its path may begin with a "
             "dot), or install docker from Docker's or the distribution's packages",
