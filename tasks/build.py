@@ -91,16 +91,8 @@ def run_build(
 ) -> Built:
     """Build a staged context; try again as long as that may help.
 
-    Args:
-        context: the run's.
-        collected: what is built, and what it is made of.
-        staged: its staged build context.
-        output: where the result goes.
-        verb: the task's, for the log.
-        platforms: what to build for; empty for the builder's own platform.
-        environment: that of docker's commands.
-        advise: returns what to do about the line in which buildx says why it failed, or nothing.
-        renew: fetches another login.
+    `verb` is the task's, for the log. `platforms` is empty for the builder's own platform. `advise` returns what to
+    do about the line in which buildx says why it failed, or nothing; `renew` fetches another login.
 
     Raises:
         BuildError: the build failed.
@@ -152,9 +144,7 @@ def local_names(context: RunContext, image: Image) -> tuple[str, str]:
 def replaced(held: Mapping[str, str], name: str) -> list[str]:
     """Return the image's names by inputs that are the only name of an image, which a newer build has replaced.
 
-    Args:
-        held: by name, the ID of each image in the engine.
-        name: the image's.
+    `held` is the ID of each image in the engine, by name.
     """
     mine = {tag: identity for tag, identity in held.items() if tag.startswith(f"{name}:{INPUTS}")}
     wanted = {identity for tag, identity in held.items() if tag not in mine}

@@ -12,7 +12,7 @@ A tag whose manifest has the wrong kind (an index where Lambda needs an image) c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tasks.errors import RegistryError, SleeperImagesError
@@ -58,7 +58,11 @@ class Unknown:
 
 Decision = Current | Retag | Build | Blocked | Unknown
 
-STATES = ("current", "retag", "build", "blocked", "unknown")
+_STATES: Mapping[type, str] = {
+    Current: "current", Retag: "retag", Build: "build", Blocked: "blocked", Unknown: "unknown",
+}  # fmt: skip
+
+STATES = tuple(_STATES.values())
 """What `state` returns."""
 
 TO_DO = frozenset({"retag", "build"})
@@ -113,17 +117,7 @@ def _compare(inputs: Descriptor, version: Descriptor | None, version_tag: str) -
 
 def state(decision: Decision) -> str:
     """Return one word for the decision, one of STATES."""
-    match decision:
-        case Current():
-            return "current"
-        case Retag():
-            return "retag"
-        case Build():
-            return "build"
-        case Blocked():
-            return "blocked"
-        case Unknown():
-            return "unknown"
+    return _STATES[type(decision)]
 
 
 def reason(decision: Decision) -> str:

@@ -36,8 +36,6 @@ class Decided:
     Attributes:
         collected: the image, what it is made of, and where that was read.
         fingerprint: of its inputs.
-        repository: where it goes.
-        version: the version tag.
         held: the registry's answers about its tags, by tag.
         decision: what has to be done; an image that is Blocked or Unknown goes nowhere.
     """

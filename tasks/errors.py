@@ -123,9 +123,7 @@ class BuildError(EngineError):
     """One build failed.
 
     Args:
-        message: as for every error.
-        next_step: as for every error.
-        image: as for every error.
+        message, next_step, image: as for every error.
         said: the command's last line that begins with ERROR, or empty.
         log: the file with the command and its output, or empty.
     """
@@ -149,9 +147,7 @@ class RegistryError(SleeperImagesError):
     """An answer of the registry, or no answer.
 
     Args:
-        message: as for every error.
-        next_step: as for every error.
-        image: as for every error.
+        message, next_step, image: as for every error.
         status: the HTTP status; 0 for no answer.
         code: the distribution specification's error code (`MANIFEST_UNKNOWN` …), or AWS's, or empty.
         temporary: whether the same request may succeed later.

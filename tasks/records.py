@@ -50,12 +50,7 @@ class Comparison:
 
 
 class Records:
-    """Writes and reads records. Threads may share it.
-
-    Args:
-        target: the registry.
-        digests: reads the entries of jars.
-    """
+    """Writes and reads records. Threads may share it."""
 
     def __init__(self, target: Target, digests: Digests) -> None:
         self._target = target
@@ -80,10 +75,7 @@ class Records:
     def keep(self, repository: Repository, image: Descriptor, listed: Listed) -> str:
         """Write the record of an image that was just built.
 
-        Args:
-            repository: where it was pushed.
-            image: its manifest.
-            listed: what it was made of, from `begin`.
+        `listed` is what it was made of, from `begin`.
 
         Returns:
             Why it could not be written, once a run: a registry that refuses one record refuses all, so no other is

@@ -37,7 +37,8 @@ DOCKER_HUB = "registry-1.docker.io"
 DOCKER_HUB_LOGIN = "https://index.docker.io/v1/"
 """The key under which Docker's clients keep the login for Docker Hub."""
 
-_DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io"})
+DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io"})
+"""The hosts in names of images that stand for it."""
 
 _REPOSITORY_LENGTH = 255
 _HOST_LENGTH = 253 + len(":65535")
@@ -76,7 +77,7 @@ class Registry:
     @property
     def reached(self) -> Registry:
         """The registry that serves this registry's API: for `docker.io` another one, as in Docker's clients."""
-        return Registry(DOCKER_HUB) if self.host in _DOCKER_HUB_NAMES else self
+        return Registry(DOCKER_HUB) if self.host in DOCKER_HUB_NAMES else self
 
     @property
     def login_names(self) -> tuple[str, ...]:

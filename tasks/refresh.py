@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tasks.configuration.catalogue import write_lock
+from tasks.configuration import bases as bases_lock
+from tasks.configuration.catalogue import lock_path
 from tasks.configuration.settings import Settings
 from tasks.errors import RegistryError, SleeperImagesError
 from tasks.image.collect import Collector
@@ -64,10 +65,7 @@ def or_users_own(credential: Keychain, users_own: Keychain) -> Keychain:
 class Bases:
     """The base images of a run. Threads may share it.
 
-    Args:
-        keychain: what to log in with.
-        held: asks the engine.
-        locked: by reference, the digests that the catalogue's lock has.
+    `held` asks the engine; `locked` is what the catalogue's lock has: by reference, the digest.
     """
 
     def __init__(self, keychain: Keychain, held: Held, locked: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -170,7 +168,7 @@ def refresh(bases: Bases, catalogue: Catalogue, selected: tuple[Image, ...], set
     found = bases.refresh(Collector(settings, {}, Digests(None)).bases(selected))
     kept = {} if selected == catalogue.images else bases.locked
     bases.lock({**kept, **found.locked})
-    write_lock(catalogue.path, bases.locked)
+    bases_lock.write(lock_path(catalogue.path), bases.locked)
     return found
 
 

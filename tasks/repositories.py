@@ -20,11 +20,7 @@ _REFUSED = {401, 403, 404}
 
 
 class Repositories:
-    """What a run knows of the repositories of its target. Threads may share it.
-
-    Args:
-        target: the registry.
-    """
+    """What a run knows of the repositories of its target. Threads may share it."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -46,9 +42,7 @@ class Repositories:
     def check(self, repository: Repository, *, exists: bool) -> None:
         """Prove that an image can be pushed: the repository exists or is created, and the login may push.
 
-        Args:
-            repository: the target.
-            exists: whether it is known to exist.
+        `exists` says whether the repository is known to exist.
 
         Raises:
             RegistryError: it cannot.
@@ -60,9 +54,7 @@ class Repositories:
     def building_tag(self, repository: Repository, siblings: Iterable[Repository]) -> str:
         """Return a tag that a build can push to: BUILDING, or a new one for each build if tags cannot be moved.
 
-        Args:
-            repository: where the build is pushed to.
-            siblings: all repositories that this run pushes to, which are asked about together.
+        `siblings` are all repositories that this run pushes to, which are asked about together.
         """
         with self._lock:
             if self._immutable is None:

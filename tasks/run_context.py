@@ -60,12 +60,9 @@ class Asked:
 class Channel:
     """What the parts of a run tell each other while it goes on. Threads may share it.
 
-        command ──▶ asked, once, before the first task ─▶ tasks
-        builds ───▶ progress ─▶ the reporter, as long as it listens
-        reporter ─▶ exit code, at the end ─▶ command
-
-    Args:
-        asked: what the run is about until the command says it.
+    command ──▶ asked, once, before the first task ─▶ tasks
+    builds ───▶ progress ─▶ the reporter, as long as it listens
+    reporter ─▶ exit code, at the end ─▶ command
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -109,12 +106,7 @@ class Channel:
 class Docker:
     """How a run calls docker: with which environment, login and builder. Threads may share it.
 
-    Args:
-        builder: the builder that the catalogue and the settings describe.
-        environment: the user's variables.
-        sandbox: the sandbox whose engine is used; None for the user's own engine.
-        state: where it is remembered that the builder cannot boot.
-        target: the registry that the login is for.
+    `sandbox` is the sandbox whose engine is used; None for the user's own engine.
     """
 
     def __init__(
@@ -222,11 +214,11 @@ class RunContext:
         """
         selected = selection.select(catalogue, settings)
         state = State(settings.state_dir)
-        target = Target(settings, environment, _docker_login)
+        target = Target(settings, environment, docker_credential)
         used = sandbox if settings.sandbox else None
         docker = Docker(settings.builder_for(catalogue.builder), environment, used, state, target)
         bases = Bases(
-            or_users_own(target.credential, _docker_login),
+            or_users_own(target.credential, docker_credential),
             lambda name: images.held(name, docker.environment()),
             catalogue.bases,
         )
@@ -284,8 +276,3 @@ class RunContext:
     def before(self) -> list[str]:
         """The tasks that come before everything that builds or pushes."""
         return [*self.sandbox_first, "preflight"]
-
-
-def _docker_login(registry: Registry, _fresh: bool) -> Credential | None:  # noqa: FBT001  # A Keychain.
-    """Return the user's own Docker login, which is read anew each time."""
-    return docker_credential(registry)

@@ -27,12 +27,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from tasks.errors import CommandError, SleeperImagesError
 from tasks.system import processes
+from tasks.system.terminal import Terminal
+from tasks.system.text import clipped
 
 LOCK = "requirements.lock"
 """The file that pins every package that a push needs (pyproject.toml's dependencies and its extra `install`).
@@ -42,8 +44,9 @@ Its second line is the command that makes it; docs/decisions/0011-locked-by-hash
 DEVELOPMENT_LOCK = "requirements-dev.lock"
 """The file that pins those packages, at the same versions, and the ones of the extra `dev`."""
 
-TICK_SECONDS = 2.0
-"""How often a long step reports that it is in progress."""
+REWRITE_SECONDS, LINE_SECONDS = 0.5, 10.0
+"""How often a long step reports its progress: on a terminal, in one line that is rewritten; elsewhere, in a
+line each, which a log keeps."""
 
 # Only wheels: building a source distribution would run code that no hash covers.
 _LOCKED = ["--require-hashes", "--only-binary", ":all:", "--requirement"]
@@ -52,9 +55,6 @@ _ITSELF = ["--no-deps", "--no-build-isolation", "--no-index", "--editable"]
 
 _FAILED = 3
 _INTERRUPTED = 130
-
-Tell = Callable[[str], None]
-"""Takes a line for the user."""
 
 
 def stamp(checkout: Path) -> bytes:
@@ -79,13 +79,8 @@ def current(checkout: Path, *, development: bool = False) -> bool:
         return False
 
 
-def ensure(checkout: Path, tell: Tell, *, development: bool = False) -> None:
+def ensure(checkout: Path, terminal: Terminal, *, development: bool = False) -> None:
     """Make the checkout's environment unless it is up to date; wait for another run that is making it.
-
-    Args:
-        checkout: the directory of pyproject.toml.
-        tell: takes a line for each step.
-        development: whether `test`, `lint` and `sandbox` must work in it, too.
 
     Raises:
         CommandError: a part of Python is missing, or the installation failed.
@@ -94,13 +89,13 @@ def ensure(checkout: Path, tell: Tell, *, development: bool = False) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell("doitw: waiting for another run that is making .venv")
+            terminal.write("doitw: waiting for another run that is making .venv\n")
             fcntl.flock(lock, fcntl.LOCK_EX)
         if current(checkout, development=development):
             return
         begun = time.monotonic()
-        _Making(checkout, lock.fileno(), tell, development=development).make()
-        tell(f"doitw: .venv is ready ({time.monotonic() - begun:.0f} s)")
+        _Making(checkout, lock.fileno(), terminal, development=development).make()
+        terminal.write(f"doitw: .venv is ready ({time.monotonic() - begun:.0f} s)\n")
 
 
 def _lock_file(checkout: Path) -> IO[str]:
@@ -117,14 +112,12 @@ class _Making:
     """One making of an environment, or of what `--dev` adds to it.
 
     Args:
-        checkout: whose environment it is.
         lock: an open file that pip and uv inherit.
-        tell: takes a line for each step, and one every TICK_SECONDS while a step goes on.
         development: whether the packages of DEVELOPMENT_LOCK are wanted.
     """
 
-    def __init__(self, checkout: Path, lock: int, tell: Tell, *, development: bool) -> None:
-        self._checkout, self._lock, self._tell = checkout, lock, tell
+    def __init__(self, checkout: Path, lock: int, terminal: Terminal, *, development: bool) -> None:
+        self._checkout, self._lock, self._terminal = checkout, lock, terminal
         self._environment = checkout / ".venv"
         # Read before the installation: the next run must see a change of these files that is made meanwhile.
         self._stamps = {"stamp": stamp(checkout)}
@@ -136,11 +129,11 @@ class _Making:
     def make(self) -> None:
         """Install everything, then write the stamps."""
         if self._adds:
-            self._tell("doitw: adding to .venv what test, lint and sandbox need (once, and when their packages change)")
-            (self._environment / "stamp-dev").unlink(missing_ok=True)
+            what = "adding to .venv what test, lint and sandbox need (once, and when their packages change)"
         else:
-            self._tell("doitw: making .venv (once, and when its dependencies change)")
-            (self._environment / "stamp").unlink(missing_ok=True)
+            what = "making .venv (once, and when its dependencies change)"
+        self._terminal.write(f"doitw: {what}\n")
+        (self._environment / ("stamp-dev" if self._adds else "stamp")).unlink(missing_ok=True)
         self._install()
         if not self._adds:
             _hold_signals_back(self._environment / "bin" / "doit")
@@ -156,7 +149,7 @@ class _Making:
             create = ["uv", "venv", "--quiet", "--python", sys.executable, str(self._environment)]
             if self._run_steps(create, install) is None:
                 return
-            self._tell("doitw: uv failed; trying pip, which has its own configuration")
+            self._terminal.write("doitw: uv failed; trying pip, which has its own configuration\n")
         if not (self._environment / "bin" / "pip").exists():
             self._adds = False  # uv made it, without pip.
         if not self._adds:
@@ -178,7 +171,7 @@ class _Making:
             steps.insert(0, ("creating the virtual environment", create))
             steps.append(("installing this project", [*install, *_ITSELF, str(self._checkout)]))
         for what, argv in steps:
-            with shown(what, self._tell) as progress:
+            with shown(what, self._terminal) as progress:
                 # Nothing keeps the output: the log is the null device.
                 done = processes.run(argv, keep=[self._lock], log=Path(os.devnull), rewriter=progress)
             if done.code:
@@ -209,15 +202,25 @@ _PACKAGE = re.compile(r"Collecting ([\w.-]+)")
 
 
 @contextlib.contextmanager
-def shown(what: str, tell: Tell) -> Iterator[Progress]:
-    """Tell that a step begins, and again every TICK_SECONDS until the block ends."""
+def shown(what: str, terminal: Terminal) -> Iterator[Progress]:
+    """Show that a step begins, and its progress until the block ends.
+
+    A terminal shows one line for the step, which is rewritten every REWRITE_SECONDS. Any other stream gets a line at
+    the beginning, and one every LINE_SECONDS.
+    """
     progress, ended, begun = Progress(), threading.Event(), time.monotonic()
+    seconds = REWRITE_SECONDS if terminal.live else LINE_SECONDS
 
     def tick() -> None:
-        while not ended.wait(TICK_SECONDS):
-            tell(f"doitw: … {what}{progress.package}, {time.monotonic() - begun:.0f} s")
+        while not ended.wait(seconds):
+            line = f"{what}{progress.package}, {time.monotonic() - begun:.0f} s"
+            terminal.write(rewritten(line) if terminal.live else f"doitw: … {line}\n")
 
-    tell(f"doitw: {what}")
+    def rewritten(line: str) -> str:
+        # A line that reaches the last column may wrap, and could then not be rewritten.
+        return f"\r\x1b[K{clipped(f'doitw: {line}', terminal.size[0] - 1)}"
+
+    terminal.write(rewritten(what) if terminal.live else f"doitw: {what}\n")
     ticking = threading.Thread(target=tick, daemon=True)
     ticking.start()
     try:
@@ -225,6 +228,8 @@ def shown(what: str, tell: Tell) -> Iterator[Progress]:
     finally:
         ended.set()
         ticking.join()
+        if terminal.live:
+            terminal.write(f"{rewritten(f'{what}, {time.monotonic() - begun:.0f} s')}\n")
 
 
 _NO_INDEX = (
@@ -294,11 +299,6 @@ def _remove(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
 def main(arguments: list[str]) -> int:
     """Make the environment of the checkout that is named, with `--dev` for tests as well; return the exit code."""
     checkout, *options = arguments
@@ -306,7 +306,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        ensure(Path(checkout), _tell, development="--dev" in options)
+        ensure(Path(checkout), Terminal(sys.stderr, os.environ), development="--dev" in options)
     except SleeperImagesError as error:
         sys.stderr.write(f"doitw: {error}\n")
         return _FAILED

@@ -60,14 +60,11 @@ PURE = {
     "tasks.registry.message",
     "tasks.registry.model",
     "tasks.registry.plain",
-    "tasks.registry.routes",
     "tasks.configuration.destination",
-    "tasks.configuration.documents",
     "tasks.configuration.selection",
     "tasks.commands.table",
     "tasks.graph.selected_tasks",
     "tasks.report.events",
-    "tasks.report.style",
     "tasks.system.text",
 }
 """Modules that neither ask nor change anything: the same arguments always give the same result."""
@@ -83,7 +80,7 @@ TOUCHING = {
 
 ABOVE = {
     "tasks.configuration": {"tasks.system.files"},
-    "tasks.image": {"tasks.configuration", "tasks.system.processes", "tasks.system.text"},
+    "tasks.image": {"tasks.configuration", "tasks.system.lock", "tasks.system.processes", "tasks.system.text"},
     "tasks.registry": {
         "tasks.configuration",
         "tasks.image",

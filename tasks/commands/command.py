@@ -32,12 +32,7 @@ SOMETHING_TO_DO, SOMETHING_WRONG = 4, 5
 
 
 def flag(name: str, meaning: str) -> dict[str, Any]:
-    """Return an option without a value: `--name`.
-
-    Args:
-        name: its name on the command line, after the two dashes.
-        meaning: what it does, for the help.
-    """
+    """Return an option without a value: `--name`."""
     field = name.replace("-", "_")
     return {"name": field, "short": "", "long": name, "type": bool, "default": False, "help": meaning}
 
@@ -45,11 +40,7 @@ def flag(name: str, meaning: str) -> dict[str, Any]:
 def text_option(name: str, what: str, *, short: str = "", choices: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
     """Return an option with a text as its value; the text is empty if the option is absent.
 
-    Args:
-        name: its name on the command line, after the two dashes.
-        what: what it does, for the help.
-        short: its letter, after one dash.
-        choices: the allowed texts, each with its meaning; empty if any text is allowed.
+    `short` is its letter; `choices` are the allowed texts, each with its meaning, and empty if any text is allowed.
     """
     return {"name": name, "short": short, "long": name, "type": str, "default": "", "help": what, "choices": choices}
 
@@ -112,6 +103,10 @@ class Interruptible(DoitCmdBase):
                 close()
             return code(received[0]) if received else ended
 
+    def say(self, text: str) -> None:
+        """Write to the reader, in an encoding that the stream has, as long as the pipe is open."""
+        Terminal(self.outstream, os.environ).write(text)
+
 
 class Reading(Interruptible):
     """A command that answers a question and changes nothing, and therefore needs no lock."""
@@ -119,21 +114,12 @@ class Reading(Interruptible):
     execute_tasks = False
     targets_sandbox = True
 
-    def say(self, text: str) -> None:
-        """Write to the reader, in an encoding that the stream has, as long as the pipe is open."""
-        Terminal(self.outstream, os.environ).write(text)
-
 
 # The words of the command line
 
 
 def options_first(parser: CmdParse, words: list[str], command: str) -> list[str]:
     """Return a command's words with its options before its arguments: doit reads them only there.
-
-    Args:
-        parser: doit's, which knows the command's options.
-        words: those of the command line.
-        command: its name, for errors.
 
     Raises:
         InvalidCommand: an option is unknown or ambiguous, or has no value.

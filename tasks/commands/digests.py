@@ -268,9 +268,7 @@ def record(context: RunContext) -> str:
 def differences(context: RunContext, written: DigestsFile) -> tuple[dict[str, str], dict[str, str]]:
     """Compare a file with the registry and with the selected images.
 
-    Args:
-        context: where images go; only that registry is asked, whatever the file says.
-        written: the file.
+    Only the registry of `context` is asked, whatever the file says.
 
     Returns:
         What differs, by image; and why the registry did not answer, by image.

@@ -69,9 +69,7 @@ class Table:
 
     Attributes:
         title: what it lists, for messages.
-        headings: the names of its columns.
         key: which column names the image.
-        rows: its rows, each of as many cells as there are headings.
     """
 
     title: str
@@ -109,7 +107,6 @@ class Difference:
 
     Attributes:
         line: the line of the page; None if a whole table is missing.
-        message: what differs.
     """
 
     line: int | None

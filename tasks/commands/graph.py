@@ -138,10 +138,7 @@ class Node:
     """One task.
 
     Attributes:
-        name: its name.
-        image: its image, or empty.
         after: the tasks of the picture that it waits for.
-        doc: what it does.
         group: whether it only groups others and has no actions.
     """
 
@@ -199,13 +196,7 @@ class Picture:
 
 
 def picture(tasks: Mapping[str, Any], names: Iterable[str], states: Mapping[str, str]) -> Picture:
-    """Return the picture of those tasks.
-
-    Args:
-        tasks: doit's tasks by their names.
-        names: those to draw.
-        states: by image, its state.
-    """
+    """Return the picture of those tasks."""
     drawn = set(names)
     return Picture(
         tuple(

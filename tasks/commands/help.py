@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
@@ -14,7 +12,7 @@ from doit.exceptions import InvalidCommand
 
 from tasks.commands.command import Interruptible
 from tasks.configuration.faults import did_you_mean
-from tasks.system.terminal import Terminal, program
+from tasks.system.terminal import program
 from tasks.system.text import quoted, wrapped
 
 PROJECT = "sleeper-images"
@@ -56,9 +54,9 @@ class Help(Interruptible):
     def execute(self, params: Any, args: list[str]) -> int:
         """Run the command; return its exit code."""
         if not args:
-            self._say(overview(self._commands.to_dict()))
+            self.say(overview(self._commands.to_dict()))
         elif args[0] in self._commands:
-            self._say(of_command(self._commands.get_plugin(args[0])(**self._made_with)))
+            self.say(of_command(self._commands.get_plugin(args[0])(**self._made_with)))
         else:
             return super().execute(params, args)
         return 0
@@ -71,11 +69,8 @@ class Help(Interruptible):
                 f"unknown task or command {quoted(pos_args[0])}{guess}\n"
                 "  next: `doit help` lists the commands; `doit list --all` lists every task"
             )
-        self._say(of_task(tasks[pos_args[0]]))
+        self.say(of_task(tasks[pos_args[0]]))
         return 0
-
-    def _say(self, text: str) -> None:
-        Terminal(sys.stdout, os.environ).write(text)
 
 
 def asks_help(words: list[str]) -> bool:
@@ -92,11 +87,7 @@ def version() -> str:
 
 
 def overview(commands: Mapping[str, Any]) -> str:
-    """Return the tasks and commands that users run.
-
-    Args:
-        commands: doit's and ours, by name.
-    """
+    """Return the tasks and commands that users run."""
     name = program()
     lines = [
         "Builds and pushes the Docker images of Sleeper: only those that changed.",
@@ -117,11 +108,7 @@ def overview(commands: Mapping[str, Any]) -> str:
 
 
 def of_command(command: Any) -> str:
-    """Return how a command is used.
-
-    Args:
-        command: an instance of one of doit's commands or ours.
-    """
+    """Return how a command is used."""
     options = [CmdOption(option) for option in command.cmd_options]
     if command.name == "run":
         options = [option for option in options if option.name in _RUN_OPTIONS]

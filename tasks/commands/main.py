@@ -27,7 +27,7 @@ NOTHING_RAN = 3
 """The exit code if the command line, a setting or a bug kept everything from running."""
 
 _HIDDEN = ("strace", "tabcompletion")
-"""doit's commands that do not work here: our tasks declare no files to trace, and completion is for `doit` alone."""
+"""doit's commands that do not work here: no task declares files to trace, and completion works for `doit` only."""
 
 _WITHOUT_STATE = ("dumpdb", "forget", "ignore", "reset-dep")
 """doit's commands about the state that it keeps between runs; decision 0028 explains why it keeps none here."""

@@ -99,7 +99,6 @@ class Planned:
 
     Attributes:
         task: the task that would do it.
-        image: the image.
         state: `current`, `retag`, `build`, `blocked` or `unknown`.
         reason: why, in words; empty if it is current.
         next_step: what to do about it, if it is blocked or unknown.
@@ -192,11 +191,8 @@ class Plan:
 def plan(context: RunContext, pushes: Sequence[Image], loads: Mapping[str, bool], *, whole: bool = False) -> Plan:
     """Return what a run would do.
 
-    Args:
-        context: the run's.
-        pushes: the images that it would push.
-        loads: by name, the images that it would build into the engine, and whether the engine has them already.
-        whole: also compare an image that needs only a tag with what its version tag is on.
+    `loads` says of each image that it would build into the engine whether the engine has it already. `whole` also
+    compares an image that needs only a tag with what its version tag is on.
     """
     decided = {image: context.decisions.of(image) for image in pushes}
     differing = Build | Retag if whole else Build
@@ -242,13 +238,10 @@ def _version_digest(context: RunContext, image: Image) -> Digest | None:
 
 def _pushed(context: RunContext, image: Image, decision: Decision, comparison: Comparison | None) -> Planned:
     task, word = f"push:{image.name}", state(decision)
-    collected = _collected(context, image)
-    made = None if collected is None else collected.inputs
-    known: dict[str, Any] = {
-        "fingerprint": None if made is None else made.fingerprint(),
-        "unpinned": () if made is None else made.unpinned,
-        "special": _special(image, collected),
-    }
+    try:
+        known = _made_of(image, context.decisions.collected(image))
+    except SleeperImagesError:
+        known = {}  # The decision reports it.
     match decision:
         case Current(digest):
             return Planned(task, image, word, "", digest=digest, size=0, **known)
@@ -256,33 +249,21 @@ def _pushed(context: RunContext, image: Image, decision: Decision, comparison: C
             return Planned(task, image, word, reason, digest=digest, size=0, comparison=comparison, **known)
         case Blocked(error) | Unknown(error):
             return Planned(task, image, word, error.message, error.next_step, **known)
-    reason = _why_build(context, image, decision, comparison)
-    size = None if collected is None else _size(collected, comparison)
-    return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
+        case Build():
+            reason = _why_build(context, image, decision, comparison)
+            size = _size(context.decisions.collected(image), comparison)
+            return Planned(task, image, word, reason, size=size, comparison=comparison, **known)
 
 
 def _loaded(context: RunContext, image: Image, *, current: bool) -> Planned:
     task = f"build:{image.name}"
     try:
-        collected = context.decisions.collected(image)
+        known = _made_of(image, context.decisions.collected(image))
     except SleeperImagesError as error:
         return Planned(task, image, "blocked", error.message, error.next_step)
-    known: dict[str, Any] = {
-        "fingerprint": collected.inputs.fingerprint(),
-        "unpinned": collected.inputs.unpinned,
-        "special": _special(image, collected),
-        "size": 0,
-    }
     if current:
-        return Planned(task, image, "current", "", **known)
-    return Planned(task, image, "build", "for the local engine", **known)
-
-
-def _collected(context: RunContext, image: Image) -> Collected | None:
-    try:
-        return context.decisions.collected(image)
-    except SleeperImagesError:
-        return None
+        return Planned(task, image, "current", "", size=0, **known)
+    return Planned(task, image, "build", "for the local engine", size=0, **known)
 
 
 def _why_build(context: RunContext, image: Image, decision: Build, comparison: Comparison | None) -> str:
@@ -321,15 +302,7 @@ def as_object(found: Plan, target: str | None, version: str | None) -> dict[str,
 
 
 def as_text(found: Plan, target: str | None, version: str | None, *, colour: bool = False, width: int = WIDTH) -> str:
-    """Return a line for each image, the notes and the total.
-
-    Args:
-        found: the plan.
-        target: where images go, if that is known.
-        version: the version tag, if that is known.
-        colour: whether to write in colour.
-        width: the width of the lines.
-    """
+    """Return a line for each image, the notes and the total."""
     return "".join(f"{line}\n" for line in _lines(found, target, version, colour=colour, width=width))
 
 
@@ -381,9 +354,15 @@ def _few(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} images"  # noqa: PLR2004  # As many as fit a line.
 
 
-def _special(image: Image, collected: Collected | None) -> tuple[str, ...]:
-    entries = () if collected is None else collected.sources.entries
-    return tuple(f"docker/{image.directory}/{entry.path}" for entry in entries if entry.special)
+def _made_of(image: Image, collected: Collected) -> dict[str, Any]:
+    """Return the attributes of `Planned` that follow from what the image is made of."""
+    return {
+        "fingerprint": collected.inputs.fingerprint(),
+        "unpinned": collected.inputs.unpinned,
+        "special": tuple(
+            f"docker/{image.directory}/{entry.path}" for entry in collected.sources.entries if entry.special
+        ),
+    }
 
 
 def _size(collected: Collected, comparison: Comparison | None) -> int:

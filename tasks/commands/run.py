@@ -6,7 +6,6 @@ names checked ─▶ which images ─▶ the checkout's lock ─▶ doit's run �
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +23,6 @@ from tasks.refresh import refresh
 from tasks.run_context import RunContext
 from tasks.stage import sweep
 from tasks.system import lock
-from tasks.system.terminal import Terminal
 from tasks.system.text import WIDTH, folded, quoted
 
 LOCKED = frozenset({"preflight", "stage", "repository", "builder", "login", "push", "build"})
@@ -105,7 +103,7 @@ class Run(Interruptible, DoitRun):
         """Update this checkout's digests.json, also after a run that failed."""
         fault = digests.record(context)
         if fault:
-            Terminal(self.outstream, os.environ).write(f"  note      digests: {fault}\n")
+            self.say(f"  note      digests: {fault}\n")
 
     def _refresh(self, context: RunContext) -> bool:
         """Lock base images to today's digests with base=refresh; return whether it was given."""
@@ -121,8 +119,7 @@ class Run(Interruptible, DoitRun):
         tasks = [task for task in self.task_list if not task.subtask_of and not task.name.startswith("_")]
         width = max(len(task.name) for task in tasks) + 2
         lines = [f"  {task.name:<{width}}{task.doc}" for task in tasks]
-        text = "\n".join(["Name the tasks to run:", *lines, "`doit help` lists the commands.", ""])
-        Terminal(self.outstream, os.environ).write(text)
+        self.say("\n".join(["Name the tasks to run:", *lines, "`doit help` lists the commands.", ""]))
         return 0
 
     def _check_names(self) -> None:

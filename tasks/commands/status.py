@@ -77,8 +77,6 @@ class ImageStatus:
     """One image.
 
     Attributes:
-        image: the image.
-        repository: where it is.
         state: one of `tasks.decision.STATES`: what a push would do.
         reason: why; empty if the image is current.
         digest: what the version tag is on; None if the tag does not exist or was not answered.
@@ -108,7 +106,6 @@ class Status:
 
     Attributes:
         prefix: what comes before `/<image>` in every repository.
-        version: the version tag.
         images: the selected ones, in the catalogue's order.
         no_push_time: why the registry may not tell when an image was pushed.
         fault: why it could not be asked for that; otherwise empty.
@@ -129,10 +126,7 @@ class Status:
 def look(context: RunContext, now: datetime, *, deep: bool = False) -> Status:
     """Return the status of all selected images.
 
-    Args:
-        context: the run's.
-        now: the time that ages are counted from.
-        deep: also ask for each of their manifests, configs and layers.
+    Ages are counted from `now`. Where `deep`, each of their manifests, configs and layers is asked for, too.
 
     Raises:
         SleeperImagesError: no setting says where images go, or under which version.
@@ -226,10 +220,7 @@ def as_object(found: Status) -> dict[str, Any]:
 def as_text(found: Status, *, now: datetime, colour: bool) -> str:
     """Return the status for people: current images first, the others with their reasons.
 
-    Args:
-        found: the status.
-        now: the time that ages are counted from.
-        colour: whether to write in colour.
+    Ages are counted from `now`.
     """
     mixed = len(_since(found)) > 1
     cells = [_cells(row, now, mixed=mixed) for row in found.images]

@@ -14,10 +14,7 @@ _COLOURS = {"current": "32", "retag": "36", "build": "33", "blocked": "31", "unk
 def aligned(rows: Sequence[Sequence[str]], *, indent: str = "", right: Collection[int] = ()) -> list[str]:
     """Return a line for each row, with the cells of a column below each other.
 
-    Args:
-        rows: the cells; all rows have the same number of them.
-        indent: what each line starts with.
-        right: the numbers of the columns that are aligned to the right.
+    All rows have the same number of cells. `right` has the numbers of the columns that are aligned to the right.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

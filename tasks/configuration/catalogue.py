@@ -208,11 +208,6 @@ def lock_path(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
-def write_lock(path: Path, digests: Mapping[str, str]) -> None:
-    """Replace the lock of the catalogue at `path` atomically; `digests` is reference to digest (`sha256:…`)."""
-    bases.write(lock_path(path), digests)
-
-
 def _read(path: Path) -> str:
     next_step = "set CATALOGUE to a catalogue of images"
     try:

@@ -14,16 +14,17 @@ def contradictions(values: Mapping[str, Any], found: Mapping[str, Found], source
 
     To choose one of the two could push to the wrong account.
 
-    Args:
-        values: the value of every setting, by field.
-        found: the text and source of every setting, by name.
-        sources: all sources.
+    `values` has the value of every setting by its field, `found` the text and source of every setting by its name.
     """
     pairs = [
         *_two_registries(values),
         *_two_endpoints(values, found),
         *_two_prefixes(values, found, sources),
-        *((name, other) for name, value, other in _of_host(values) if _disagrees(name, value, values, found)),
+        *(
+            (name, other)
+            for name, value, other in _of_host(values)
+            if found[name].chosen and values[name.lower()] != value
+        ),
     ]
     return [
         f"{one}={values[one.lower()]} ({found[one].origin}) contradicts "
@@ -45,10 +46,6 @@ def _of_host(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     facts = Registry(text).ecr_account_and_region if text else None
     for name, value in zip(("ACCOUNT", "REGION"), facts or (), strict=False):
         yield name, value, "REPO_PREFIX" if host else "DOCKER_REGISTRY"
-
-
-def _disagrees(name: str, value: str, values: Mapping[str, Any], found: Mapping[str, Found]) -> bool:
-    return found[name].chosen and values[name.lower()] != value
 
 
 def _two_registries(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

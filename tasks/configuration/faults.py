@@ -19,11 +19,7 @@ _LONGEST_WORD = 100
 
 @dataclass
 class Faults:
-    """The faults of one file, reported together.
-
-    Attributes:
-        path: the file.
-    """
+    """The faults of one file, reported together."""
 
     path: Path
     _found: list[tuple[int, str]] = field(default_factory=list)

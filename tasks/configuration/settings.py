@@ -308,8 +308,7 @@ class Settings:
     def require_destination(self, *, inputs: bool = True) -> None:
         """Raise one SettingsError with everything that a push needs and does not have.
 
-        Args:
-            inputs: whether SCRIPTS_DIR is needed too.
+        Without `inputs`, SCRIPTS_DIR is not needed.
         """
         faults = _faults(self.require_repository_prefix, self.require_registry)
         misplaced = _faults(self.require_scripts_dir) if inputs else []

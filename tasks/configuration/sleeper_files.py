@@ -64,10 +64,6 @@ def read_properties(path: Path) -> dict[str, Property]:
 def parse_properties(content: str, name: str = "instance.properties") -> dict[str, Property]:
     r"""Return the properties of a file's text by key; the last of a duplicate key, as in Java.
 
-    Args:
-        content: the file's text.
-        name: the file, for messages.
-
     Raises:
         SettingsError: a `\u` escape is malformed; the message begins with `name:line:`.
     """

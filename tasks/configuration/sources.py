@@ -49,7 +49,6 @@ class Setting:
         group: what it is about. With the sandbox as the target, the environment does not give a setting of DESTINATION.
             A setting of RUN is for one run, so the environment never gives it.
         read: turns its text into its value.
-        meaning: what it means, for docs/settings.md.
         default: the text of its default; empty if it has none.
         unset: what takes the place of a value if nothing gives one; for a computed default, how it is computed.
         properties: the keys of instance.properties that give it, best first.
@@ -93,8 +92,6 @@ class Found:
 
     Attributes:
         text: the text; None if no source has one.
-        origin: the source, for people.
-        rank: the source.
         directory: where a relative path in the text starts.
     """
 
@@ -120,9 +117,6 @@ class Sources:
     """Everything that can give a setting its text.
 
     Attributes:
-        settings: all settings, by name.
-        command_line: doit's variables, by name in upper case.
-        environment: the environment.
         directory: where relative paths of defaults start.
         initial_directory: where relative paths from people start.
         supplied: text and origin by name from the sandbox; empty if it is not the target.

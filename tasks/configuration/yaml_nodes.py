@@ -64,10 +64,6 @@ Node = Scalar | Listing | Mapping
 def parse(content: str, path: Path) -> Node:
     """Return a document's node.
 
-    Args:
-        content: the document.
-        path: its file, for messages.
-
     Raises:
         CatalogueError: it is not valid YAML, or not of the supported part; the message begins with `file:line:`.
     """
@@ -156,7 +152,6 @@ class Key:
     """A key of a mapping.
 
     Attributes:
-        name: the key.
         form: what its value looks like.
         meaning: what it means, for the documentation and for editors.
         required: whether it must be there.
@@ -206,12 +201,8 @@ def read_entry(
 ) -> Entry:
     """Return a mapping, read by its rows.
 
-    Args:
-        node: the mapping.
-        what: what it describes, for messages.
-        keys: its rows.
-        faults: receives what is wrong with it.
-        elsewhere: keys that belong to another mapping, with the reason why they are not allowed here.
+    `what` says in messages what it describes. `elsewhere` are keys that belong to another mapping, with the reason
+    why they are not allowed here.
     """
     rows = {key.name: key for key in keys}
     entry = Entry(node.line, {}, {})
@@ -296,9 +287,7 @@ def text(rule: Rule | None = None) -> Form:
 def texts(rule: Rule, *, or_one: bool = True) -> Form:
     """Return the form of a list of different texts, each accepted by a rule; its value is a dict, text to line.
 
-    Args:
-        rule: what each text may be.
-        or_one: whether one text without a list stands for a list of one.
+    With `or_one`, one text without a list stands for a list of one.
     """
 
     def read(node: Node, what: str, faults: Faults) -> dict[str, int]:
@@ -319,8 +308,7 @@ def texts(rule: Rule, *, or_one: bool = True) -> Form:
 def options(rule: Rule) -> Form:
     """Return the form of a mapping of names to scalars; its value is sorted by name.
 
-    Args:
-        rule: what each name may be.
+    Each name must be one that the rule accepts.
     """
 
     def read(node: Node, what: str, faults: Faults) -> tuple[tuple[str, str], ...]:
@@ -337,22 +325,14 @@ def options(rule: Rule) -> Form:
 
 
 def mapping(what: str, keys: Sequence[Key]) -> Form:
-    """Return the form of a mapping with these keys; its value is an `Entry`.
-
-    Args:
-        what: what it describes, for messages.
-        keys: its rows.
-    """
+    """Return the form of a mapping with these keys; its value is an `Entry`."""
     return Form(lambda node, _, faults: read_entry(node, what, keys, faults), schema_of(keys))
 
 
 def mappings(what: str, keys: Sequence[Key], *, elsewhere: MappingType[str, str] = {}) -> Form:
-    """Return the form of a list of mappings; its value is a tuple of entries. The arguments are those of `mapping`.
+    """Return the form of a list of mappings; its value is a tuple of entries.
 
-    Args:
-        what: what each describes, for messages.
-        keys: their rows.
-        elsewhere: keys that belong to another mapping, with the reason why they are not allowed here.
+    The arguments are those of `read_entry`.
     """
 
     def read(node: Node, name: str, faults: Faults) -> tuple[Entry, ...]:

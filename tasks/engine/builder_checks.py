@@ -38,12 +38,6 @@ def lacking(name: str, found: Inspected, wanted: Collection[str], environment: M
     buildx lists a platform that a node was created for (`--platform`, shown with a star) whether the node can run its
     programs or not. For such a builder, buildx is asked about a copy of its own description without the stars, in a
     separate directory: the same nodes, and what their BuildKit says.
-
-    Args:
-        name: the builder's name.
-        found: the builder as buildx describes it.
-        wanted: the platforms.
-        environment: for the docker commands.
     """
     if not found.platforms:
         return set()
@@ -91,16 +85,10 @@ def unreachable(
     """Return why the builder cannot reach the registry; None if it can, or if that is unknown.
 
     BuildKit is asked for a base image that does not exist: any answer of the registry shows that it was reached.
-
-    Args:
-        engine: the builder.
-        found: the builder as buildx describes it.
-        registry: where images go.
-        environment: for the docker commands.
     """
     what = f"the builder {engine.builder} ({engine.driver}) cannot reach the registry {registry}"
     if registry.loopback and found is not None and _has_own_loopback(found):
-        return EngineError(f"{what}: it runs in a container with a loopback of its own", _host_network(engine))
+        return EngineError(f"{what}: it runs in a container with its own loopback", _host_network(engine))
     # Asked twice: a registry that drops one connection is reachable.
     said = _asked(engine, registry, environment) and _asked(engine, registry, environment)
     return EngineError(f"{what}: {said}", next_step(said, engine, registry)) if said else None

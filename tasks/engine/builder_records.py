@@ -127,11 +127,6 @@ def substitute(memory: Path, wanted: Builder, environment: Mapping[str, str]) ->
     """Return the builder that was used in place of one that could not boot; None if the wanted one can be tried.
 
     To try it again costs seconds.
-
-    Args:
-        memory: the file of `remember_substitute`.
-        wanted: the builder.
-        environment: for the docker commands.
     """
     try:
         known = json.loads(memory.read_text())

@@ -87,7 +87,7 @@ class Output:
         # Otherwise an engine with an image store would name and unpack each image, which nobody runs here.
         parts.append("store=false")
         compression = f"compression={inputs.compression},compression-level={COMPRESSION_LEVEL}"
-        return cls(",".join([*parts, f"oci-mediatypes={_oci(inputs)}", compression]))
+        return cls(",".join([*parts, f"oci-mediatypes={str(inputs.media_types == 'oci').lower()}", compression]))
 
     @classmethod
     def load(cls, names: tuple[str, ...]) -> Output:
@@ -125,7 +125,9 @@ def command(
         argv.append(f"--platform={','.join(platforms)}")
     argv += [f"--build-arg={name}={value}" for name, value in inputs.build_args]
     argv += [
-        f"--build-context={name}=docker-image://{_pinned(name, digest)}" for name, digest in inputs.bases if digest
+        f"--build-context={name}=docker-image://{name.partition('@')[0]}@{digest}"
+        for name, digest in inputs.bases
+        if digest
     ]
     if inputs.unseen:
         argv.append(f"--add-host={CACHE_KEY}{inputs.unseen}.invalid:127.0.0.1")
@@ -189,11 +191,3 @@ def build(
             f"buildx built {image}, but wrote no digest to {metadata} ({fault!r})",
             "check that `docker buildx version` is 0.13 or newer, then run again",
         ) from fault
-
-
-def _oci(inputs: Inputs) -> str:
-    return "true" if inputs.media_types == "oci" else "false"
-
-
-def _pinned(reference: str, digest: str) -> str:
-    return f"{reference.partition('@')[0]}@{digest}"

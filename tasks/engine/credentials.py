@@ -83,9 +83,7 @@ sys.exit(0 if answer[:1] == b"+" else 1)
 def docker_credential(registry: Registry, fresh: bool = False) -> Credential | None:  # noqa: ARG001, FBT001, FBT002  # A Keychain.
     """Return the credential that Docker's own commands would use for a registry; None if they have none.
 
-    Args:
-        registry: the registry.
-        fresh: ignored: the configuration and its helpers are asked each time.
+    `fresh` has no effect: the configuration and its helpers are asked each time.
 
     Returns:
         The user and password, or IDENTITY_TOKEN_USER and the token.

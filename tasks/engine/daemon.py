@@ -47,9 +47,7 @@ _SIGNS = (
 def check_engine(environment: Mapping[str, str], *, engine: bool = True) -> None:
     """Check that docker has a buildx that is new enough, and that an engine answers.
 
-    Args:
-        environment: for the docker commands.
-        engine: whether an engine is needed here; a builder elsewhere and a push need none.
+    Without `engine`, only docker and buildx are checked: a builder elsewhere and a push need no engine here.
 
     Raises:
         EngineError: buildx is missing or too old, or the engine does not answer.
@@ -74,10 +72,7 @@ def check_engine(environment: Mapping[str, str], *, engine: bool = True) -> None
 def check_sees(directory: Path, environment: Mapping[str, str], *, setting: str) -> None:
     """Check that docker sees the files that we write below a directory; a snap or a container may not.
 
-    Args:
-        directory: an existing directory.
-        environment: for the docker commands.
-        setting: the setting with which the user can choose another directory.
+    `setting` is the setting with which the user can choose another directory.
 
     Raises:
         EngineError: docker does not see them.
@@ -90,7 +85,7 @@ def check_sees(directory: Path, environment: Mapping[str, str], *, setting: str)
         done = processes.run(argv, environment={**chosen, "DOCKER_CONFIG": folder}, timeout=SECONDS)
     if done.code == 0 and done.output.strip() != _SEEN:
         raise EngineError(
-            f"docker does not see the files below {directory}: installed as a snap, it has its own /tmp and reads only "
+            f"docker cannot read the files below {directory}: installed as a snap, it has its own /tmp and reads only "
             "files in the home directory",
             f"mkdir -p ~/sleeper-images, and set {setting} to that directory (no part of its path may begin with a "
             "dot), or install docker from Docker's or the distribution's packages",
@@ -117,10 +112,7 @@ def is_unreachable(text: str) -> bool:
 def unreachable(done: processes.Completed, environment: Mapping[str, str], because: str = "") -> EngineError:
     """Return the error for a docker command that could not reach an engine.
 
-    Args:
-        done: the command.
-        environment: its environment.
-        because: why an engine is needed at all, where that is not obvious.
+    `because` says why an engine is needed at all, where that is not obvious.
     """
     step = next_step(done.errors or done.output, environment)
     if because:

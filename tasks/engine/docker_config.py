@@ -15,12 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import EngineError
-from tasks.reference import DOCKER_HUB
-
-HUB = "https://index.docker.io/v1/"
-"""The name under which Docker's clients store the login of Docker Hub."""
-
-_HUB_HOSTS = frozenset({DOCKER_HUB, "docker.io", "index.docker.io"})
+from tasks.reference import DOCKER_HUB, DOCKER_HUB_LOGIN, DOCKER_HUB_NAMES
 
 
 def user_config_directory(environment: Mapping[str, str]) -> Path:
@@ -63,10 +58,10 @@ def checked_config(path: Path) -> dict[str, Any]:
 
 
 def server_name(key: str) -> str:
-    """Return the server whose login is stored under `key`: a host, or HUB."""
+    """Return the server whose login is stored under `key`: a host, or DOCKER_HUB_LOGIN."""
     host = key.partition("://")[2] if "://" in key else key
     host = host.partition("/")[0].lower()
-    return HUB if host in _HUB_HOSTS else host
+    return DOCKER_HUB_LOGIN if host in {DOCKER_HUB, *DOCKER_HUB_NAMES} else host
 
 
 def helper_of(config: Mapping[str, Any], server: str) -> str | None:

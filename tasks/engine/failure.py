@@ -78,12 +78,8 @@ def conclusion(output: str) -> str:
 def failed(image: str, code: int, output: str, log: str, next_step: str = "") -> BuildError:
     """Return the error of a failed build: the step, its line, the reason and the end of the step's output.
 
-    Args:
-        image: the image's name.
-        code: the command's exit code.
-        output: the end of its log.
-        log: the file with the whole log.
-        next_step: what to do, where more is known than the output says.
+    `log` is the file with the whole log, and `output` its end. `next_step` is given where more is known than the
+    output says.
     """
     lines = output.splitlines()
     said = conclusion(output)
@@ -140,8 +136,7 @@ class Cause(enum.Enum):
 def cause(said: str) -> Cause | None:
     """Return why another attempt may succeed; None if it would fail in the same way.
 
-    Args:
-        said: the line of `conclusion`.
+    `said` is the line of `conclusion`.
     """
     if _LOST_SNAPSHOT.match(said):
         return Cause.CACHE
@@ -155,7 +150,6 @@ def cause(said: str) -> Cause | None:
 def refuses_tag(said: str) -> bool:
     """Return whether a push may have been refused only because the tag `building` exists and cannot be moved.
 
-    Args:
-        said: the line of `conclusion`.
+    `said` is the line of `conclusion`.
     """
     return _PUSH.match(said) is not None and _KEPT_TAG.search(said) is not None

@@ -24,9 +24,6 @@ _NEXT = "check `docker info`, then run again"
 def named(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the IDs of the images that have a name, by `<repository>:<tag>`.
 
-    Args:
-        environment: for the docker commands.
-
     Raises:
         EngineError: no engine answers.
     """
@@ -37,9 +34,7 @@ def named(environment: Mapping[str, str]) -> dict[str, str]:
 def held(reference: str, environment: Mapping[str, str]) -> tuple[str, ...] | None:
     """Return an image's names by digest (`<repository>@<digest>`) in the engine; one that was built there has none.
 
-    Args:
-        reference: the image as in a FROM line.
-        environment: for the docker commands.
+    `reference` is written as in a FROM line.
 
     Returns:
         The names; None if the engine does not have the image, or does not answer.

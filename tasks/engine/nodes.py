@@ -15,12 +15,9 @@ class InspectedNode:
     """One node of a builder as `docker buildx inspect` describes it.
 
     Attributes:
-        name: its name.
         endpoint: its address; buildx may write another one than it was given (`_is_at`).
-        options: its driver's options.
         platforms: what it builds for, once it runs.
         given: the platforms that it was created for, whether it can run their programs or not.
-        running: whether it runs.
         exists: whether its BuildKit exists, for drivers that start one.
         fault: the error that it reports, or empty.
     """
@@ -40,7 +37,6 @@ class Inspected:
     """A builder as `docker buildx inspect` describes it.
 
     Attributes:
-        driver: its driver.
         nodes: its nodes, in the order in which they were added.
         error: why buildx cannot describe its nodes, or empty.
     """
@@ -112,10 +108,7 @@ def differences(found: Inspected, wanted: Builder, *, exact: bool = True) -> lis
 
     Its configuration is not compared, as buildx does not show it.
 
-    Args:
-        found: the builder as buildx describes it.
-        wanted: the builder as the catalogue describes it.
-        exact: whether options that the catalogue does not describe are differences.
+    With `exact`, options that the catalogue does not describe are differences, too.
     """
     if found.driver != wanted.driver:
         return [f"its driver is {found.driver or 'unknown'}, not {wanted.driver}"]

@@ -33,7 +33,6 @@ class Step:
         name: BuildKit's name for it, `[2/3] COPY …`.
         seconds: how long it took; None if it did not end.
         cached: whether its result was in the cache.
-        error: why it failed, or empty.
     """
 
     name: str
@@ -88,8 +87,7 @@ class _Vertex:
 class Reader:
     """Reads the output of one build, as a `processes.Rewriter`.
 
-    Args:
-        listener: called after every change, which may be many times a second.
+    The listener is called after every change, which may be many times a second.
     """
 
     def __init__(self, listener: Listener) -> None:

@@ -30,22 +30,10 @@ _THEN = "; then run again: images already pushed are kept"
 
 
 def build(
-    argv: Sequence[str], run: Callable[[Sequence[str]], Digest], *, renew: Callable[[], None] = lambda: None
-) -> tuple[Digest, str]:
-    """Run a build with the attempts of `retrying`, which describes the result and the errors.
-
-    Args:
-        argv: a command of `buildx.command`.
-        run: runs such a command, as `buildx.build` does.
-        renew: renews the login.
-    """
-    return retrying(lambda cached: run(argv if cached else buildx.uncached(argv)), renew)
-
-
-def retrying(
-    build: Callable[[bool], Digest],
-    renew: Callable[[], None],
+    argv: Sequence[str],
+    run: Callable[[Sequence[str]], Digest],
     *,
+    renew: Callable[[], None] = lambda: None,
     budget: Budget = PUSH,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
@@ -54,7 +42,8 @@ def retrying(
     """Build and push: again while only the registry refuses, once with a new login, once without a lost cache.
 
     Args:
-        build: builds and pushes; its argument is whether to use BuildKit's cache.
+        argv: a command of `buildx.command`.
+        run: runs such a command, as `buildx.build` does.
         renew: renews the login; called once at most.
         budget: how often and how long a busy registry is tried.
         sleep: waits for so many seconds.
@@ -71,7 +60,7 @@ def retrying(
     attempt = 1
     while True:
         try:
-            digest = build(cached)
+            digest = run(argv if cached else buildx.uncached(argv))
         except BuildError as error:
             why = cause(error.said)
             if why in {Cause.LOGIN, Cause.HIDDEN} and not renewed:

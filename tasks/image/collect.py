@@ -277,9 +277,7 @@ def _check_jars(sources: Sources, found: Mapping[Path, Digested]) -> None:
 def _not_a_jar(path: Path, ignorable: str = "") -> UnreadableInputError:
     """Return the error for a `*.jar` that is not a zip archive or has no entries.
 
-    Args:
-        path: the file.
-        ignorable: its path for the ignore file, if the image may do without it.
+    `ignorable` is its path for the ignore file, if the image may do without it.
     """
     try:
         with path.open("rb") as file:
@@ -304,12 +302,7 @@ def _kind_of_file(head: bytes, path: Path) -> tuple[str, str]:
 
 
 def list_jars(collected: Collected, digests: Digests, paths: Iterable[str] | None = None) -> dict[str, Listing]:
-    """List the entries of an image's jars, for its record and to compare it with one.
-
-    Args:
-        collected: the image's inputs, and where they were read.
-        digests: reads the jars.
-        paths: only these jars, by their paths in the context; None for all.
+    """List the entries of an image's jars, or of those at these paths of its context, for its record or to compare it.
 
     Returns:
         By path in the context, each entry's name and the first digits of its digest. A jar that cannot be read, or

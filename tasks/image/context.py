@@ -109,7 +109,7 @@ def dockerfile(directory: Path) -> Path:
     path = directory / _dockerfile_name(directory)
     if not os.path.lexists(path):
         raise MissingInputError(f"{path} does not exist", "run the Maven build, or set SCRIPTS_DIR")
-    if not _is_own_file(directory, path):
+    if not is_own_file(directory, path):
         raise UnreadableInputError(f"{path} is not a file within {directory}", "put the Dockerfile itself there")
     return path
 
@@ -125,7 +125,7 @@ def _dockerfile_name(directory: Path) -> str:
 def _ignore(directory: Path) -> dockerignore.Ignore:
     for name in (f"{_dockerfile_name(directory)}.dockerignore", ".dockerignore"):
         path = directory / name
-        if path.is_symlink() and not _is_own_file(directory, path) and not path.is_dir():
+        if path.is_symlink() and not is_own_file(directory, path) and not path.is_dir():
             raise UnreadableInputError(
                 f"{path} is a link that does not lead to a file within {directory}, so BuildKit does not follow it",
                 "put the ignore file itself there",
@@ -139,7 +139,7 @@ def _ignore(directory: Path) -> dockerignore.Ignore:
     return dockerignore.Ignore()
 
 
-def _is_own_file(directory: Path, path: Path) -> bool:
+def is_own_file(directory: Path, path: Path) -> bool:
     """Whether a path leads to a regular file within the directory."""
     resolved = path.resolve()
     return resolved.is_relative_to(directory.resolve()) and resolved.is_file()
@@ -193,9 +193,7 @@ class _Walk:
         yield from (entry for entry, itself in kept if itself or not ignored)
         mode = _mode_of_file(source)
         if not ignored:
-            executable, special = bool(mode & _EXECUTABLE), bool(mode & _SPECIAL)
-            laid = Entry(path, "file", executable=executable, source=source, special=special)
-            yield self._read(laid, directory / path)
+            yield self._read(_file(path, mode, source), directory / path)
 
     def _read(self, entry: Entry, place: Path) -> Entry:
         """Return an entry of the context; refuse a file that BuildKit would send without its content."""
@@ -233,8 +231,11 @@ def _entry(item: os.DirEntry[str], path: str) -> Entry:
             f"{item.path} is a pipe, a socket or a device, which an image cannot hold",
             "remove it, or name it in the .dockerignore",
         )
-    executable, special = bool(mode & _EXECUTABLE), bool(mode & _SPECIAL)
-    return Entry(path, "file", executable=executable, source=Path(item.path), special=special)
+    return _file(path, mode, Path(item.path))
+
+
+def _file(path: str, mode: int, source: Path) -> Entry:
+    return Entry(path, "file", bool(mode & _EXECUTABLE), source=source, special=bool(mode & _SPECIAL))
 
 
 def _is_special(item: os.DirEntry[str]) -> bool:

@@ -106,11 +106,7 @@ def differences(
 ) -> tuple[Change, ...]:
     """Return what differs; empty exactly if the two are equal.
 
-    Args:
-        old: the inputs that an image was made of.
-        new: the inputs that it would be made of now.
-        old_jars: the entries of jars of `old`, by path in the context; a jar may be missing.
-        new_jars: the same of `new`.
+    `old_jars` and `new_jars` are the entries of the jars of each, by path in the context; a jar may be missing.
     """
     found = [*_settings(old, new)]
     if old.dockerfile != new.dockerfile:

@@ -55,14 +55,10 @@ def bases(text: str, build_args: Mapping[str, str], platforms: Sequence[str] = (
 
 
 def named_as_a_stage(text: str, references: Iterable[str]) -> frozenset[str]:
-    """Return those of the images that have the name of a stage, as in `FROM debian AS debian`.
+    """Return those of the images that `bases` found in a text that have a stage's name, as in `FROM debian AS debian`.
 
     An image that is given with `--build-context` replaces a stage of that name, and the stage is not built
     (`NamedContext` in BuildKit's frontend/dockerui, dispatchStages in dockerfile2llb).
-
-    Args:
-        text: a Dockerfile that `bases` can read.
-        references: what `bases` returned.
     """
     stages = {_stage_name(instruction) for instruction in _parse(text)[0] if instruction.name == "FROM"}
     return frozenset(
@@ -73,12 +69,8 @@ def named_as_a_stage(text: str, references: Iterable[str]) -> frozenset[str]:
 def runs(text: str) -> bool:
     """Whether the build runs commands of the target platform, and needs its processor or an emulator.
 
-    Args:
-        text: a Dockerfile that `bases` can read.
-
-    Returns:
-        Whether the last stage, or a stage that it needs, has a RUN and no platform of its own
-        (`FROM --platform=$BUILDPLATFORM`). The ONBUILD triggers of a base image are not known here.
+    It does if the last stage, or a stage that it needs, has a RUN and no platform of its own
+    (`FROM --platform=$BUILDPLATFORM`). The ONBUILD triggers of a base image are not known here.
     """
     stages: list[_Stage] = []
     try:
@@ -172,7 +164,7 @@ class _Reader:
             else:
                 raise _fault(instruction.start_line, f"{instruction.name} before the first FROM")
         if not started:
-            raise _fault(1, "there is no FROM")
+            raise _fault(1, "the Dockerfile does not have a FROM")
 
     def _from(self, instruction: DockerfileInstruction, escape: str) -> Iterator[str]:
         name = _stage_name(instruction)

@@ -115,11 +115,7 @@ class Ignore:
 
 
 def parse(content: bytes, path: Path) -> Ignore:
-    """Read an ignore file.
-
-    Args:
-        content: its bytes.
-        path: its path, for errors.
+    """Read an ignore file; its path is for errors.
 
     Raises:
         UnreadableInputError: it is not UTF-8, or BuildKit refuses a line or gives it a meaning by accident.

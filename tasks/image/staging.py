@@ -26,7 +26,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tasks.errors import ChangedWhileBuildingError, InputError, StagingError, UnreadableInputError
-from tasks.image.context import DOCKERFILE, Entry
+from tasks.image.context import DOCKERFILE, Entry, is_own_file
 from tasks.image.jar.file_state import FileState, unreadable
 
 PARTIAL = ".partial"
@@ -49,13 +49,13 @@ def stage(
 ) -> None:
     """Write a context to a directory, for `docker buildx build <destination>`.
 
-    Nothing is written to the directories that the files come from. The destination is written under another name, and
-    renamed when it is complete.
+    Nothing is written to the directories that the files come from. The destination, which may exist, is written under
+    another name, and renamed when it is complete.
 
     Args:
         entries: a listing.
         dockerfile: staged as `Dockerfile`, or as `dockerfile` if that is its name, unless an entry is it already.
-        destination: the directory; it may exist.
+        destination: the directory.
         states: the state that a file must have; a file without one is copied as it is.
 
     Raises:
@@ -123,7 +123,7 @@ def _complete(paths: set[str], dockerfile: Path, partial: Path, states: Mapping[
     ignore = f"{name}.dockerignore"
     if name not in paths:
         _copy(dockerfile, partial / name, states.get(dockerfile), _FILE)
-    elif not _leads_to_file(partial, partial / name):
+    elif not is_own_file(partial, partial / name):
         raise UnreadableInputError(
             f"{dockerfile} is a link to a file that the ignore file leaves out",
             "put the Dockerfile itself there, or do not ignore that file",
@@ -132,11 +132,6 @@ def _complete(paths: set[str], dockerfile: Path, partial: Path, states: Mapping[
         return
     with _writing(partial / ignore):
         (partial / ignore).write_text(ignore + "\n" + ("" if name in paths else name + "\n"))
-
-
-def _leads_to_file(root: Path, path: Path) -> bool:
-    resolved = path.resolve()
-    return resolved.is_relative_to(root.resolve()) and resolved.is_file()
 
 
 def _copy(source: Path, path: Path, expected: FileState | None, mode: int) -> None:

@@ -11,6 +11,6 @@
     proof        whether that is what an image must be
     record       what an image was made of, kept beside it
 
-Pure: kinds, model (manifests), message (requests, responses, their errors), credentials (logins, challenges, tokens),
-routes (hosts and proxies), ecr_answers, aws_faults, aws_login (why a login to AWS cannot be used).
+Pure: kinds, model (manifests), message (requests, where they may go, responses, their errors), credentials (logins,
+challenges, tokens), ecr_answers, aws_faults, aws_login (why a login to AWS cannot be used).
 """

@@ -34,8 +34,7 @@ from tasks.registry.credentials import (
     how_to_log_in,
     parse_token,
 )
-from tasks.registry.message import Request, Response, answered, refused
-from tasks.registry.routes import trusted
+from tasks.registry.message import Request, Response, answered, refused, trusted
 from tasks.system.secrets import keep
 from tasks.system.text import one_line, shown_url
 
@@ -63,10 +62,7 @@ def push_scope(repository: Repository) -> str:
 class Authenticator:
     """Sends requests to one registry, logged in. Threads may share it.
 
-    Args:
-        http: the connections to the registry.
-        keychain: finds credentials; called when the registry first asks for a login.
-        clock: tells the time that tokens expire by.
+    The keychain is asked when the registry first asks for a login. Tokens expire by the clock.
     """
 
     def __init__(self, http: Http, keychain: Keychain, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -84,10 +80,6 @@ class Authenticator:
 
     def send(self, request: Request, scope: str) -> Response:
         """Send `request` with a login for `scope`; if the registry refuses it, once more with a fresh one.
-
-        Args:
-            request: what to send.
-            scope: from `pull_scope` or `push_scope`.
 
         Raises:
             CredentialsError: there is no credential, or the registry refused it twice.

@@ -21,7 +21,7 @@ from tasks.errors import RegistryError, SettingsError
 from tasks.reference import Registry
 from tasks.registry import aws_login
 from tasks.registry.aws_login import CONFIG, GIVEN, METHODS, Login, NoTerminalError
-from tasks.registry.routes import proxy
+from tasks.registry.message import proxy
 from tasks.system.parallel import locked_property
 from tasks.system.secrets import keep, keep_variables
 from tasks.system.text import shown_url

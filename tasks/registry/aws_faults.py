@@ -92,12 +92,9 @@ def rights_denied(said: str) -> str:
 
 
 def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryError:
-    """Return the error for a call that AWS answered with an error.
+    """Return the error for a call, `what`, that AWS answered with an error.
 
-    Args:
-        what: the call and its subject, for the message.
-        operation: its name in the API and in policies.
-        response: the `response` of botocore's ClientError.
+    `operation` is its name in the API and in policies, `response` that of botocore's ClientError.
     """
     error = response.get("Error", {})
     code, words = one_line(str(error.get("Code", ""))), one_line(str(error.get("Message", "")))
@@ -114,12 +111,7 @@ def refused(what: str, operation: str, response: Mapping[str, Any]) -> RegistryE
 
 
 def failed(what: str, fault: Exception) -> RegistryError:
-    """Return the error for a call that was not sent or not answered.
-
-    Args:
-        what: the call and its subject, for the message.
-        fault: botocore's exception.
-    """
+    """Return the error for a call, `what`, that was not sent or not answered; `fault` is botocore's."""
     unanswered = no_answer(what, fault)
     if unanswered is not None:
         return unanswered
@@ -166,14 +158,7 @@ def words(fault: BaseException) -> str:
 
 
 def another_account(name: str, region: str | None, own: str, theirs: str) -> str:
-    """Return the next step for a login that is refused in a repository of another account.
-
-    Args:
-        name: the repository's.
-        region: the registry's Region; None if it is not known.
-        own: the login's account.
-        theirs: the registry's.
-    """
+    """Return the next step if a login of account `own` is refused in a repository of account `theirs`."""
     where = f" --region {region}" if region else ""
     return (
         f"with a login of account {theirs}, create it if it is missing (aws ecr create-repository --repository-name "

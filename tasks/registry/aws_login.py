@@ -30,7 +30,7 @@ _NUMBERS = ("AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
 
 
 class NoTerminalError(Exception):
-    """The code of an MFA device is needed, and there is no terminal to ask at."""
+    """The code of an MFA device is needed, and the run has no terminal to ask for it."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ _IN_OUR_WORDS = {
     "TypeError": "the output is not a JSON object",
     "JSONDecodeError": "the output is not JSON",
     "ParserError": "its expiry is not a date",
-    "NoTerminalError": "its mfa_serial needs a code, and there is no terminal to ask at",
+    "NoTerminalError": "its mfa_serial needs a code, and this run has no terminal to ask for it",
     "MissingDependencyException": "botocore cannot read such logins without the package awscrt",
 }
 
@@ -206,15 +206,9 @@ def _of_process(login: Login, fault: Exception) -> str:
     return ""
 
 
-def _of_sso(_: Login, fault: Exception) -> str:
+def _of_cached_token(login: Login, fault: Exception) -> str:
     if isinstance(fault, KeyError | AttributeError | TypeError | ValueError):
-        return "the cached token in ~/.aws/sso cannot be used"
-    return ""
-
-
-def _of_login(_: Login, fault: Exception) -> str:
-    if isinstance(fault, KeyError | AttributeError | TypeError | ValueError):
-        return "the cached token in ~/.aws/login cannot be used"
+        return f"the cached token in ~/.aws/{login.method} cannot be used"
     return ""
 
 
@@ -262,8 +256,8 @@ _REASONS = {
     GIVEN: _of_keys,
     ENV: _of_keys,
     PROCESS: _of_process,
-    SSO: _of_sso,
-    LOGIN: _of_login,
+    SSO: _of_cached_token,
+    LOGIN: _of_cached_token,
     CONTAINER: _of_container,
     INSTANCE: _of_instance,
 }
@@ -294,12 +288,7 @@ _VARIABLES = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCES
 
 
 def unusable(login: Login, fault: Exception) -> RegistryError:
-    """Return the error for a login that was found and cannot be used.
-
-    Args:
-        login: where it was found.
-        fault: what its provider raised.
-    """
+    """Return the error for a login that was found and cannot be used; `fault` is what its provider raised."""
     login = _culprit(login, fault)
     what = f"no AWS login from {place(login)}"
     if isinstance(getattr(fault, "response", None), dict):
@@ -315,7 +304,7 @@ def missing(login: Login) -> CredentialsError:
     """Return the error for no login at all."""
     return CredentialsError(
         f"no AWS login found: AWS_ACCESS_KEY_ID is not set, {login.chosen} has no login "
-        f"({login.credentials_file}, {login.config_file}), and there is none from a container or an EC2 instance",
+        f"({login.credentials_file}, {login.config_file}), and neither a container nor an EC2 instance provides one",
         f"log in to AWS: aws configure{login.option}, or for IAM Identity Center: aws configure sso{login.option}; or "
         "select a profile that has a login: export AWS_PROFILE=<profile>",
         code="NoCredentialsError",

@@ -1,5 +1,7 @@
 """What differs between kinds of registry, as one protocol. `ecr` and `plain` implement it, `kinds` lists them.
 
+A default is right for a registry that has the distribution API and no other.
+
 Manifests and blobs are read and written through the distribution API (`client`), which all kinds share.
 """
 
@@ -23,13 +25,13 @@ class Backend(Protocol):
     Every method may raise CredentialsError (the login is missing or refused) and RegistryError (no usable answer).
     """
 
-    conceals: bool
+    conceals: bool = True
     """Whether the registry may answer 401 or 403 for what does not exist, so that a refusal may mean "not found"."""
 
-    creates_repositories: bool
-    """Whether a repository must be created before the first push."""
+    creates_repositories: bool = False
+    """Whether a repository must be created before the first push, which creates it in a plain registry."""
 
-    no_push_time: str
+    no_push_time: str = "a plain registry does not say it"
     """Why a push time may be missing, for the user."""
 
     def host(self) -> Registry:
@@ -45,52 +47,49 @@ class Backend(Protocol):
     def credential(self, registry: Registry, /, *, fresh: bool = False) -> Credential | None:
         """Return the login to the registry that images go to; None for no login.
 
-        Args:
-            registry: the host.
-            fresh: fetch another one, because the registry refused the last.
+        `fresh` fetches another one, because the registry refused the last.
         """
 
-    def create_repository(self, repository: Repository, /) -> bool | RegistryError:
+    def create_repository(self, _repository: Repository, /) -> bool | RegistryError:
         """Create a repository if it does not exist.
 
         Returns:
             Whether it was created; or why this login may not create it. The latter decides nothing: the repository may
             exist, or the registry may create it at the first push.
         """
+        return False
 
-    def immutable(self, tags: Iterable[Tag], /) -> set[Tag] | None:
-        """Return those of `tags` that cannot be moved once they exist; None if this login may not ask."""
+    def immutable(self, _tags: Iterable[Tag], /) -> set[Tag] | None:
+        """Return those of the tags that cannot be moved once they exist; None if this login may not ask.
 
-    def pushed_at(self, repository: Repository, digest: Digest, /) -> datetime | None:
+        In a plain registry, only the answer to a PUT shows that a tag cannot be moved.
+        """
+        return set()
+
+    def pushed_at(self, _repository: Repository, _digest: Digest, /) -> datetime | None:
         """Return when an image was pushed; None if that is not known."""
+        return None
 
-    def expiry(self, repository: Repository, digest: Digest, now: datetime, /) -> str:
+    def expiry(self, _repository: Repository, _digest: Digest, _now: datetime, /) -> str:
         """Return what a lifecycle rule soon does to an image, for the user; empty for nothing."""
+        return ""
 
     def explain_refusal(
-        self, repository: Repository, fault: RegistryError, denied: RegistryError | None, /
+        self, _repository: Repository, fault: RegistryError, _denied: RegistryError | None, /
     ) -> RegistryError:
-        """Return the error to show for a refused push: `fault` itself, or one that says more.
+        """Return the error to show for a refused push: the distribution API's `fault`, or one that says more.
 
-        Args:
-            repository: what was pushed to.
-            fault: what the distribution API answered.
-            denied: why `create_repository` was not allowed, if it was not.
+        The last argument says why `create_repository` was not allowed, if it was not.
         """
+        return fault
 
-    def missing_right(self, repository: Repository, said: str, /) -> str:
+    def missing_right(self, _repository: Repository, _said: str, /) -> str:
         """Return the next step if BuildKit's output says that a right is missing; empty for other faults."""
+        return ""
 
 
 def load(kind: Kind, settings: Settings, environment: Mapping[str, str], keychain: Keychain) -> Backend:
-    """Return the backend of a kind, whose module is imported only now.
-
-    Args:
-        kind: the row.
-        settings: the run's settings.
-        environment: the user's variables.
-        keychain: finds the user's own logins.
-    """
+    """Return the backend of a kind, whose module is imported only now."""
     module, _, name = kind.backend.partition(":")
     opened: Backend = getattr(importlib.import_module(module), name).open(settings, environment, keychain)
     return opened

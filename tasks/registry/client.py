@@ -23,9 +23,6 @@ from tasks.system.text import shown_url
 if TYPE_CHECKING:  # It imports urllib3.
     from tasks.registry.http import Http
 
-if TYPE_CHECKING:
-    from tasks.registry.http import Http
-
 IMMUTABLE = "ImageTagAlreadyExistsException"
 """The code of our error for an immutable tag; ECR's own name for it (ECR API reference, PutImage)."""
 
@@ -59,8 +56,6 @@ class Client:
     CredentialsError if the login is missing or refused.
 
     Args:
-        registry: the registry.
-        keychain: finds the login.
         http: the connections; by default new ones.
         puts: how fast manifests may be PUT, for new connections; None for no limit.
         conceals: whether the registry may answer 401 or 403 for what does not exist, and we may begin an upload to
@@ -169,12 +164,9 @@ class Client:
         self._writable[repository] = found
 
     def put(self, repository: Repository, reference: str | Digest, manifest: Manifest) -> Digest:
-        """Put a manifest under a tag, or under its own digest; return the digest, which the tag now points to.
+        """Put a manifest, unchanged, under a tag or its own digest; return the digest, which the tag now points to.
 
-        Args:
-            repository: must hold what the manifest refers to.
-            reference: a tag's name, or the manifest's digest.
-            manifest: its bytes are sent unchanged.
+        The repository must hold what the manifest refers to.
 
         Raises:
             RegistryError: also with the code IMMUTABLE, if the tag points to another manifest and cannot be moved. A
@@ -226,15 +218,11 @@ class Client:
             ) from refusal
 
     def referrers(self, repository: Repository, digest: Digest, artifact_type: str) -> Manifest | None:
-        """Ask the referrers API for the artifacts whose subject is a manifest.
-
-        Args:
-            repository: where the manifest is.
-            digest: the manifest.
-            artifact_type: the type to list; the registry may list others too. Only the first page is read.
+        """Ask the referrers API for the artifacts of a type whose subject is a manifest.
 
         Returns:
-            An index of them; None if the registry has no such API.
+            An index of them, of which only the first page is read; the registry may list other types, too. None if the
+            registry has no such API.
         """
         path = f"/v2/{repository.path}/referrers/{digest}?artifactType={quote(artifact_type, safe='')}"
         request = Request("GET", path, {"Accept": OCI_INDEX}, limit=MANIFEST_LIMIT)

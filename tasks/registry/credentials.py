@@ -100,11 +100,7 @@ def challenges(header: str) -> tuple[Challenge, ...]:
 
 
 def choose(offered: tuple[Challenge, ...], response: Response) -> Challenge:
-    """Return the challenge to answer; Bearer is preferred to Basic.
-
-    Args:
-        offered: the challenges of the header.
-        response: the response with that header, for the error.
+    """Return the challenge to answer; Bearer is preferred to Basic. The error names the response that offered them.
 
     Raises:
         CredentialsError: none of them is Basic or Bearer.
@@ -133,11 +129,7 @@ class BearerToken:
 
 
 def parse_token(response: Response, now: float) -> BearerToken:
-    """Return the token in a token server's answer.
-
-    Args:
-        response: the answer.
-        now: the time, by any clock that only moves forward.
+    """Return the token in a token server's answer; `now` is by any clock that only moves forward.
 
     Raises:
         RegistryError: the answer has no usable token.

@@ -9,10 +9,8 @@ GetAuthorizationToken: its token is valid for every registry that the login may 
 
 from __future__ import annotations
 
-import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,6 +27,7 @@ from tasks.registry.aws_faults import (
     rights_denied,
     unreadable,
 )
+from tasks.registry.backend import Backend
 from tasks.registry.credentials import Credential, Keychain
 from tasks.registry.ecr_answers import (
     Stored,
@@ -55,7 +54,7 @@ A_PAGE = 1000
 _NOT_FOUND = 404
 
 
-class Ecr:
+class Ecr(Backend):
     """The backend of ECR in one Region, with one login; `tasks.registry.backend.Backend` says what each method is for.
 
     Threads may share it; nothing is asked before it is needed.
@@ -81,7 +80,6 @@ class Ecr:
     ) -> None:
         self._region = region or None
         self._account = account or ""
-        self._registry: dict[str, str] = {"registryId": account} if account else {}
         self._aws = AwsClient(region, environment)
         self._now = now
         self._token_lock = threading.Lock()
@@ -108,17 +106,11 @@ class Ecr:
         return self.token(fresh=fresh).credential
 
     def token(self, *, fresh: bool = False) -> Token:
-        """Return the token, which is fetched once and again before it expires.
-
-        Args:
-            fresh: fetch another one, because the registry refused this.
-        """
+        """Return the token, fetched once, again before it expires, and if the registry refused it (`fresh`)."""
         with self._token_lock:
             due = self._renew_at is not None and self._now() >= self._renew_at
             if self._token is None or fresh or due:
-                with self._faults("GetAuthorizationToken"):
-                    answer = self._client.get_authorization_token()
-                self._token = parse_token(answer)
+                self._token = parse_token(self._ask("GetAuthorizationToken"))
                 # A token that has already expired (moto's, in 2015) is used until the registry refuses it.
                 lasting = self._token.expires_at > self._now()
                 self._renew_at = self._token.expires_at - TOKEN_MARGIN if lasting else None
@@ -156,9 +148,7 @@ class Ecr:
                 another_account(name, self._region, own, theirs),
             )
         try:
-            with self._faults("CreateRepository", name):
-                create = functools.partial(self._client.create_repository, repositoryName=name, **self._registry)
-                return _unless(create, "RepositoryAlreadyExistsException") is not None
+            return bool(self._ask("CreateRepository", name, ("RepositoryAlreadyExistsException",), repositoryName=name))
         except RegistryError as refusal:
             if refusal.code not in DENIED:
                 raise
@@ -237,70 +227,60 @@ class Ecr:
         """Return the images of a repository, or only the one with a digest."""
         which: dict[str, Any] = {"imageIds": [{"imageDigest": str(digest)}]} if digest else {"maxResults": A_PAGE}
         found: list[Stored] = []
-        with self._faults("DescribeImages", str(repository)):
-            describe = functools.partial(self._client.describe_images, repositoryName=repository.path, **self._registry)
-            while True:
-                answer = _unless(
-                    functools.partial(describe, **which), "ImageNotFoundException", "RepositoryNotFoundException"
-                )
-                found += parse_images(answer or {})
-                if not answer or not answer.get("nextToken"):
-                    return found
-                which["nextToken"] = answer["nextToken"]
+        absent = ("ImageNotFoundException", "RepositoryNotFoundException")
+        while True:
+            answer = self._ask("DescribeImages", str(repository), absent, repositoryName=repository.path, **which)
+            found += parse_images(answer)
+            if not answer.get("nextToken"):
+                return found
+            which["nextToken"] = answer["nextToken"]
 
     def lifecycle_policy(self, repository: Repository) -> str:
         """Return the repository's lifecycle policy, as JSON; empty if it has none."""
-        with self._faults("GetLifecyclePolicy", str(repository)):
-            get = functools.partial(self._client.get_lifecycle_policy, repositoryName=repository.path, **self._registry)
-            answer = _unless(get, "LifecyclePolicyNotFoundException", "RepositoryNotFoundException")
-        return str(answer.get("lifecyclePolicyText", "")) if answer else ""
+        absent = ("LifecyclePolicyNotFoundException", "RepositoryNotFoundException")
+        answer = self._ask("GetLifecyclePolicy", str(repository), absent, repositoryName=repository.path)
+        return str(answer.get("lifecyclePolicyText", ""))
 
     def _describe(self, names: Sequence[str]) -> dict[str, TagMutability]:
-        with self._faults("DescribeRepositories", ", ".join(names)):
-            describe = functools.partial(
-                self._client.describe_repositories, repositoryNames=list(names), **self._registry
-            )
-            answer = _unless(describe, "RepositoryNotFoundException")
-        if answer is not None:
+        absent = ("RepositoryNotFoundException",)
+        answer = self._ask("DescribeRepositories", ", ".join(names), absent, repositoryNames=list(names))
+        if answer:
             return parse_tag_mutability(answer)
         # A missing repository fails the call for all of them, so each half is asked alone.
         half = len(names) // 2
         return self._describe(names[:half]) | self._describe(names[half:]) if half else {}
 
-    @property
-    def _client(self) -> Any:
-        return self._aws.logged_in()
+    def _ask(self, operation: str, about: str = "", absent: Sequence[str] = (), **arguments: Any) -> Mapping[str, Any]:
+        """Return ECR's answer to a call.
 
-    @contextmanager
-    def _faults(self, operation: str, about: str = "") -> Iterator[None]:
-        """Turn botocore's exceptions into our errors."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # Slow: only what asks AWS pays.
+        Args:
+            operation: its name in the API.
+            about: its subject, for an error.
+            absent: the codes of the errors that mean "not found" or "exists"; the answer is then empty.
+            arguments: of botocore's method.
+
+        Raises:
+            RegistryError: any other error of AWS's or botocore's.
+        """
+        from botocore import xform_name  # noqa: PLC0415  # Slow: only what asks AWS pays.
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # As above.
 
         what = f"ecr:{operation}" + (f" for {one_line(about)}" if about else "")
         own = self._token.account if self._token is not None else ""
         if own and self._account and own != self._account:
             what += f" in account {self._account} (the AWS login belongs to account {own})"
+        if self._account and operation != "GetAuthorizationToken":
+            arguments["registryId"] = self._account
         try:
-            yield
+            answer: Mapping[str, Any] = getattr(self._aws.logged_in(), xform_name(operation))(**arguments)
         except ClientError as fault:
+            # By the code, because botocore makes a client's exception classes at their first use and without a lock:
+            # two threads at once may get two sets of classes (botocore's errorfactory.py).
+            if fault.response.get("Error", {}).get("Code") in absent:
+                return {}
             raise refused(what, operation, fault.response) from None
         except BotoCoreError as fault:
             raise failed(what, fault) from None
         except UNREADABLE as fault:
             raise unreadable(what, fault) from None
-
-
-def _unless(call: Callable[[], Mapping[str, Any]], *codes: str) -> Mapping[str, Any] | None:
-    """Return AWS's answer to a call; None if it is an error with one of these codes.
-
-    The code is compared, because botocore makes a client's exception classes at their first use and without a lock: two
-    threads at once may get two sets of classes (botocore's errorfactory.py).
-    """
-    from botocore.exceptions import ClientError  # noqa: PLC0415  # As above.
-
-    try:
-        return call()
-    except ClientError as fault:
-        if fault.response.get("Error", {}).get("Code") in codes:
-            return None
-        raise
+        return answer

@@ -190,13 +190,9 @@ def deciding(rules: Iterable[Rule], tags: Iterable[str]) -> Rule | None:
 
 
 def warning(rule: Rule, image: Stored, images: Iterable[Stored], now: datetime) -> str:
-    """Return what a rule soon does to an image; empty for nothing.
+    """Return what the rule that applies to an image soon does to it; empty for nothing.
 
-    Args:
-        rule: the rule that applies to the image.
-        image: the image.
-        images: all images of its repository, if the rule counts images.
-        now: the time.
+    `images` are all images of its repository, if the rule counts images.
     """
     what = f"{rule} {'archives' if rule.archives else 'deletes'} this image"
     if rule.count == _BY_AGE:

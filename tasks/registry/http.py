@@ -40,8 +40,18 @@ from urllib3.exceptions import TimeoutError as NoAnswerInTimeError
 
 from tasks.errors import RegistryError
 from tasks.reference import Registry
-from tasks.registry.message import LOOK_AT_THE_HOST, REDIRECTS, TEMPORARY, TRY_AGAIN, Request, Response, retry_after
-from tasks.registry.routes import origin, proxy, trusted
+from tasks.registry.message import (
+    LOOK_AT_THE_HOST,
+    REDIRECTS,
+    TEMPORARY,
+    TRY_AGAIN,
+    Request,
+    Response,
+    origin,
+    proxy,
+    retry_after,
+    trusted,
+)
 from tasks.system.backoff import REQUEST, Budget, Pace
 from tasks.system.text import one_line, shown_url
 
@@ -75,8 +85,6 @@ class Http:
         connections: how many may be open to one host at once; further requests wait for a free one.
         budget: how often and how long each request is tried.
         puts: how fast manifests may be PUT, every attempt counted; None for no limit.
-        sleep: waits; for tests.
-        clock: tells the time that budgets are measured in.
         jitter: returns numbers from 0 to 1, so that forty requests do not retry at the same moment.
     """
 
@@ -131,15 +139,11 @@ class Http:
             if attempt == self._budget.attempts or self._clock() - started + wait > self._budget.seconds:
                 break
             self._sleep(wait)
-        if isinstance(answer, RegistryError):
-            raise self._explained(request, answer) from None
-        return answer
-
-    def _explained(self, request: Request, error: RegistryError) -> RegistryError:
-        """Return the error for a request without an answer; a better one if the server speaks https on loopback."""
-        if self.registry.loopback and not error.status and _begins_tls(self.registry):
-            return _speaks_https(_asked(request, self._absolute(request.url)))
-        return error
+        if isinstance(answer, Response):
+            return answer
+        if self.registry.loopback and not answer.status and _begins_tls(self.registry):
+            answer = _speaks_https(_asked(request, self._absolute(request.url)))
+        raise answer from None
 
     def _follow(self, request: Request) -> Response:
         url = self._absolute(request.url)
@@ -228,12 +232,7 @@ def _asked(request: Request, url: str) -> str:
 
 
 def no_answer(asked: str, fault: HTTPError) -> RegistryError:
-    """Return the error for a request without an answer.
-
-    Args:
-        asked: the method and URL.
-        fault: what urllib3 raised.
-    """
+    """Return the error for a request, `asked`, without an answer; `fault` is what urllib3 raised."""
     if isinstance(fault, ProxyError) and isinstance(fault.original_error, HTTPError):
         return no_answer(f"{asked} through the proxy", fault.original_error)
     match fault:

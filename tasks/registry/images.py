@@ -60,11 +60,7 @@ Found = TypeVar("Found")
 
 
 def look(client: Client, wanted: Mapping[str, tuple[Repository, tuple[str, ...]]]) -> dict[str, dict[str, Answer]]:
-    """Ask for the tags of all images at once.
-
-    Args:
-        client: the registry's client.
-        wanted: by image, its repository and the tags to ask for.
+    """Ask for the tags of all images at once; `wanted` has, by image, its repository and the tags.
 
     Returns:
         By image and tag, what the tag points to. An error of the registry is an answer too and never raised. Once the
@@ -99,12 +95,7 @@ def look(client: Client, wanted: Mapping[str, tuple[Repository, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an image that does not exist in the registry.
-
-    Attributes:
-        kind: `manifest`, `config` or `layer`.
-        digest: its digest.
-    """
+    """A part of an image that does not exist in the registry; `kind` is `manifest`, `config` or `layer`."""
 
     kind: str
     digest: Digest
@@ -152,14 +143,8 @@ def read(
 ) -> Contents | None:
     """Read an image's manifests and configs; None if its own manifest does not exist.
 
-    Args:
-        client: the registry's client.
-        repository: where the image is.
-        digest: its digest.
-        layers: whether to ask if its layers exist, too.
-        attestations: whether to ask for an index's attestations, too.
-        fresh: whether it was just pushed. Then what does not exist is asked for again for some seconds.
-        wait: waits before that.
+    `layers` and `attestations` also ask whether those exist. What was just pushed (`fresh`) and does not exist yet is
+    asked for again for some seconds; `wait` waits before that.
 
     Raises:
         RegistryError: no answer, or a part is malformed or has other bytes than its digest says.
@@ -248,12 +233,7 @@ def attests(child: Child) -> bool:
 
 @dataclass(frozen=True)
 class Moment:
-    """When an image was made.
-
-    Attributes:
-        at: the time.
-        pushed: whether it is the time of the push; else of the build, from the image's config.
-    """
+    """When an image was pushed; if that is not known (not `pushed`), when it was built, from its config."""
 
     at: datetime
     pushed: bool
@@ -264,7 +244,6 @@ class Deployed:
     """An image as the registry holds it, as `status` shows it.
 
     Attributes:
-        digest: its digest.
         platforms: its platforms, sorted.
         size: how many bytes the registry holds for it.
         since: when it was pushed or built; None if neither is known.
@@ -292,13 +271,9 @@ class Inspection:
 
 
 def inspect(client: Client, wanted: Mapping[str, Place], pushed_at: PushedAt, *, deep: bool = False) -> Inspection:
-    """Read images, all at once. They are not judged: anybody may have pushed them.
+    """Read images, each at its place in `wanted`, all at once; `deep` also asks for layers and attestations.
 
-    Args:
-        client: the registry's client.
-        wanted: by name, where the image is.
-        pushed_at: returns when an image was pushed.
-        deep: whether to ask for layers and attestations, too.
+    They are not judged: anybody may have pushed them.
     """
     if not wanted:
         return Inspection({}, None)

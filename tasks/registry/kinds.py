@@ -1,6 +1,6 @@
 """The kinds of registry, one row each: how a host of that kind is recognized, and where its API is implemented.
 
-A new kind is a row here and a module with a class that has the methods of `tasks.registry.backend.Backend`.
+A new kind is a row here and a module with a class on top of `tasks.registry.backend.Backend`.
 """
 
 from __future__ import annotations
@@ -96,10 +96,5 @@ def of_host(registry: Registry) -> Kind:
 
 
 def of_target(registry: Registry | None, endpoint: str | None) -> Kind:
-    """Return the kind of the registry that images go to, for REGISTRY=auto.
-
-    Args:
-        registry: the host; None if no setting names one.
-        endpoint: the URL of ECR's API; None for AWS's own.
-    """
+    """Return the kind of the registry that images go to, for REGISTRY=auto; the arguments are Kind.is_target's."""
     return next(kind for kind in _ROWS if kind.is_target(registry, endpoint))

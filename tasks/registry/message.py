@@ -1,4 +1,7 @@
-"""Requests, responses, and the errors made of them. Pure: no I/O, and no message contains a secret."""
+"""Requests, where they may go, responses, and the errors made of them. Pure: no I/O, and no message contains a secret.
+
+A registry may send us to other hosts, and the environment may name a proxy.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
 from tasks.errors import CredentialsError, RegistryError
-from tasks.reference import Digest
+from tasks.reference import Digest, Registry, is_loopback
 from tasks.registry.model import MANIFEST_LIMIT
 from tasks.system.text import one_line, shown_url
 
@@ -75,12 +79,7 @@ _PATH = re.compile(r"/v2/(\S+?)/(?:manifests|blobs|referrers|tags)/")
 
 
 def refused(response: Response, next_step: str = "") -> RegistryError:
-    """Return the error for an unsuccessful answer; CredentialsError for 401.
-
-    Args:
-        response: the answer.
-        next_step: what to do; by default what fits the status.
-    """
+    """Return the error for an unsuccessful answer (401: CredentialsError); without a next step, that of its status."""
     code, _ = _own_words(response)
     message = f"{response.asked}: {answered(response)}"
     wait = retry_after(response) if response.status in TEMPORARY else 0.0
@@ -176,3 +175,83 @@ def _next_step(response: Response, code: str) -> str:
     # ECR answers 400 to a password that is not an ECR token.
     status = 401 if response.status == 400 and code in _OF_THE_LOGIN else response.status  # noqa: PLR2004  # As said.
     return _NEXT_STEPS.get(status, LOOK_AT_THE_HOST)
+
+
+# Where a request may go
+
+_SCHEMES = frozenset({"http", "https"})
+_OTHER_SCHEME = re.compile(r"(socks\w*|ftp|ws|wss)://", re.IGNORECASE)
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+
+
+def trusted(url: str, registry: Registry) -> bool:
+    """Whether to follow `registry` to a URL: https anywhere, http only from loopback to loopback.
+
+    Raises:
+        ValueError: `url` is malformed.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or "@" in parts.netloc:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and registry.loopback and is_loopback(parts.hostname))
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return what a login is limited to: the scheme, and the host with its port (RFC 6454)."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy: its URL without a login, and the login as `user:password`, or None."""
+
+    url: str
+    login: str | None = field(repr=False)
+
+
+def proxy(environment: Mapping[str, str], *schemes: str) -> Proxy | None:
+    """Return the proxy that the environment sets for the first of `schemes`; None if there is none.
+
+    Args:
+        environment: the variables, such as `https_proxy` and `HTTPS_PROXY`.
+        schemes: `https`, or `all` for ALL_PROXY.
+
+    Raises:
+        RegistryError: the value is not usable. The message names the variable and not its value, which may hold a
+            password.
+    """
+    for scheme in schemes:
+        # As in urllib: lower case wins, and an empty value means no proxy.
+        for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()):
+            if name in environment:
+                if environment[name]:
+                    return _parse_proxy(name, environment[name])
+                break
+    return None
+
+
+def _parse_proxy(name: str, text: str) -> Proxy:
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        good = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    rest = good and (parts.path not in {"", "/"} or parts.query or parts.fragment)
+    if not good or rest or not _VISIBLE_ASCII.fullmatch(text):
+        raise RegistryError(
+            f"the proxy in {name} cannot be used: {_unusable(text)}",
+            f"set {name} to http://<host>:<port> or http://<user>:<password>@<host>:<port>, with / and other special "
+            f"characters of the user and password percent-encoded (%2F); or: unset {name}",
+        )
+    login = unquote(f"{parts.username}:{parts.password or ''}") if parts.username else None
+    return Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", login)
+
+
+def _unusable(text: str) -> str:
+    other = _OTHER_SCHEME.match(text)
+    if other:
+        return f"{other[1].lower()} is not supported, only http and https"
+    if not _VISIBLE_ASCII.fullmatch(text):
+        return "it contains a space, a line break or a character outside ASCII"
+    return "it is not a URL of a host and a port"

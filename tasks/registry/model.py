@@ -162,11 +162,7 @@ def parse_object(content: bytes, what: str) -> dict[str, Any]:
 
 
 def descriptor(entry: object, what: str) -> Descriptor:
-    """Return the descriptor in a manifest.
-
-    Args:
-        entry: the parsed JSON.
-        what: what it describes, for the error.
+    """Return the descriptor in a manifest from parsed JSON; `what` names it in the error.
 
     Raises:
         RegistryError: it is missing or malformed, or its digest is not a sha256 one.

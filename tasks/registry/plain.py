@@ -6,28 +6,24 @@ not allow.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
 from tasks.configuration.settings import Settings
-from tasks.errors import RegistryError, SettingsError
-from tasks.reference import Digest, Registry, Repository, Tag
+from tasks.errors import SettingsError
+from tasks.reference import Registry
+from tasks.registry.backend import Backend
 from tasks.registry.credentials import Credential, Keychain
 
 
-class Plain:
-    """The backend of a plain registry; `tasks.registry.backend.Backend` says what each method is for."""
-
-    conceals = True
-    creates_repositories = False
-    no_push_time = "a plain registry does not say it"
+class Plain(Backend):
+    """The backend of a plain registry: that of `tasks.registry.backend.Backend`, with the user's Docker logins."""
 
     def __init__(self, keychain: Keychain) -> None:
         self._keychain = keychain
 
     @classmethod
     def open(cls, _settings: Settings, _environment: Mapping[str, str], keychain: Keychain) -> Plain:
-        """Return the backend for a run, which logs in with the user's Docker logins."""
+        """Return the backend for a run."""
         return cls(keychain)
 
     def host(self) -> Registry:
@@ -40,29 +36,3 @@ class Plain:
     def credential(self, registry: Registry, *, fresh: bool = False) -> Credential | None:
         """Return the user's Docker login."""
         return self._keychain(registry, fresh)
-
-    def create_repository(self, _repository: Repository) -> bool:
-        """Return False: the first push creates the repository."""
-        return False
-
-    def immutable(self, _tags: Iterable[Tag]) -> set[Tag]:
-        """Return no tags: only the answer to a PUT shows that a tag cannot be moved."""
-        return set()
-
-    def pushed_at(self, _repository: Repository, _digest: Digest) -> datetime | None:
-        """Return None: the distribution API has no push time."""
-        return None
-
-    def expiry(self, _repository: Repository, _digest: Digest, _now: datetime) -> str:
-        """Return nothing: the distribution API has no lifecycle rules."""
-        return ""
-
-    def explain_refusal(
-        self, _repository: Repository, fault: RegistryError, _denied: RegistryError | None
-    ) -> RegistryError:
-        """Return the fault as it is."""
-        return fault
-
-    def missing_right(self, _repository: Repository, _said: str) -> str:
-        """Return nothing: the rights of a plain registry are not known."""
-        return ""

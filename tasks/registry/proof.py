@@ -88,16 +88,9 @@ def prove(
     fresh: bool = False,
     wait: Callable[[float], None] = time.sleep,
 ) -> Proved:
-    """Read what was pushed and check it. Its layers must exist; they are not downloaded.
+    """Read what was pushed and check that it is `image` for these platforms; layers must exist, and are not downloaded.
 
-    Args:
-        client: the registry's client.
-        repository: where it was pushed.
-        digest: what was pushed.
-        image: what it must be.
-        platforms: the platforms that it must have.
-        fresh: whether it was just pushed. Then what does not exist yet is asked for again for some seconds.
-        wait: waits before that.
+    `fresh` and `wait` are those of `images.read`.
 
     Raises:
         ProofError: it is something else, or a part of it does not exist.
@@ -122,7 +115,7 @@ def prove(
 
 
 def check(manifest: Manifest, built: Mapping[Digest, Built], image: Image, platforms: Sequence[str]) -> None:
-    """Check an image. Pure.
+    """Check that a manifest is `image` for these platforms. Pure.
 
     Args:
         manifest: what the image's digest names: the manifest of one platform, or an index.
@@ -191,6 +184,4 @@ def repair(image: Image) -> str:
 
 
 def _wrong(image: Image, manifest: Manifest, reason: str) -> ProofError:
-    return ProofError(
-        f"what was pushed as {manifest.digest} is not what it must be: {reason}", _NEXT_STEP, image=image.name
-    )
+    return ProofError(f"the pushed image {manifest.digest} is wrong: {reason}", _NEXT_STEP, image=image.name)

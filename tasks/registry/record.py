@@ -54,7 +54,6 @@ MOST_READ = 4
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
-
 _FORMAT = 1
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
@@ -73,13 +72,7 @@ class Record:
 
 
 def write(client: Client, repository: Repository, image: Descriptor, record: Record) -> Digest:
-    """Put a record beside an image; return the artifact's digest.
-
-    Args:
-        client: the registry's client.
-        repository: where the image is.
-        image: the manifest that the tags point to.
-        record: what it was made of.
+    """Put a record beside an image, the manifest that the tags point to; return the artifact's digest.
 
     Raises:
         RegistryError: the record is too large, or the registry refused it.
@@ -89,14 +82,10 @@ def write(client: Client, repository: Repository, image: Descriptor, record: Rec
 
 
 def read(client: Client, repository: Repository, image: Digest, like: Inputs) -> Record | None:
-    """Return the record of an image; None if it has none.
+    """Return the record of an image, the manifest that the tags point to; None if it has none.
 
-    Args:
-        client: the registry's client.
-        repository: where the image is.
-        image: the manifest that the tags point to.
-        like: the inputs to compare with. If the image has several records (a file that no COPY uses was changed, for
-            example), the one that differs least from these is returned.
+    If the image has several records (a file that no COPY uses was changed, for example), the one that differs least
+    from the inputs `like` is returned.
 
     Raises:
         RegistryError: no answer, or none of its records can be read.
@@ -137,7 +126,9 @@ def encode(record: Record) -> bytes:
     Raises:
         RegistryError: it is too large even without entries.
     """
-    jars = _bounded(record.jars)
+    jars = record.jars
+    while sum(len(listing) for listing in jars.values() if not isinstance(listing, int)) > MOST_ENTRIES:
+        jars = _without_largest(jars)
     while True:
         document = {
             "record": _FORMAT,
@@ -148,8 +139,7 @@ def encode(record: Record) -> bytes:
         packed = gzip.compress(text, compresslevel=6, mtime=0)
         if len(packed) <= PACKED_LIMIT and len(text) <= TEXT_LIMIT:
             return packed
-        listed = [path for path, listing in jars.items() if not isinstance(listing, int)]
-        if not listed:
+        if all(isinstance(listing, int) for listing in jars.values()):
             raise RegistryError(
                 f"the record of its inputs has {len(packed):,} bytes; the limit is {PACKED_LIMIT:,}",
                 "exclude files that the image does not need in its .dockerignore",
@@ -177,12 +167,6 @@ def decode(content: bytes) -> Record:
     if not isinstance(inputs, dict) or not isinstance(jars, dict):
         raise _malformed("it has no inputs")
     return Record(_inputs(inputs), {path: _listing(found) for path, found in jars.items()})
-
-
-def _bounded(jars: Mapping[str, Listing]) -> Mapping[str, Listing]:
-    while sum(len(listing) for listing in jars.values() if not isinstance(listing, int)) > MOST_ENTRIES:
-        jars = _without_largest(jars)
-    return jars
 
 
 def _without_largest(jars: Mapping[str, Listing]) -> Mapping[str, Listing]:
@@ -284,17 +268,9 @@ def referrers_tag(digest: Digest) -> str:
 def find(
     client: Client, repository: Repository, subject: Digest, artifact_type: str, first: Mapping[str, str] = _NONE
 ) -> Iterator[Manifest]:
-    """Read the artifacts of one type whose subject is a manifest, the last listed first; at most MOST_READ.
+    """Yield the artifacts of one type whose subject is a manifest, the last listed first; at most MOST_READ.
 
-    Args:
-        client: the registry's client.
-        repository: where the manifest is.
-        subject: the manifest.
-        artifact_type: the type.
-        first: annotations; artifacts that have them come first.
-
-    Yields:
-        Manifests of artifacts. Each is read when it is needed.
+    Those with the annotations `first` come before the others. Each is read when it is needed.
 
     Raises:
         RegistryError: no answer, or a malformed one.
@@ -319,12 +295,12 @@ def attach(
     *,
     annotations: Mapping[str, str] = _NONE,
 ) -> Digest:
-    """Put an artifact whose subject is a manifest; return its digest.
+    """Put an artifact whose subject is a manifest, which is not changed; return the artifact's digest.
 
     Args:
         client: the registry's client.
         repository: where the manifest is.
-        subject: the manifest, which is not changed.
+        subject: the manifest.
         artifact_type: the artifact's type.
         layer: the media type and bytes of its one layer.
         annotations: distinguish it from others of its type. In the referrers tag it replaces one that has them.
@@ -335,28 +311,22 @@ def attach(
     media_type, content = layer
     config = Descriptor(EMPTY_TYPE, client.upload(repository, EMPTY), len(EMPTY))
     described = Descriptor(media_type, client.upload(repository, content), len(content))
-    manifest = _manifest(subject, artifact_type, config, described, annotations)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": artifact_type,
+        "config": _written(config),
+        "layers": [_written(described)],
+        "subject": _written(subject),
+        **_annotated(annotations),
+    }
+    manifest = Manifest(OCI_MANIFEST, _bytes(document))
     # A registry may have the API and not say so in this answer. A needless tag might be immutable, so ask first.
     listed = client.put_referrer(repository, manifest) or client.referrers(repository, subject.digest, artifact_type)
     if not listed:
         entry = {**_written(manifest.descriptor), "artifactType": artifact_type, **_annotated(annotations)}
         _add_to_index(client, repository, subject.digest, entry)
     return manifest.digest
-
-
-def _manifest(
-    subject: Descriptor, artifact_type: str, config: Descriptor, layer: Descriptor, annotations: Mapping[str, str]
-) -> Manifest:
-    document = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "artifactType": artifact_type,
-        "config": _written(config),
-        "layers": [_written(layer)],
-        "subject": _written(subject),
-        **_annotated(annotations),
-    }
-    return Manifest(OCI_MANIFEST, _bytes(document))
 
 
 def _add_to_index(client: Client, repository: Repository, subject: Digest, entry: Mapping[str, Any]) -> None:

@@ -55,9 +55,7 @@ _DOING = {
 class Board:
     """Shows a run on a terminal.
 
-    Args:
-        terminal: a terminal with cursor control.
-        animated: whether the board is drawn regularly, rather than only by `show` and `redraw`.
+    The terminal has cursor control. Without `animated`, the board is drawn only by `show` and `redraw`.
     """
 
     def __init__(self, terminal: Terminal, *, animated: bool = True) -> None:

@@ -26,7 +26,7 @@ IMAGE_VERBS = frozenset({"push", "build"})
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a run.
+    """Something that happened in a run. A text of an event without a value is empty.
 
     Attributes:
         at: the seconds since the run began.
@@ -59,12 +59,8 @@ class Began(Event):
     """A worker begins a task.
 
     Attributes:
-        task: its name.
-        verb: what it does.
-        image: the image, or empty.
         worker: the number of the worker, from 1.
         decision: the image's decision in one word, or empty.
-        reason: the reason of the decision.
     """
 
     task: str
@@ -80,7 +76,6 @@ class Explained(Event):
     """The reason to build an image is known, before its build begins or while it runs.
 
     Attributes:
-        task: the task that builds it.
         reason: the reason, in the words of the plan.
     """
 
@@ -90,12 +85,7 @@ class Explained(Event):
 
 @dataclass(frozen=True)
 class Moved(Event):
-    """A build made progress.
-
-    Attributes:
-        task: the task that builds.
-        progress: its progress.
-    """
+    """A build made progress."""
 
     task: str
     progress: Progress
@@ -106,16 +96,11 @@ class Ended(Event):
     """A task has ended, or will not begin.
 
     Attributes:
-        task: its name.
-        verb: what it does.
-        image: the image, or empty.
         outcome: one of OUTCOMES, or DONE.
         digest: the digest of the image, or empty.
         name: the name of the image in the local engine, or empty.
         size: the size of the image in bytes; 0 if unknown.
         reason: why it was up to date, or was not run.
-        error: the error with which it failed, or empty.
-        next_step: what to do about the error, or empty.
         log: the log of its command, or empty if it wrote none.
     """
 
@@ -134,12 +119,7 @@ class Ended(Event):
 
 @dataclass(frozen=True)
 class Noted(Event):
-    """Something that people should know.
-
-    Attributes:
-        task: the task that it is about, or empty.
-        text: the text.
-    """
+    """Something that people should know."""
 
     task: str
     text: str
@@ -160,26 +140,12 @@ class Finished(Event):
 
 @dataclass
 class TaskState:
-    """The state of a task.
+    """The state of a task: what its events said last, and what follows from them.
 
     Attributes:
-        task: its name.
-        verb: what it does.
-        image: the image, or empty.
-        worker: the number of the worker, or 0 if it did not begin.
-        began: when it began, or None.
         ended: when it ended, or None.
         outcome: one of OUTCOMES, DONE, or empty if it has not ended.
-        decision: the image's decision in one word.
-        reason: the reason of the decision.
         explained: whether `reason` is that of the plan, to which nothing is added.
-        digest: the digest of the image.
-        name: the name of the image in the local engine.
-        size: the size of the image in bytes.
-        error: the error with which it failed.
-        next_step: what to do about the error.
-        log: the log of its command.
-        progress: the progress of its build.
         steps: the steps of its build, once that has ended.
     """
 
@@ -215,17 +181,11 @@ class TaskState:
 
 @dataclass
 class RunState:
-    """The state of a run; only `add` changes it.
+    """The state of a run: what its events said, and what follows from them. Only `add` changes it.
 
     Attributes:
-        wall: when it began, in seconds since 1970.
-        target: where images go, or empty.
-        version: the version tag, or empty.
         tasks: the tasks that began or ended, and those of images, by name.
-        notes: the notes.
         seconds: how long it took, once it has ended.
-        logs: the directory of the logs, or empty.
-        report: the path of the HTML report, or empty.
     """
 
     wall: float = 0.0
@@ -288,10 +248,10 @@ class RunState:
             work.outcome == FAILED for work in self.tasks.values()
         )
 
-    def slowest(self, most: int = 3) -> Iterator[TaskState]:
-        """Yield the tasks of the images whose builds took longest, failed builds included."""
+    def slowest(self) -> Iterator[TaskState]:
+        """Yield the tasks of the three images whose builds took longest, failed builds included."""
         built = [work for work in self.images if work.outcome in {BUILT, LOADED, FAILED} and work.began is not None]
-        yield from sorted(built, key=lambda work: -work.seconds)[:most]
+        yield from sorted(built, key=lambda work: -work.seconds)[:3]
 
 
 def exit_code(failures: Sequence[tuple[str, bool]]) -> int:
@@ -302,7 +262,7 @@ def exit_code(failures: Sequence[tuple[str, bool]]) -> int:
     """
     own = [failure for failure in failures if failure[0] != UNMET]
     if not own:
-        return 2 if failures else 0  # A task that others need was skipped, after `doit ignore`.
+        return 2 if failures else 0  # A task that others need did not run.
     shared = any(not of_image for _, of_image in own)
     needed = any(name == UNMET and of_image for name, of_image in failures)
     bug = any(name != _FAILED for name, _ in own)

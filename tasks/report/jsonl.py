@@ -18,11 +18,7 @@ PROGRESS_SECONDS = 1.0
 
 
 class JsonLines:
-    """Writes every event as an object.
-
-    Args:
-        terminal: where to write.
-    """
+    """Writes every event as an object."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal

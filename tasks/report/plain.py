@@ -32,10 +32,9 @@ from tasks.report.events import (
 )
 from tasks.report.reporter import Display, Reporter
 from tasks.system.terminal import Terminal
-from tasks.system.text import folded, human, without_controls, wrapped
+from tasks.system.text import TOGETHER, folded, human, without_controls, wrapped
 
 _VERBS, _LABELS = 8, 13
-_TOGETHER = "\N{NO-BREAK SPACE}"
 _WORTH_TELLING = 0.05
 """The shortest build, in seconds, that is listed among the slowest."""
 
@@ -52,9 +51,7 @@ _STYLES = {FAILED: "bad", INTERRUPTED: "bad", NOT_RUN: "bad", CURRENT: "faint"}
 class Plain:
     """Writes a line when an image begins and a line when it ends, each in one piece.
 
-    Args:
-        terminal: where to write.
-        starts: whether to write a line when an image begins.
+    With `starts`, also a line when an image begins.
     """
 
     def __init__(self, terminal: Terminal, *, starts: bool = True) -> None:
@@ -120,7 +117,8 @@ class Plain:
         return self._began(self._unshown.pop(task), run) if task in self._unshown else ""
 
     def _began(self, event: Began, run: RunState) -> str:
-        return self._line(event.decision, "faint", event.image, run, [_first_line(run.tasks[event.task].reason)])
+        reason = without_controls(run.tasks[event.task].reason).partition("\n")[0]
+        return self._line(event.decision, "faint", event.image, run, [reason])
 
     def _ended(self, event: Ended, work: TaskState, run: RunState) -> str:
         parts = [
@@ -196,7 +194,7 @@ class Plain:
             names = [work.image for work in run.images if work.outcome == outcome]
             lines += _entry(outcome, ", ".join(names), width)
         slowest = [
-            f"{work.image}{_TOGETHER}{work.seconds:.1f}{_TOGETHER}s"
+            f"{work.image}{TOGETHER}{work.seconds:.1f}{TOGETHER}s"
             for work in run.slowest()
             if work.seconds >= _WORTH_TELLING
         ]
@@ -207,13 +205,16 @@ class Plain:
 
 def _entry(what: str, text: str, width: int) -> list[str]:
     """Return the summary's lines about something; none if `text` is empty."""
-    lines = [line.replace(_TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2), width)]
+    lines = [line.replace(TOGETHER, " ") for line in wrapped(text, " " * (_LABELS + 2), width)]
     return [f"  {what:<{_LABELS}}{lines[0].lstrip()}", *lines[1:]] if lines else []
 
 
 def _at_most(lines: list[str], width: int) -> list[str]:
     """Return the lines, folded; if they are more than LONGEST, without some from the middle."""
-    folded_lines = [part for line in lines for part in (_folded(line, width) or [""])]
+    folded_lines: list[str] = []
+    for line in lines:
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        folded_lines += folded(line, indent, width) or [""]
     over = len(folded_lines) - LONGEST + 1
     if over <= 0:
         return folded_lines
@@ -221,19 +222,10 @@ def _at_most(lines: list[str], width: int) -> list[str]:
     return [*folded_lines[: kept - 1], "  …", *folded_lines[-_LAST:]]
 
 
-def _folded(line: str, width: int) -> list[str]:
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return folded(line, indent, width)
-
-
 def _cause(event: Ended) -> str:
     """Return a task's error without what differs between images, to recognise the same fault of two images."""
     reason = event.error.replace(event.image, "") if event.image else event.error
     return _OWN.sub("", reason) if event.image else f"{event.task}: {reason}"
-
-
-def _first_line(text: str) -> str:
-    return without_controls(text).partition("\n")[0]
 
 
 class PlainReporter(Reporter):

@@ -56,12 +56,7 @@ class Display(Protocol):
 
 
 class Reporter:
-    """A reporter for doit; a subclass says how it shows the run. Our actions print nothing themselves.
-
-    Args:
-        outstream: where to write.
-        options: doit's, unused.
-    """
+    """A reporter for doit; a subclass says how it shows the run. Our actions print nothing themselves."""
 
     desc = ""
     """What `doit help run` says about it."""
@@ -151,12 +146,7 @@ class Reporter:
         self._happened(Ended(self._now(), task.name, verb, image, CURRENT, digest=digest))
 
     def skip_ignore(self, task: Any) -> None:
-        """Report that a task is skipped, after `doit ignore`."""
-        verb, image = _about(task)
-        reason = "ignored, see `doit help ignore`"
-        self._happened(Noted(self._now(), task.name, reason))
-        if verb in IMAGE_VERBS:
-            self._happened(Ended(self._now(), task.name, verb, image, NOT_RUN, reason=reason))
+        """Do nothing: doit keeps no state here (decision 0028), so no task is ignored."""
 
     def cleanup_error(self, exception: Any) -> None:
         """Report that a teardown has failed."""

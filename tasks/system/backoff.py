@@ -69,14 +69,7 @@ def until_there(
 
 
 class Pace:
-    """A token bucket: `burst` operations at once, then `rate` a second. Threads may share it.
-
-    Args:
-        rate: how many a second.
-        burst: how many at once after a pause.
-        clock: returns the time in seconds.
-        sleep: waits for so many seconds.
-    """
+    """A token bucket: `burst` operations at once, then `rate` a second. Threads may share it."""
 
     def __init__(
         self,

@@ -19,11 +19,7 @@ Owner = TypeVar("Owner")
 
 
 class Pool(Executor):
-    """An executor whose threads end with the process, whatever they wait for.
-
-    Args:
-        at_once: the most calls at the same time.
-    """
+    """An executor of at most so many threads, which end with the process, whatever they wait for."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -58,15 +54,9 @@ class Pool(Executor):
 
 
 def each(function: Callable[[Item], Result], items: Iterable[Item], *, at_once: int) -> list[Result]:
-    """Call `function` with each item, in threads.
+    """Call `function` with each item, in at most so many threads; return the results, in the order of the items.
 
-    Args:
-        function: what to call.
-        items: all of them are taken before the first result is awaited.
-        at_once: the most calls at the same time.
-
-    Returns:
-        The results, in the order of the items.
+    All items are taken before the first result is awaited.
 
     Raises:
         BaseException: what the first item that failed raised; calls that have not begun by then are not made.

@@ -160,10 +160,6 @@ def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = N
 
     An interrupt is passed on once, and the command has WIND_UP_SECONDS to end.
 
-    Args:
-        argv: the program and its arguments.
-        environment: the whole environment of the child; None for our own.
-
     Returns:
         The exit code; the negative number of a signal, as in subprocess.
 
@@ -177,10 +173,7 @@ def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = N
 def spawn(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> int:
     """Start a server that outlives this process, in a session of its own; `stop_all` does not end it.
 
-    Args:
-        argv: the program and its arguments.
-        environment: the whole environment of the server.
-        log: a file to which the command line, standard output and standard error are appended.
+    The command line, standard output and standard error are appended to `log`.
 
     Returns:
         Its process ID. A server that ends while this process runs stays a zombie until somebody waits for it.
@@ -274,14 +267,10 @@ def _started(
 ) -> Iterator[_Child]:
     """Start a child. At the end of the block its pipes are closed; when the block raises, the child is ended.
 
-    Args:
-        argv: as for `run`, like `environment`, `directory` and `keep`.
-        environment: see `argv`.
-        directory: see `argv`.
+    Args as those of `run`, and:
         piped_input: whether standard input is a pipe, rather than empty.
         merged: whether standard error goes where standard output goes.
         shown: whether both go to the terminal, rather than to pipes; the child then has WIND_UP_SECONDS to end.
-        keep: see `argv`.
     """
     if _stopping.is_set():
         raise CommandError(f"{shlex.join(argv)} was not started: the run is being stopped")

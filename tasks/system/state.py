@@ -2,61 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.model import Image
 
 
-@dataclass(frozen=True)
 class State:
     """The paths below STATE_DIR.
 
     Attributes:
         directory: the state directory; it may not exist yet.
+        lock: the lock file of a run.
+        digests: the cache of files' digests; `digests.inflated` beside it remembers inflated entries of jars.
+        builder: the file that remembers a builder that does not boot here.
+        pushed: the digests.json of the images that this checkout pushed.
+        report: the report of the last run that built or pushed.
+        contexts: the directory of the contexts that are staged for a push.
+        loads: the directory of the contexts that are staged for a load into the engine.
+        logs: the directory of the logs.
     """
 
-    directory: Path
-
-    @property
-    def lock(self) -> Path:
-        """The lock file of a run."""
-        return self.directory / "lock"
-
-    @property
-    def digests(self) -> Path:
-        """The cache of files' digests; `digests.inflated` beside it remembers inflated entries of jars."""
-        return self.directory / "digests"
-
-    @property
-    def builder(self) -> Path:
-        """The file that remembers a builder that does not boot here."""
-        return self.directory / "builder.json"
-
-    @property
-    def pushed(self) -> Path:
-        """The digests.json of the images that this checkout pushed."""
-        return self.directory / "digests.json"
-
-    @property
-    def report(self) -> Path:
-        """The report of the last run that built or pushed."""
-        return self.directory / "report.html"
-
-    @property
-    def contexts(self) -> Path:
-        """The directory of the contexts that are staged for a push."""
-        return self.directory / "contexts"
-
-    @property
-    def loads(self) -> Path:
-        """The directory of the contexts that are staged for a load into the engine."""
-        return self.contexts / "load"
-
-    @property
-    def logs(self) -> Path:
-        """The directory of the logs."""
-        return self.directory / "logs"
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.lock = directory / "lock"
+        self.digests = directory / "digests"
+        self.builder = directory / "builder.json"
+        self.pushed = directory / "digests.json"
+        self.report = directory / "report.html"
+        self.contexts = directory / "contexts"
+        self.loads = self.contexts / "load"
+        self.logs = directory / "logs"
 
     def log(self, verb: str, image: Image) -> Path:
         """Return the log of the command that pushes or builds an image."""

@@ -43,35 +43,25 @@ def columns(stream: IO[str]) -> int:
 
 
 class Terminal:
-    """A stream that people or programs read.
-
-    Args:
-        stream: where to write.
-        environment: NO_COLOR (no-color.org), TERM and CI are read from it.
-    """
+    """A stream that people or programs read; NO_COLOR (no-color.org), TERM and CI are read from the environment."""
 
     def __init__(self, stream: IO[str], environment: Mapping[str, str]) -> None:
-        self._stream = stream
+        self.stream = stream
         tty = stream.isatty() and environment.get("TERM", "") not in {"", "dumb"}
         self.colour = colours(stream, environment)
         # A CI system may give its jobs a terminal, but keeps its output as a log.
         self.live = tty and environment.get("CI", "").lower() in {"", "false", "0"}
 
     @property
-    def stream(self) -> IO[str]:
-        """The stream."""
-        return self._stream
-
-    @property
     def width(self) -> int:
         """The width of the lines of a text."""
-        return columns(self._stream)
+        return columns(self.stream)
 
     @property
     def size(self) -> tuple[int, int]:
         """The columns and rows of the terminal now."""
         try:
-            found = os.get_terminal_size(self._stream.fileno())
+            found = os.get_terminal_size(self.stream.fileno())
         except (AttributeError, OSError, ValueError):  # As above.
             return 80, 24
         return found.columns or 80, found.lines or 24  # A terminal whose size was never set reports 0.
@@ -79,22 +69,25 @@ class Terminal:
     @property
     def unicode(self) -> bool:
         """Whether it shows more than ASCII."""
-        return (getattr(self._stream, "encoding", None) or "utf-8").lower().startswith("utf")
+        return self._encoding.lower().startswith("utf")
+
+    @property
+    def _encoding(self) -> str:
+        return getattr(self.stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> None:
         """Write a text in one piece, in what the stream can encode; ignore that its reader has closed it."""
         text = spelled(without_secrets(text))
-        encoding = self._stream.encoding or "utf-8" if hasattr(self._stream, "encoding") else "utf-8"
         try:
-            text.encode(encoding)
+            text.encode(self._encoding)
         except UnicodeEncodeError:
-            text = text.translate(_PLAIN_WORDS).encode(encoding, "replace").decode(encoding)
+            text = text.translate(_PLAIN_WORDS).encode(self._encoding, "replace").decode(self._encoding)
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            self.stream.write(text)
+            self.stream.flush()
         except BrokenPipeError:
             # What is being pushed is worth more than what `head` does not read.
-            discard(self._stream)
+            discard(self.stream)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write each; doit's commands use nothing of a stream but this, `write` and `flush`."""

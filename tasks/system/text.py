@@ -36,12 +36,7 @@ _CONTROL = re.compile(
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """Return the text with what cannot be seen or encoded escaped as in Python.
-
-    Args:
-        text: any text.
-        keep: characters that stay as they are, such as line breaks.
-    """
+    """Return the text with what cannot be seen or encoded escaped as in Python, but for the characters in `keep`."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one in keep else repr(one)[1:-1] for one in text)

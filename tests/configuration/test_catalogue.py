@@ -10,7 +10,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.configuration import catalogue, yaml_nodes
+from tasks.configuration import bases, catalogue, yaml_nodes
 from tasks.errors import CatalogueError
 from tasks.model import Builder, BuilderNode, Catalogue, Image, Kind
 
@@ -317,7 +317,7 @@ def test_locked_bases_are_read_from_beside_the_catalogue(tmp_path: Path) -> None
     path = tmp_path / "images.yaml"
     path.write_text("schema: 1\nstacks: []\ndeployments: [{name: a}]\n")
     digests = {"ubuntu:24.04": f"sha256:{'1' * 64}"}
-    catalogue.write_lock(path, digests)
+    bases.write(catalogue.lock_path(path), digests)
     assert (tmp_path / "images.yaml.lock").is_file()
     assert digests == catalogue.load(path).bases
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from fastjsonschema import JsonSchemaValueException
 
-from tasks.configuration import documents
 from tasks.configuration.catalogue import BUILDER_KEYS, IMAGE_KEYS, KEYS, NODE_KEYS
 from tasks.configuration.settings import SETTINGS
+from tests.configuration import documents
 
 CHECKOUT = Path(__file__).parents[2]
 PAGES = [CHECKOUT / "docs" / "settings.md", CHECKOUT / "docs" / "catalogue.md"]

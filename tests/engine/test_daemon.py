@@ -83,7 +83,7 @@ def test_a_directory_that_docker_does_not_see_is_named_with_its_setting(
     environment: dict[str, str], tmp_path: Path, setting: str
 ) -> None:
     docker(environment, "echo default")
-    with pytest.raises(EngineError, match=f"does not see the files below {tmp_path}: .*snap") as fault:
+    with pytest.raises(EngineError, match=f"cannot read the files below {tmp_path}: .*snap") as fault:
         daemon.check_sees(tmp_path, environment, setting=setting)
     assert f"set {setting} to that directory" in fault.value.next_step
 

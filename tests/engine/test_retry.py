@@ -3,7 +3,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from tasks.engine import buildx
 from tasks.engine.buildx import Engine
 from tasks.engine.failure import Cause, cause, refuses_tag
-from tasks.engine.retry import Alive, build, gone, retrying
+from tasks.engine.retry import Alive, build, gone
 from tasks.errors import BuildError, EngineGoneError
 from tasks.reference import Digest
 from tasks.system.backoff import Budget
@@ -91,9 +91,9 @@ class Builds:
         self.said, self.calls, self.waited, self.renewed = list(said), 0, list[float](), 0
         self.cached = list[bool]()
 
-    def build(self, cached: bool) -> Digest:
+    def run(self, argv: Sequence[str]) -> Digest:
         self.calls += 1
-        self.cached.append(cached)
+        self.cached.append("--no-cache" not in argv)
         if self.said:
             raise BuildError("the build failed", "fix it", said=self.said.pop(0))
         return DIGEST
@@ -103,8 +103,14 @@ class Builds:
 
     def retrying(self, budget: Budget) -> tuple[Digest, str]:
         clock: Callable[[], float] = lambda: sum(self.waited)  # noqa: E731  # Only waits take time here.
-        return retrying(
-            self.build, self.renew, budget=budget, sleep=self.waited.append, clock=clock, jitter=lambda: 1.0
+        return build(
+            ["docker", "buildx", "build", "context"],
+            self.run,
+            renew=self.renew,
+            budget=budget,
+            sleep=self.waited.append,
+            clock=clock,
+            jitter=lambda: 1.0,
         )
 
 

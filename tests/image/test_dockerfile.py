@@ -87,8 +87,8 @@ def test_a_name_that_depends_on_the_platform_is_one_for_each_platform() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: there is no FROM"),
-        ("ARG X=1\n", "line 1: there is no FROM"),
+        ("", "line 1: the Dockerfile does not have a FROM"),
+        ("ARG X=1\n", "line 1: the Dockerfile does not have a FROM"),
         ("\nRUN x\nFROM a", "line 2: RUN before the first FROM"),
         ("FROM a\n\nFORM b\n", "line 3: unknown instruction: FORM"),
         ("FROM a\nFROM\n", "line 2: FROM takes an image"),

@@ -245,6 +245,6 @@ def test_a_tmpdir_that_docker_does_not_see_is_told_before_the_first_build(projec
     done = using(project, BUILDER_DRIVER="docker").run("push_all")
     assert done.code != 0
     assert builds(done) == []
-    assert f"docker does not see the files below {hidden}" in " ".join(done.output.split())
+    assert f"docker cannot read the files below {hidden}" in " ".join(done.output.split())
     assert "set TMPDIR" in done.output
     assert "Traceback" not in done.output

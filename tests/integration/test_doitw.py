@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import pytest
 from sandbox.process import wait_until
 from tasks import venv
 from tasks.system import processes
+from tasks.system.terminal import Terminal
 
 pytestmark = pytest.mark.integration
 
@@ -98,6 +100,27 @@ def programs(tmp_path: Path) -> str:
         if found:
             (folder / name).symlink_to(found)
     return str(folder)
+
+
+class Log(io.StringIO):
+    """A stream that waits for a text."""
+
+    def __init__(self, awaited: str) -> None:
+        super().__init__()
+        self._awaited = awaited
+        self.seen = threading.Event()
+
+    def write(self, text: str) -> int:
+        if text.startswith(self._awaited):
+            self.seen.set()
+        return super().write(text)
+
+
+class Tty(Log):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def test_an_environment_that_fits_is_used_as_it_is(made: Path) -> None:
@@ -183,20 +206,27 @@ def test_each_step_is_one_line(made: Path) -> None:
     assert steps[-1].startswith("doitw: .venv is ready (")
 
 
-def test_a_step_that_takes_long_reports_its_package_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(venv, "TICK_SECONDS", 0.001)
-    lines: list[str] = []
-    seen = threading.Event()
+@pytest.mark.parametrize(
+    ("stream", "first", "tick"),
+    [
+        (Log, "doitw: installing\n", "doitw: … installing (moto), "),
+        (Tty, "\r\x1b[Kdoitw: installing", "\r\x1b[Kdoitw: installing (moto), "),
+    ],
+)
+def test_a_step_that_takes_long_reports_its_package_until_it_ends(
+    stream: type[Log], first: str, tick: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venv, "LINE_SECONDS", 0.001)
+    monkeypatch.setattr(venv, "REWRITE_SECONDS", 0.001)
+    log = stream(tick)
 
-    def tell(line: str) -> None:
-        lines.append(line)
-        if line.startswith("doitw: … installing (moto), "):
-            seen.set()
-
-    with venv.shown("installing", tell) as progress:
+    with venv.shown("installing", Terminal(log, {"TERM": "xterm"})) as progress:
         assert progress.line("Collecting moto==5.1 (from -r requirements-dev.lock)")
-        assert seen.wait(10)
-    assert lines[0] == "doitw: installing"
+        assert log.seen.wait(10)
+
+    assert log.getvalue().startswith(first)
+    assert log.getvalue().endswith("\n")
+    assert log.getvalue().count("\n") == (1 if stream is Tty else log.getvalue().count("doitw: "))
 
 
 def test_a_link_to_it_works(made: Path, tmp_path: Path) -> None:

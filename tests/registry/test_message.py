@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tasks.errors import CredentialsError, RegistryError
-from tasks.registry.message import Request, Response, refused
+from tasks.reference import Registry
+from tasks.registry.message import Request, Response, refused, trusted
 
 
 def answer(status: int, body: bytes = b"") -> Response:
@@ -93,3 +94,22 @@ def test_requests_and_responses_show_no_headers_and_no_body() -> None:
     shown_response = repr(Response(200, {"Location": "/?secret"}, b"secret", "GET /"))
     assert "secret" not in shown_request + shown_response
     assert "c2VjcmV0" not in shown_request
+
+
+@pytest.mark.parametrize(
+    ("url", "registry", "expected"),
+    [
+        ("https://auth.example/token", "registry.example", True),
+        ("http://auth.example/token", "registry.example", False),
+        ("http://127.0.0.1:80/token", "registry.example", False),
+        ("http://auth.example/token", "127.0.0.1:5000", False),
+        ("http://127.0.0.1:80/token", "127.0.0.1:5000", True),
+        ("http://localhost/token", "127.0.0.1:5000", True),
+        ("http://[::1]:5000/token", "127.0.0.1:5000", True),
+        ("https://user@auth.example/", "registry.example", False),
+        ("https:///token", "registry.example", False),
+        ("/token", "registry.example", False),
+    ],
+)
+def test_we_go_only_where_nobody_can_listen_in(url: str, registry: str, expected: bool) -> None:
+    assert trusted(url, Registry(registry)) is expected

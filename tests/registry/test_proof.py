@@ -148,7 +148,7 @@ def refused(of: Image, *manifests: Manifest, platforms: tuple[str, ...] = ()) ->
         proved(of, *manifests, platforms=platforms)
     assert "nothing was tagged" in caught.value.next_step
     assert str(manifests[0].digest) in caught.value.message or len(manifests) > 1
-    return caught.value.message.partition("must be: ")[2]
+    return caught.value.message.partition("is wrong: ")[2]
 
 
 def test_an_image_of_another_platform_is_refused() -> None:

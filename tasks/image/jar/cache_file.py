@@ -6,15 +6,15 @@ A cache file that is damaged, unreadable or of another format counts as empty. O
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import struct
 import threading
-import time
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+
+from tasks.errors import LockedError
+from tasks.system import lock
 
 MAX_RECORDS = 400_000
 """How many records an `Inflated` keeps, 30 MB; the jars of Sleeper have about 110,000 distinct entries."""
@@ -32,12 +32,7 @@ _RECORD = struct.Struct("44s32s")
 
 
 def read(path: Path, form: str) -> bytes:
-    """Return the body that `write` stored in the file at `path`; empty if the file is not usable.
-
-    Args:
-        path: the file.
-        form: the name and number of the format; a file of another format counts as empty.
-    """
+    """Return the body that `write` stored in a file; empty if it is not usable, or of another format than `form`."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -90,42 +85,16 @@ class Inflated:
         fresh = len(self.known) - self._loaded
         if self._path is None or fresh == 0 or fresh < self._loaded * WORTH_WRITING:
             return
-        with _locked(self._path) as locked:
-            if locked:
-                records = _records(self._path) | dict(islice(self.known.items(), self._loaded, None))
-                body = b"".join(key + value for key, value in records.items())
-                write(self._path, _FORMAT, body[-MAX_RECORDS * _RECORD.size :])
+        beside = self._path.with_name(f"{self._path.name}.lock")
+        # Two processes that end at once both add to it. Without the lock it is not written: another process holds it
+        # for long, the disk is full, or the file system has no locks (OSError).
+        with contextlib.suppress(LockedError, OSError), lock.held(beside, LOCK_SECONDS):
+            records = _records(self._path) | dict(islice(self.known.items(), self._loaded, None))
+            body = b"".join(key + value for key, value in records.items())
+            write(self._path, _FORMAT, body[-MAX_RECORDS * _RECORD.size :])
 
 
 def _records(path: Path) -> dict[bytes, bytes]:
     """Return the records in the file, the oldest first."""
     body = read(path, _FORMAT)
     return dict(_RECORD.iter_unpack(body)) if len(body) % _RECORD.size == 0 else {}
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[bool]:
-    """Hold a lock beside the file, so that two processes that end at once both add to it; yield whether it is held."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError:
-        yield False
-        return
-    try:
-        yield _lock(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.01)
-        else:
-            return True

@@ -111,12 +111,7 @@ class Jar:
 
 
 def read(path: Path, known: dict[bytes, bytes] | None = None, expected: FileState | None = None) -> Jar:
-    """Read a jar.
-
-    Args:
-        path: the jar.
-        known: as in `tasks.image.jar.cache_file.Inflated`; entries that are inflated now are added.
-        expected: the state that the file must have; None accepts any.
+    """Read a jar. Entries that are inflated now are added to `known` (`tasks.image.jar.cache_file.Inflated`).
 
     Raises:
         ChangedWhileBuildingError: the file is not in the state `expected`, or the path leads to another file.
@@ -259,12 +254,8 @@ def _facts_of_order(in_file: Sequence[Entry], in_directory: Sequence[Entry]) -> 
     puts them on the class path in their order, and the first one with a class wins. `JarFile` goes by the directory,
     and of two manifests whose names differ in case takes the last one there.
 
-    Args:
-        in_file: the entries in the order of the file.
-        in_directory: the same entries in the order of the central directory.
-
-    Returns:
-        A value is empty if the order makes no difference.
+    The entries come in the order of the file, and in that of the central directory. A value is empty if the order
+    makes no difference.
     """
     ordered = _ordered(in_file)
     if in_directory is not in_file:

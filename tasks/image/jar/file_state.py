@@ -87,14 +87,10 @@ class Source:
 
 @contextlib.contextmanager
 def opened(path: Path, expected: FileState | None = None) -> Iterator[Source]:
-    """Open a file while the block runs.
-
-    Args:
-        path: the file.
-        expected: the state that the file must have; None accepts any.
+    """Open a file while the block runs; it must be in the state `expected`, unless that is None.
 
     Raises:
-        ChangedWhileBuildingError: the file is not in the state `expected`, or the path leads to another file.
+        ChangedWhileBuildingError: the file is not in that state, or the path leads to another file.
         MissingInputError: the file does not exist.
         UnreadableInputError: the file cannot be read.
     """

@@ -45,10 +45,7 @@ def digest_here(
     Args:
         paths: the files, and the state that each must have when it is opened.
         memory: the file of `tasks.image.jar.cache_file.Inflated`, or None.
-        keep: is called with each archive that was read; None to keep nothing.
-
-    Returns:
-        Each file's digest, or the error.
+        keep: is called with each archive that was read.
     """
     packed = sum(state.size for path, state in paths.items() if format_of(path))
     inflated = Inflated(memory if packed >= LEAST_REMEMBERED_BYTES else None)
@@ -72,15 +69,7 @@ def digest_here(
 def digest_in_workers(
     paths: Mapping[Path, FileState], memory: Path | None, workers: int
 ) -> dict[Path, str | InputError]:
-    """Digest files in worker processes, each of which gets about the same number of bytes.
-
-    Args:
-        paths: the files, and the state that each must have when it is opened.
-        memory: as for `digest_here`.
-        workers: the most processes to start.
-
-    Returns:
-        Each file's digest, or the error.
+    """Digest files as `digest_here` does, in at most so many processes, each with about the same number of bytes.
 
     Raises:
         CommandError: a worker could not be started, or the run is being stopped.

@@ -136,9 +136,7 @@ class Archive:
     def packed(self, entry: Entry, limit: int) -> bytes:
         """Return the entry's compressed bytes; clears `regular` if its local header disagrees with the directory.
 
-        Args:
-            entry: one of `entries`.
-            limit: where the next entry, or the directory, begins.
+        `limit` is where the next entry, or the directory, begins.
 
         Raises:
             UnreadableInputError: there is no local header, or the entry extends beyond `limit`.
@@ -178,14 +176,7 @@ def _overlapping(archive: Archive, entry: Entry) -> UnreadableInputError:
 
 
 def open_archive(source: Source, label: str) -> Archive | None:
-    """Read the directory of a zip archive.
-
-    Args:
-        source: its bytes.
-        label: its name in errors.
-
-    Returns:
-        The archive, or None if the bytes are not a zip archive at all.
+    """Read the directory of a zip archive, whose name in errors is `label`; None if it is not a zip archive at all.
 
     Raises:
         UnreadableInputError: it is truncated, damaged, encrypted, split, or compressed by a method that Java lacks.
@@ -257,10 +248,7 @@ def _read_end_64(source: Source, end: int) -> tuple[int, int, int, int, bool] | 
 def _read_directory(directory: bytes, shift: int, label: str) -> tuple[list[Entry], bool]:
     """Read a central directory (4.3.12 of APPNOTE.TXT).
 
-    Args:
-        directory: its bytes.
-        shift: how much later in the file entries begin than the directory states.
-        label: the archive's name in errors.
+    Entries begin `shift` bytes later in the file than the directory states.
 
     Returns:
         The entries in the directory's order, and whether their extra fields are well formed.
@@ -341,13 +329,9 @@ def _long_values(
 
 
 def _agrees(entry: Entry, local: tuple[Any, ...], extra: bytes, following: bytes) -> bool:
-    """Whether a local header with extra fields or a data descriptor agrees with the directory.
+    """Whether a local header with extra fields or a data descriptor agrees with the directory's entry.
 
-    Args:
-        entry: as the directory describes it.
-        local: the local header's fields.
-        extra: its extra fields.
-        following: the bytes between the entry's compressed bytes and the next entry.
+    `following` are the bytes between the entry's compressed bytes and the next entry.
     """
     fields = _extra_fields(extra)
     if fields is None or fields.get(_UNICODE_PATH, b"") != entry.unicode_path:

@@ -1,6 +1,6 @@
 """What is written from the rows: the tables of docs/settings.md and docs/catalogue.md, and catalogue/schema.json.
 
-tests/configuration/test_documents.py compares the files, and writes them with
+test_documents.py compares the files, and writes them with
 `GOLDEN=write ./doitw test tests/configuration/test_documents.py`.
 """
 
