@@ -18,7 +18,7 @@ from tasks.commands.plan import Planned, file_of, plan, where
 from tasks.configuration.faults import did_you_mean
 from tasks.errors import SleeperImagesError
 from tasks.graph.load import current
-from tasks.image.difference import Change, describe
+from tasks.image.difference import Change, describe, described
 from tasks.image.fingerprint import Inputs, inputs_tag
 from tasks.model import Image
 from tasks.registry.model import Answer
@@ -154,9 +154,7 @@ def _inputs(found: Explanation, made: Inputs) -> Iterator[str]:
     yield f"    {found.file('Dockerfile')}  {_short(made.dockerfile)}"
     for item in made.context:
         if item.content != made.dockerfile:
-            what = {"directory": "directory", "symlink": f"→ {printable(item.content)}"}.get(item.kind)
-            executable = "  executable" if item.executable else ""
-            yield f"    {found.file(item.path)}  {what or _short(item.content)}{executable}"
+            yield f"    {found.file(item.path)}  {_side(described(item))}"
     for base, digest in made.bases:
         yield f"    base {printable(base)}  {_short(digest) if digest else 'only its name counts'}"
     for name, value in made.build_args:

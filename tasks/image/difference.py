@@ -167,7 +167,9 @@ def _context(
         path = (now or was or _NOTHING).path
         if was == now or _is_dockerfile(was, now, old, new):
             continue
-        change = Change(_CONTEXT, path, None if was is None else _content(was), None if now is None else _content(now))
+        change = Change(
+            _CONTEXT, path, None if was is None else described(was), None if now is None else described(now)
+        )
         if was is not None and now is not None:
             change = replace(change, former=was.path if was.path != now.path else "")
             if is_archive(was) and is_archive(now) and was.content != now.content:
@@ -203,7 +205,8 @@ def _is_dockerfile(was: Item | None, now: Item | None, old: Inputs, new: Inputs)
     return replace(was, content=now.content) == now and (was.content, now.content) == (old.dockerfile, new.dockerfile)
 
 
-def _content(item: Item) -> str:
+def described(item: Item) -> str:
+    """Return what counts of an item besides its path: its digest and whether it is executable, or a link's text."""
     match item.kind:
         case "directory":
             return "directory"
@@ -283,7 +286,7 @@ def _describe_content(change: Change, *, entries: bool) -> str:
 
 
 def _kind(content: str) -> tuple[str, bool]:
-    """Return the kind of thing that `_content` describes, and whether it is executable."""
+    """Return the kind of thing that `described` returns, and whether it is executable."""
     for kind in ("directory", "symlink"):
         if content == kind or content.startswith(f"{kind} to "):
             return kind, False

@@ -38,6 +38,11 @@ def test_each_command_tells_its_own_options_and_no_others(graph: Graph, command:
     assert not [sign for sign in DUMP if sign in done.out]
 
 
+def test_the_help_of_a_run_lists_the_reporters_of_this_project_only(graph: Graph) -> None:
+    said = " ".join(graph.doit("help", "run").out.split())
+    assert "how to show the run (jsonl: events as JSON, one a line (docs/output.md); plain: plain lines)" in said
+
+
 @pytest.mark.parametrize("words", [["push_all", "-h"], ["help", "push_all"]], ids=" ".join)
 def test_a_task_is_told_of_by_its_name(graph: Graph, words: list[str]) -> None:
     done = graph.doit(*words)
