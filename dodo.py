@@ -6,7 +6,6 @@ from typing import Any
 from tasks import build, builder, checks, login, preflight, push, repository, sandbox, stage
 from tasks.graph.file_dependencies import NeverChanged
 from tasks.graph.load import load
-from tasks.report.board import BoardReporter
 
 CONTEXT = load()
 
@@ -20,7 +19,7 @@ DOIT_CONFIG = {
     "minversion": "0.37.0",
     "num_process": CONTEXT.settings.parallel,
     "par_type": "thread",
-    "reporter": BoardReporter,
+    "reporter": "board",
     "sort": "definition",
     "verbosity": 0,
 }

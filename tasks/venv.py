@@ -157,8 +157,8 @@ class _Making:
         # The interpreter itself and not a shim or link to it, which may become another version's.
         interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
         install = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
-        if self._packages.name == DEVELOPMENT_LOCK:
-            install.append("--no-compile")  # Few of its thousands of modules are ever imported.
+        if self._packages.name == DEVELOPMENT_LOCK and not sys.dont_write_bytecode:
+            install.append("--no-compile")  # Few of its thousands of modules are imported; Python compiles those.
         if (failed := self._run_steps([interpreter, "-m", "venv", str(self._environment)], install)) is not None:
             raise _failure(*failed)
 
