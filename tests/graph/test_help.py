@@ -40,7 +40,10 @@ def test_each_command_tells_its_own_options_and_no_others(graph: Graph, command:
 
 def test_the_help_of_a_run_lists_the_reporters_of_this_project_only(graph: Graph) -> None:
     said = " ".join(graph.doit("help", "run").out.split())
-    assert "how to show the run (jsonl: events as JSON, one a line (docs/output.md); plain: plain lines)" in said
+    board = "board: a live board on a terminal, else plain lines"
+    assert (
+        f"how to show the run ({board}; jsonl: events as JSON, one a line (docs/output.md); plain: plain lines)" in said
+    )
 
 
 @pytest.mark.parametrize("words", [["push_all", "-h"], ["help", "push_all"]], ids=" ".join)

@@ -53,19 +53,22 @@ if name == "the end":
 
 MODULES = [
     "tasks.commands.main", "doit.cmd_base", "doit.cmd_run", "tasks.commands.plan", "tasks.run_context", "yaml", "dodo",
-    "tasks.report", "tasks.decisions", "urllib3", "the end",
+    "tasks.decisions", "urllib3", "the end",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("module", MODULES)
+# Only a run imports its reporter.
+@pytest.mark.parametrize(
+    ("command", "module"), [*(("plan", module) for module in MODULES), ("push_all", "tasks.report")]
+)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_in_the_middle_of_an_import_or_at_the_end_shows_no_traceback(
-    graph: Graph, tmp_path: Path, module: str, number: signal.Signals, code: int
+    graph: Graph, tmp_path: Path, *, command: str, module: str, number: signal.Signals, code: int
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(AT)
     with holding_everything() as registry:
         given = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry))
-        done = given.given(PYTHONPATH=str(tmp_path), AT=module, NUMBER=str(int(number))).doit("plan")
+        done = given.given(PYTHONPATH=str(tmp_path), AT=module, NUMBER=str(int(number))).doit(command)
     assert done.code == code, done.text
     assert done.err == ""
 
