@@ -92,7 +92,9 @@ class Target:
     @locked_property
     def pace(self) -> Pace | None:
         """How fast manifests may be PUT, by us and by BuildKit; None for no limit."""
-        rate = self._settings.puts_per_second or self._kind.puts_per_second
+        # Of the host, too: with REGISTRY=oci an ECR host still has ECR's quota.
+        of_host = kinds.of_host(self.registry)
+        rate = self._settings.puts_per_second or self._kind.puts_per_second or of_host.puts_per_second
         return Pace(rate, PUTS_AT_ONCE) if rate else None
 
     def immutable(self, tags: Iterable[Tag]) -> set[Tag]:

@@ -99,6 +99,7 @@ def test_the_user_s_own_login_opens_a_plain_registry_and_all_others() -> None:
     ("variables", "paced"),
     [
         ({"account": "123456789012", "region": "eu-west-2"}, True),
+        ({"docker_registry": "123456789012.dkr.ecr.eu-west-2.amazonaws.com", "registry": "oci"}, True),
         ({"docker_registry": "127.0.0.1:5000"}, False),
         # As the sandbox, which counts as ECR does.
         ({"docker_registry": "127.0.0.1:5000", "registry": "ecr"}, True),
