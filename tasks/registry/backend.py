@@ -1,6 +1,6 @@
 """What differs between kinds of registry, as one protocol. `ecr` and `plain` implement it, `kinds` lists them.
 
-A default is right for a registry that has the distribution API and no other.
+A default is right for a registry that has the distribution API and no other. Methods without one are abstract.
 
 Manifests and blobs are read and written through the distribution API (`client`), which all kinds share.
 """
@@ -8,6 +8,7 @@ Manifests and blobs are read and written through the distribution API (`client`)
 from __future__ import annotations
 
 import importlib
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
@@ -34,6 +35,7 @@ class Backend(Protocol):
     no_push_time: str = "a plain registry does not say it"
     """Why a push time may be missing, for the user."""
 
+    @abstractmethod
     def host(self) -> Registry:
         """Return the registry that images go to if no setting names one.
 
@@ -41,9 +43,11 @@ class Backend(Protocol):
             SettingsError: this kind cannot find it.
         """
 
+    @abstractmethod
     def log_in(self) -> None:
         """Fetch the login now if that takes a request, so that later requests need not wait for it."""
 
+    @abstractmethod
     def credential(self, registry: Registry, /, *, fresh: bool = False) -> Credential | None:
         """Return the login to the registry that images go to; None for no login.
 
