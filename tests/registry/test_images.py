@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from tasks.errors import RegistryError
 from tasks.reference import Digest, Repository
-from tasks.registry.client import Client
 from tasks.registry.images import Deployed, Inspection, Moment, inspect
 from tasks.registry.model import Manifest, sha256
+from tests.registry.asking import holding
 from tests.registry.images import attestation, config, encoded, entry, image, index
-from tests.registry.server import Answer, Asked, Server, serving
 
 BUILT = datetime(2029, 12, 31, 23, 59, 58, 123456, tzinfo=UTC)
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -20,26 +17,6 @@ ARM64 = config("linux/arm64", created="2030-01-01T01:00:00+01:00")
 FOR_AMD64, FOR_ARM64 = image(AMD64), image(ARM64, docker=True)
 ABOUT, ABOUT_ENTRY = attestation(FOR_AMD64)
 INDEX = index(entry(FOR_ARM64, "linux/arm64"), entry(FOR_AMD64, "linux/amd64"), ABOUT_ENTRY)
-
-
-@contextmanager
-def holding(*held: Manifest | bytes) -> Iterator[tuple[Client, Repository, Server]]:
-    """Serve a repository that holds these manifests and configs."""
-    contents: dict[str, tuple[str, bytes]] = {}
-    for one in held:
-        if isinstance(one, Manifest):
-            contents[str(one.digest)] = (one.media_type, one.content)
-        else:
-            contents[str(sha256(one))] = ("application/octet-stream", one)
-
-    def answer(asked: Asked) -> Answer:
-        found = contents.get(asked.target.rpartition("/")[2])
-        if asked.target == "/v2/":
-            return Answer()
-        return Answer(404) if found is None else Answer(200, {"Content-Type": found[0]}, found[1])
-
-    with serving(answer) as server:
-        yield Client(server.registry, lambda _registry, _fresh: None), Repository(server.registry, "mine/x"), server
 
 
 def unknown(_repository: Repository, _digest: Digest) -> None:

@@ -22,6 +22,7 @@ from tasks.registry.model import (
     Manifest,
     sha256,
 )
+from tests.registry import asking
 from tests.registry.images import (
     DOCKER_LAYER,
     OCI_LAYER,
@@ -53,17 +54,8 @@ def holding(
     *manifests: Manifest, blobs: tuple[bytes, ...] = (AMD64, ARM64), layers: tuple[bytes, ...] = LAYERS
 ) -> Iterator[tuple[Client, Repository]]:
     """Serve a repository that holds these manifests, configs and layers."""
-    contents = {str(one.digest): (one.media_type, one.content) for one in manifests}
-    contents |= {str(sha256(blob)): ("application/octet-stream", blob) for blob in (*blobs, *layers)}
-
-    def answer(asked: Asked) -> Answer:
-        found = contents.get(asked.target.rpartition("/")[2])
-        if asked.target == "/v2/":
-            return Answer()
-        return Answer(404) if found is None else Answer(200, {"Content-Type": found[0]}, found[1])
-
-    with serving(answer) as server:
-        yield Client(server.registry, lambda _registry, _fresh: None), Repository(server.registry, "mine/it")
+    with asking.holding(*manifests, *blobs, *layers) as (client, repository, _):
+        yield client, repository
 
 
 def proved(of: Image, *manifests: Manifest, platforms: tuple[str, ...] = ()) -> Manifest:
@@ -288,9 +280,13 @@ def test_an_index_within_an_index_is_refused() -> None:
     assert "index within an index" in refused(COMPACTION, nested, INDEX, FOR_AMD64, FOR_ARM64)
 
 
-def test_an_index_of_endless_children_is_not_read() -> None:
-    made = index(*[entry(FOR_AMD64, "linux/amd64")] * 65)
-    assert "an index of 65 manifests" in refused(COMPACTION, made)
+def test_an_index_of_endless_children_is_not_read_to_its_end() -> None:
+    children = [image(config(of=str(number))) for number in range(65)]
+    made = index(*(entry(child, "linux/amd64") for child in children))
+    with asking.holding(made, *children) as (client, repository, server):
+        with pytest.raises(ProofError, match="it is an index of 65 manifests"):
+            proof.prove(client, repository, made.digest, COMPACTION, BOTH)
+        assert server.count("GET", "/v2/mine/ingest/manifests/") == 1 + 64
 
 
 def test_what_is_not_there_is_refused() -> None:
