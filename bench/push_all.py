@@ -32,10 +32,10 @@ from sandbox.process import Server
 from tasks.configuration import catalogue
 from tasks.model import Image
 from tests import trees
-from tests.integration.project import CHECKOUT, Project
+from tests.integration.api import create
+from tests.integration.project import SLEEPER, Project
 
 VERSION = "0.36.0-SNAPSHOT"
-SLEEPER = CHECKOUT / "catalogue" / "sleeper.yaml"
 EDITED = "query-lambda"
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     images = catalogue.load(SLEEPER).images
     try:
         engine = usable(sandbox, servers.start(sandbox, ()))
-        project = Project(directory, sandbox, engine, "bench")
+        project = Project(directory, sandbox, engine, "bench", catalogue=SLEEPER)
         trees.make(project.scripts, images, given.jars, version=VERSION, base="scratch", scale=given.scale)
         size = sum(jar.stat().st_size for jar in trees.jars(project.scripts))
         print(f"{len(images)} images, {size / 1e9:.2f} GB of jars, {os.cpu_count()} processors\n")
@@ -120,6 +120,8 @@ class Alternatives:
         shutil.copytree(project.scripts, self._root / "scripts")
         self._environment = {**project.engine.environment, "DOCKER_CONFIG": str(self._root / "docker")}
         self._login(project.sandbox)
+        # As in ECR, nothing can be pushed to a repository that was not created.
+        create(project.sandbox, *(f"alternative{end}/{image.name}" for image in images for end in ("", "-bake")))
         self._contexts()
 
     def document(self) -> None:

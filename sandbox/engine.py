@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +169,9 @@ def _remove_builder(sandbox: Sandbox) -> None:
         ["docker", "buildx", "rm", "--force", sandbox.builder],
         environment={**os.environ, **found.environment},
         timeout=ASK_SECONDS,
-        next_step=f"docker buildx rm --force {sandbox.builder}",
+        # Without the variable, buildx knows the user's own builders only.
+        next_step=f"BUILDX_CONFIG={shlex.quote(found.environment['BUILDX_CONFIG'])} "
+        f"docker buildx rm --force {sandbox.builder}",
     )
 
 

@@ -23,7 +23,7 @@ _LINTERS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 _REAL = ["tests/faults", "tests/integration"]
 _PHASES = (
     # The fast tests first. The tests of a file share fixtures, so one process runs them.
-    ["--numprocesses=auto", *(f"--ignore={room}" for room in _REAL)],
+    ["--numprocesses=auto", *(f"--ignore={folder}" for folder in _REAL)],
     # Those that need an engine, in the order that tests/conftest.py gives them. Each process has its own sandbox. They
     # wait most of the time (for retries, timeouts, other processes): two more of them than processors keep these busy.
     [f"--numprocesses={(os.cpu_count() or 1) + 2}", "--no-loadscope-reorder", *_REAL],

@@ -133,7 +133,7 @@ class _Making:
         else:
             what = "making .venv (once, and when its dependencies change)"
         self._terminal.write(f"doitw: {what}\n")
-        (self._environment / ("stamp-dev" if self._adds else "stamp")).unlink(missing_ok=True)
+        (self._environment / "stamp-dev").unlink(missing_ok=True)
         self._install()
         if not self._adds:
             _hold_signals_back(self._environment / "bin" / "doit")
@@ -167,6 +167,8 @@ class _Making:
         what = f"installing the packages of {self._packages.name}"
         steps = [(what, [*install, *_LOCKED, str(self._packages)])]
         if not self._adds:
+            # First: a removal that is killed must not leave the stamp with a part of the environment.
+            (self._environment / "stamp").unlink(missing_ok=True)
             _remove(self._environment)
             steps.insert(0, ("creating the virtual environment", create))
             steps.append(("installing this project", [*install, *_ITSELF, str(self._checkout)]))

@@ -376,6 +376,25 @@ def test_an_installation_that_fails_leaves_no_stamp(made: Path, tmp_path: Path) 
     assert not (broken / ".venv" / "stamp").exists()
 
 
+def test_a_removal_that_is_interrupted_leaves_no_stamp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an environment that fits a push, and that pip cannot add to: uv made it, and is gone."""
+    checkout = write_checkout(tmp_path / "checkout")
+    environment = checkout / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(sys.executable)
+    (environment / "stamp").write_bytes(venv.stamp(checkout))
+    assert venv.current(checkout)
+
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("shutil.rmtree", interrupted)
+
+    assert venv.main([str(checkout), "--dev"]) == 130
+    assert not venv.current(checkout)
+
+
 def test_an_index_that_cannot_be_reached_gives_a_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout = write_checkout(tmp_path / "checkout")
     (checkout / "requirements.lock").write_text(f"pinned==1 --hash=sha256:{'0' * 64}\n")
