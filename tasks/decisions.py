@@ -57,6 +57,10 @@ class Decided:
         """The tag that says what the image is made of."""
         return inputs_tag(self.fingerprint)
 
+    def fits(self, held: Descriptor) -> bool:
+        """Whether a manifest has the kind that the image must have."""
+        return proof.kind_fits(held, self.image)
+
 
 class Decisions:
     """One decision an image. Threads may share it.
@@ -65,7 +69,7 @@ class Decisions:
         collector: reads what images are made of.
         target: the registry.
         settings: VERSION and FORCE are used.
-        images: what the run is about, unless `about` says otherwise: the first question is answered for all of them.
+        images: what the run is about: the first question is answered for all of them.
     """
 
     def __init__(self, collector: Collector, target: Target, settings: Settings, images: Iterable[Image] = ()) -> None:
@@ -78,11 +82,6 @@ class Decisions:
         self._decisions: dict[str, Decision] = {}
         self._decided: dict[str, Decided] = {}
         self._images = {image.name: image for image in images}
-
-    def about(self, images: Iterable[Image]) -> None:
-        """Say which images the run is about, before the first question."""
-        with self._lock:
-            self._images = {image.name: image for image in images}
 
     def of(self, image: Image) -> Decision:
         """Return what has to be done about the image."""

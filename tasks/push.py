@@ -17,11 +17,10 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.build import Built, run_build
 from tasks.decision import Build, Current, Retag
-from tasks.decisions import Decided
 from tasks.engine import buildx, failure
 from tasks.errors import BuildError, RegistryError
 from tasks.graph.actions import NO_CAPTURE, action
@@ -30,9 +29,12 @@ from tasks.model import BUILT, CURRENT, RETAGGED, Image
 from tasks.reference import Digest, Repository
 from tasks.registry.client import IMMUTABLE
 from tasks.registry.model import Descriptor
-from tasks.registry.proof import Proved, kind_fits, prove
 from tasks.run_context import RunContext
 from tasks.stage import context_directory
+
+if TYPE_CHECKING:
+    from tasks.decisions import Decided
+    from tasks.registry.proof import Proved
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,8 @@ def _siblings(context: RunContext) -> list[Repository]:
 
 def _prove(context: RunContext, decided: Decided, digest: Digest, *, fresh: bool = False) -> Proved:
     """Read back what the registry holds and prove that it is the image; `fresh` was pushed just now."""
+    from tasks.registry.proof import prove  # noqa: PLC0415  # Only a run that pushes needs it.
+
     platforms = decided.collected.inputs.platforms
     return prove(context.target.client, decided.repository, digest, decided.image, platforms, fresh=fresh)
 
@@ -182,7 +186,7 @@ def _tag(context: RunContext, decided: Decided, proved: Proved) -> Proved:
 def _held(context: RunContext, decided: Decided) -> Descriptor | None:
     """Return what the inputs tag points to now, if that has the right kind."""
     held = context.target.client.head(decided.repository, decided.inputs_tag)
-    return held if held is not None and kind_fits(held, decided.image) else None
+    return held if held is not None and decided.fits(held) else None
 
 
 def _claim(context: RunContext, decided: Decided, proved: Proved) -> Proved:

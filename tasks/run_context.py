@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from sandbox.layout import Sandbox
 from tasks.configuration import selection
-from tasks.decisions import Decisions
 from tasks.engine import builders, buildx, images, retry
 from tasks.engine.credentials import CredentialHelper, docker_credential
 from tasks.engine.docker_config import helped, read_config, server_name, user_config_directory
@@ -26,7 +25,6 @@ from tasks.errors import SleeperImagesError
 from tasks.image.collect import Collector, files
 from tasks.image.jar.cache import Digests
 from tasks.model import Builder, Catalogue, Image
-from tasks.records import Records
 from tasks.reference import Registry
 from tasks.refresh import Bases, or_users_own
 from tasks.registry.credentials import Credential
@@ -37,7 +35,9 @@ from tasks.system.state import State
 
 if TYPE_CHECKING:
     from tasks.configuration.settings import Settings
+    from tasks.decisions import Decisions
     from tasks.engine.progress import Listener, Progress
+    from tasks.records import Records
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,7 @@ class RunContext:
         target: the registry that images go to.
         docker: how docker is called.
         bases: where base images are, and what they are locked to.
-        decisions: what has to be done about each image.
-        records: what the images in the registry were made of.
+        digests: of the jars, kept between runs.
         repositories: the repositories in the registry.
         channel: what is only known while the run goes on.
     """
@@ -198,8 +197,7 @@ class RunContext:
     target: Target
     docker: Docker
     bases: Bases
-    decisions: Decisions
-    records: Records
+    digests: Digests
     repositories: Repositories
     channel: Channel
 
@@ -222,8 +220,6 @@ class RunContext:
             lambda name: images.held(name, docker.environment()),
             catalogue.bases,
         )
-        digests = Digests(state.digests)
-        collector = Collector(settings, bases.locked, digests, catalogue.images)
         return cls(
             settings=settings,
             catalogue=catalogue,
@@ -234,8 +230,7 @@ class RunContext:
             target=target,
             docker=docker,
             bases=bases,
-            decisions=Decisions(collector, target, settings, selected),
-            records=Records(target, digests),
+            digests=Digests(state.digests),
             repositories=Repositories(target),
             channel=Channel(Asked(pushes=selected)),
         )
@@ -244,9 +239,7 @@ class RunContext:
         self, pushes: Iterable[Image], loads: Iterable[Image] = (), *, builder: bool = False, preflight: bool = False
     ) -> None:
         """Say what the run is about, before the first task; `Asked` describes the arguments."""
-        asked = Asked(tuple(pushes), tuple(loads), builder=builder, preflight=preflight)
-        self.channel.ask(asked)
-        self.decisions.about((*asked.pushes, *asked.loads))
+        self.channel.ask(Asked(tuple(pushes), tuple(loads), builder=builder, preflight=preflight))
 
     def close(self) -> None:
         """Give back what the run holds: the login, the builder's lock."""
@@ -261,6 +254,21 @@ class RunContext:
     def version(self) -> str:
         """The version tag; SettingsError if nothing says it."""
         return self.settings.require_version()
+
+    @locked_property
+    def decisions(self) -> Decisions:
+        """What has to be done about each image; the first question is answered for every image that is asked for."""
+        from tasks.decisions import Decisions  # noqa: PLC0415  # It asks the registry, which `doit list` does not.
+
+        collector = Collector(self.settings, self.bases.locked, self.digests, self.catalogue.images)
+        return Decisions(collector, self.target, self.settings, (*self.asked.pushes, *self.asked.loads))
+
+    @locked_property
+    def records(self) -> Records:
+        """What the images in the registry were made of."""
+        from tasks.records import Records  # noqa: PLC0415  # Only a run or a plan that builds an image needs it.
+
+        return Records(self.target, self.digests)
 
     @locked_property
     def file_dependencies(self) -> Mapping[str, list[str]]:

@@ -28,6 +28,13 @@ def test_a_run_is_about_what_was_asked_for_and_else_about_what_is_selected(tmp_p
         assert context.asked == run_context.Asked()
 
 
+def test_the_first_question_is_answered_for_every_image_that_the_run_is_about(tmp_path: Path) -> None:
+    with world(tmp_path, images="ingest*") as here:
+        here.context.ask(pushes=[QUERY], loads=[INGEST])
+        here.context.decisions.of(QUERY)
+        assert set(here.context.decisions.known()) == {QUERY.name, INGEST.name}
+
+
 def test_a_refused_login_is_replaced_once_however_many_builds_were_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,7 +202,10 @@ def write(name: str, text: str) -> None:
     """
     path = located(name)
     if not path.parent.is_dir():
-        raise InvalidCommand(f"{name} cannot be written: the directory {path.parent} does not exist")
+        raise InvalidCommand(
+            f"{name} cannot be written: the directory {path.parent} does not exist\n"
+            "  next: create it, or correct the name"
+        )
     try:
         files.replace(path, text)
     except OSError as fault:

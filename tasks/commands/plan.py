@@ -41,7 +41,7 @@ from tasks.system.parallel import Pool
 from tasks.system.terminal import colours, columns
 from tasks.system.text import TOGETHER, WIDTH, folded, human, printable
 
-if TYPE_CHECKING:  # Its imports are slow; context.records is what loads it.
+if TYPE_CHECKING:  # context.records imports it, if an image has to be built.
     from tasks.records import Comparison
 
 FORCED = "forced"
@@ -370,9 +370,9 @@ def _size(collected: Collected, comparison: Comparison | None) -> int:
     fresh = None
     if comparison is not None and comparison.changes:
         fresh = {change.name for change in comparison.changes if change.what == "context" and change.new is not None}
-    stamps = collected.sources.states
+    states = collected.sources.states
     return sum(
-        stamps[entry.source].size
+        states[entry.source].size
         for entry in collected.sources.entries
         if entry.source is not None and (fresh is None or entry.path in fresh)
     )

@@ -66,6 +66,6 @@ def test_the_exit_code_tells_what_there_is_to_do(states: set[str], expected: int
 
 
 def test_a_file_in_a_missing_directory_is_refused_and_the_directory_not_created(tmp_path: Path) -> None:
-    with pytest.raises(InvalidCommand, match=f"the directory {tmp_path}/no/such does not exist"):
+    with pytest.raises(InvalidCommand, match=f"the directory {tmp_path}/no/such does not exist\n  next: create it"):
         write(str(tmp_path / "no" / "such" / "file"), "text")
     assert list(tmp_path.iterdir()) == []

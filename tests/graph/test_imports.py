@@ -11,6 +11,12 @@ pytestmark = pytest.mark.graph
 
 SLOW = {"boto3", "botocore", "docker", "urllib3", "rich", "isal", "requests", "e2b_dockerfile_utils", "moto", "flask"}
 
+ASKING = {
+    "tasks.decisions", "tasks.records", "tasks.registry.http", "tasks.registry.images", "tasks.registry.proof",
+    "tasks.registry.record", "tasks.report",
+}  # fmt: skip
+"""Those of our modules that only a command that asks a registry or runs tasks needs."""
+
 
 def packages(modules: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in modules}
@@ -25,6 +31,12 @@ def test_what_only_reads_the_graph_imports_nothing_slow(graph: Graph, words: str
     assert found & SLOW == set()
 
 
+def test_a_list_imports_no_module_that_asks_a_registry_or_reports_a_run(graph: Graph) -> None:
+    found = graph.imported("list")
+    assert "tasks.run_context" in found
+    assert found & ASKING == set()
+
+
 def test_a_push_of_nothing_to_a_plain_registry_imports_what_asks_it_and_no_more(graph: Graph) -> None:
     with holding_everything() as registry:
         pushing = graph.given(INSTANCE_ID="mine", DOCKER_REGISTRY=str(registry.registry))
@@ -34,9 +46,12 @@ def test_a_push_of_nothing_to_a_plain_registry_imports_what_asks_it_and_no_more(
         while young:
             young = time.time() - max(path.stat().st_ctime for path in graph.scripts.rglob("*")) < 2.5
             assert pushing.doit("push_all").code == 0
-        found = packages(pushing.imported("push_all"))
+        imported = pushing.imported("push_all")
+    found = packages(imported)
     assert "urllib3" in found
     assert found & SLOW <= {"urllib3", "e2b_dockerfile_utils"}
+    assert "tasks.decisions" in imported
+    assert imported & {"tasks.records", "tasks.registry.record"} == set()
 
 
 def test_a_plan_of_nothing_asks_and_imports_no_more_than_a_push_of_nothing(graph: Graph) -> None:
