@@ -1,4 +1,5 @@
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,16 +35,26 @@ def test_no_test_at_all_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture
     assert "no tests ran" in capfd.readouterr().out
 
 
-def test_an_interrupted_command_winds_up(tmp_path: Path) -> None:
-    mark = tmp_path / "put-away"
+def test_an_interrupted_command_winds_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited_for, mark = tmp_path / "waited-for", tmp_path / "put-away"
     program = (
         "import os, pathlib, signal, sys, time\n"
         "try:\n"
+        f"    while not pathlib.Path({str(waited_for)!r}).exists():\n"
+        "        time.sleep(0.01)\n"
         "    os.kill(os.getppid(), signal.SIGINT)\n"
         "    time.sleep(60)\n"
         "finally:\n"
         f"    pathlib.Path({str(mark)!r}).touch()\n"
     )
+    wait = subprocess.Popen.wait
+
+    def marked_wait(child: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        waited_for.touch()
+        return wait(child, timeout)
+
+    # An interrupt while the command is being started is for stop_all, which the caller of `foreground` calls.
+    monkeypatch.setattr(subprocess.Popen, "wait", marked_wait)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):

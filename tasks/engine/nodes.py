@@ -140,8 +140,9 @@ def creation(wanted: Builder) -> list[list[str]]:
 def _nodes(wanted: Builder) -> tuple[BuilderNode, ...]:
     """Return the builder's nodes; a builder that describes none is a single node.
 
-    buildx believes the platforms that a node is given, whether the node can run their programs or not. Therefore only
-    one of several nodes is given platforms, for buildx to choose among them; a single node builds for every platform.
+    buildx believes the platforms that a node is given, whether the node can run their programs or not. Therefore
+    the nodes are given platforms only if there are several, for buildx to choose among them; a single node builds for
+    every platform.
     """
     return wanted.nodes or (BuilderNode(wanted.endpoint),)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from tasks.errors import with_next_step
 from tasks.model import BUILT, CURRENT
 from tasks.report.events import DONE, FAILED, OUTCOMES, RunState, TaskState
+from tasks.system import files
 from tasks.system.terminal import spelled
 from tasks.system.text import human, without_controls
 
@@ -43,10 +44,8 @@ def write(path: Path, run: RunState, seconds: float) -> None:
     Raises:
         OSError: the page could not be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text(spelled(page(run, seconds)), encoding="utf-8", errors="replace")
-    new.replace(path)
+    # A name of a file may hold what is not text.
+    files.replace(path, spelled(page(run, seconds)).encode(errors="replace").decode())
 
 
 def page(run: RunState, seconds: float) -> str:

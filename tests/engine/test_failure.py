@@ -1,4 +1,4 @@
-"""What a failed build shows, made of what BuildKit and buildx really print."""
+"""What a failed build shows and whether it is run again, by what BuildKit and buildx really print."""
 
 from __future__ import annotations
 
@@ -73,3 +73,96 @@ def test_an_engine_that_died_says_the_same_of_every_build(said: str) -> None:
 
 def test_what_is_not_understood_is_told_as_it_came() -> None:
     assert told("one\ntwo\n")[1:3] == ["  one", "  two"]
+
+
+# Another attempt
+
+HOST = "123456789012.dkr.ecr.eu-west-2.amazonaws.com"
+PUSH = f"ERROR: failed to solve: failed to push {HOST}/mine/ingest: "
+DAEMON = "ERROR: Error response from daemon: "
+# As BuildKit 0.20 and dockerd 27 word them; tests/faults has them come from the real ones.
+BUSY = [
+    f"{PUSH}failed commit on ref: unexpected status from PUT request to https://{HOST}/v2/: 429 Too Many Requests",
+    f"{PUSH}unexpected status from HEAD request to https://{HOST}/v2/: 503 Service Unavailable",
+    f'{PUSH}failed to do request: Head "https://{HOST}/v2/": read tcp 10.0.0.1:5: connection reset by peer',
+    f'{PUSH}failed to do request: Head "https://{HOST}/v2/": net/http: HTTP/1.x transport connection broken',
+    f'{PUSH}failed to do request: Put "https://{HOST}/v2/": EOF',
+    f"{DAEMON}toomanyrequests: Rate exceeded",
+    f"{DAEMON}received unexpected HTTP status: 502 Bad Gateway",
+    f"{DAEMON}unexpected EOF",
+]
+LOGIN = [
+    f"{PUSH}unexpected status from POST request to https://{HOST}/v2/: 401 Unauthorized",
+    f"{PUSH}unexpected status from HEAD request to https://{HOST}/v2/: 403 Forbidden",
+    f"{DAEMON}unauthorized: authentication required",
+    f"{DAEMON}denied: Your authorization token has expired. Reauthenticate and try again.",
+]
+LOST = "snapshot u2xirm6jgsd does not exist: not found"
+CACHE = [
+    f"ERROR: failed to solve: failed to commit u2xirm6jgsd to 9s5 during finalize: failed to stat active key: {LOST}",
+    f"ERROR: failed to solve: failed to apply diffs: failed to stat lower snapshot u2xirm6jgsd: {LOST}",
+]
+NEITHER = [
+    "",
+    'ERROR: failed to solve: process "/bin/sh -c curl x" did not complete successfully: exit code: 22',
+    "ERROR: failed to solve: process \"/bin/sh -c echo ': 503 Service Unavailable'; false\" failed: exit code: 1",
+    "ERROR: failed to solve: failed to compute cache key: /not-there: not found",
+    'ERROR: failed to solve: process "/bin/sh -c echo snapshot a does not exist: not found; false" failed: 1',
+    f"{PUSH}failed commit on ref: got digest sha256:1, expected sha256:2",
+    f"{PUSH}unexpected status from PUT request to https://{HOST}/v2/: 400 Bad Request",
+    f"{DAEMON}No such image",
+    "ERROR: failed to solve: docker.io/library/x: unexpected status from HEAD request: 429 Too Many Requests",
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        *((s, failure.Cause.BUSY) for s in BUSY),
+        *((s, failure.Cause.LOGIN) for s in LOGIN),
+        *((s, failure.Cause.CACHE) for s in CACHE),
+        *((s, None) for s in NEITHER),
+    ],
+)
+def test_the_last_error_tells_whether_a_build_is_worth_another_attempt(
+    said: str, expected: failure.Cause | None
+) -> None:
+    assert failure.cause(said) is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        *((s, failure.Cause.BUSY) for s in BUSY),
+        *((s, failure.Cause.LOGIN) for s in LOGIN),
+        *((s, failure.Cause.CACHE) for s in CACHE),
+        *((s, None) for s in NEITHER),
+    ],
+)
+def test_newer_buildxs_words_mean_the_same(said: str, expected: failure.Cause | None) -> None:
+    """As buildx 0.29 begins its last line."""
+    assert failure.cause(said.replace("ERROR: ", "ERROR: failed to build: ")) is expected
+
+
+# As BuildKit of dockerd 26.1 words it, and by the status that each registry gives.
+KEPT = f"ERROR: failed to solve: failed to push {HOST}/mine/ingest:building: "
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "405 Method Not Allowed", "409 Conflict"])
+def test_a_refusal_of_the_tag_that_is_built_to_is_known(status: str) -> None:
+    said = f"{KEPT}unexpected status from PUT request to https://{HOST}/v2/mine/ingest/manifests/building: {status}"
+    assert failure.refuses_tag(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{PUSH}unexpected status from PUT request to https://{HOST}/v2/mine/ingest/manifests/sha256:0: 400 Bad",
+        f"{KEPT}unexpected status from PUT request to https://{HOST}/v2/mine/ingest/manifests/building: 500 Error",
+        "ERROR: failed to solve: process \"/bin/sh -c echo ':building: 400 Bad'\" did not complete: exit code: 1",
+        *BUSY,
+        *NEITHER,
+    ],
+)
+def test_another_refusal_is_not_one_of_the_tag(said: str) -> None:
+    assert not failure.refuses_tag(said)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -126,7 +127,22 @@ def test_an_older_page_is_replaced_whole(tmp_path: Path, run: RunState) -> None:
     path.write_text("older")
     write(path, run, 1.0)
     assert path.read_text().startswith("<!DOCTYPE html>")
-    assert list(tmp_path.glob("report*")) == [path]
+    assert list(tmp_path.glob("*report*")) == [path]
+
+
+def test_a_page_that_does_not_fit_on_the_disk_leaves_the_older_one(
+    tmp_path: Path, run: RunState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    path = tmp_path / "report.html"
+    path.write_text("older")
+    with pytest.raises(OSError, match="No space left"):
+        write(path, run, 1.0)
+    assert path.read_text() == "older"
+    assert list(tmp_path.glob("*report*")) == [path]
 
 
 def test_names_that_are_no_text_can_be_written(tmp_path: Path, run: RunState) -> None:

@@ -39,7 +39,9 @@ def test_the_display_follows_the_option_and_the_terminal(
     assert type(reporter.display(terminal)) is display
 
 
-@pytest.mark.parametrize(("name", "reporter"), [("plain", PlainReporter), ("jsonl", JsonLinesReporter)])
+@pytest.mark.parametrize(
+    ("name", "reporter"), [("board", BoardReporter), ("plain", PlainReporter), ("jsonl", JsonLinesReporter)]
+)
 def test_doit_finds_the_reporters_by_name(name: str, reporter: type[Reporter]) -> None:
     (found,) = entry_points(group="doit.REPORTER", name=name)
     assert found.load() is reporter
