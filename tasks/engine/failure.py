@@ -26,6 +26,8 @@ OUTPUT_LINES = 5
 """How many lines of the failed step's output an error shows."""
 
 _LONGEST = 240
+_ANSWER = 80
+"""How much of the end of a long error is kept: a registry's answer is behind its URLs."""
 _LINE = 72
 
 _STEP_ERROR = re.compile(r"#(\d+) ERROR: ")
@@ -90,7 +92,7 @@ def failed(image: str, code: int, output: str, log: str, next_step: str = "") ->
             said=said,
             log=log,
         )
-    step = next_step or "fix the Dockerfile or what it reads, and run again; images already pushed are kept"
+    step = next_step or f"{_remedy(said)}, then run again; images already pushed are kept"
     shown = _shown(lines, said) or [f"  {_short(line.strip(), _LONGEST)}" for line in lines[-OUTPUT_LINES:]]
     return BuildError(
         "\n".join([f"the build of {image} failed with exit code {code}", *shown]),
@@ -98,6 +100,14 @@ def failed(image: str, code: int, output: str, log: str, next_step: str = "") ->
         said=said,
         log=log,
     )
+
+
+def _remedy(said: str) -> str:
+    if not _PUSH.match(said):
+        return "fix the Dockerfile or what it reads"
+    if _LOGIN.search(said):
+        return "let this login push to the repository, or use another login"
+    return "see the registry's whole answer at the end of the log, and correct its cause"
 
 
 def _shown(lines: list[str], said: str) -> list[str]:
@@ -112,13 +122,14 @@ def _shown(lines: list[str], said: str) -> list[str]:
         place = next((line for line in reversed(lines[: marked[0]]) if _PLACE.fullmatch(line)), "Dockerfile")
         code = _MARKED.match(lines[marked[-1]])
         found.append(f"  line: {place}  {_short(code[1].strip() if code else '', _LINE)}".rstrip())
-    found += [f"  {_short(said, _LONGEST)}"] if said else []
+    found += [f"  {_short(said, _LONGEST, kept_end=_ANSWER)}"] if said else []
     found += [f"    | {_short(line, _LINE)}" for line in printed[-OUTPUT_LINES:]]
     return found
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _short(text: str, most: int, *, kept_end: int = 0) -> str:
+    """Return the text in at most `most` characters: its beginning, and its last `kept_end` characters."""
+    return text if len(text) <= most else text[: most - 1 - kept_end] + "…" + text[len(text) - kept_end :]
 
 
 # Another attempt

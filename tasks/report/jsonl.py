@@ -11,7 +11,7 @@ from tasks.report.events import OUTCOMES, Began, Ended, Event, Explained, Finish
 from tasks.report.reporter import Display, Reporter
 from tasks.system.terminal import Terminal
 
-SCHEMA = 1
+SCHEMA = 2
 
 PROGRESS_SECONDS = 1.0
 """The shortest time between two progress events of a step."""

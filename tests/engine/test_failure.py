@@ -71,6 +71,28 @@ def test_an_engine_that_died_says_the_same_of_every_build(said: str) -> None:
     assert texts == {"the build of ingest was interrupted: the Docker engine or its builder stopped answering"}
 
 
+REFUSED = (
+    f"ERROR: failed to solve: failed to push 127.0.0.1:5000/mine/{'a' * 80}: failed commit on ref "
+    f'"manifest-sha256:{"0" * 64}": unexpected status from PUT request to http://127.0.0.1:5000/v2/x: '
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "next_step"),
+    [
+        ("400 Bad Request", "see the registry's whole answer at the end of the log, and correct its cause, then run"),
+        ("401 Unauthorized", "let this login push to the repository, or use another login, then run"),
+    ],
+)
+def test_a_refused_push_shows_the_answer_and_sends_nobody_to_the_dockerfile(answer: str, next_step: str) -> None:
+    error = failure.failed("ingest", 1, f"#5 pushing layers\n{REFUSED}{answer}\n", "/logs/push-ingest.log")
+    shown = error.message.splitlines()[-1]
+    assert shown.startswith("  ERROR: failed to solve: failed to push ")
+    assert shown.endswith(answer)
+    assert len(shown) <= 242
+    assert error.next_step.startswith(next_step)
+
+
 def test_what_is_not_understood_is_told_as_it_came() -> None:
     assert told("one\ntwo\n")[1:3] == ["  one", "  two"]
 
