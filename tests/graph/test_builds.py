@@ -58,7 +58,7 @@ def test_a_deployment_is_built_from_its_own_directory(graph: Graph, image: str) 
 
 
 def test_a_lambda_is_built_from_the_lambdas_directory_with_its_own_jar(graph: Graph) -> None:
-    # Whoever followed the document left the jar of another lambda there.
+    # The commands of the document leave the jar of another lambda there.
     (graph.scripts / "docker" / "lambda" / "lambda.jar").write_bytes(b"another's")
     before = files(graph.scripts)
     _, context = built(graph, "query-lambda")

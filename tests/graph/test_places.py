@@ -1,4 +1,4 @@
-"""Places that are not what they should be: told with their names, or done without where they are not needed."""
+"""Places that are not what they should be: errors that name them, or runs that do without them."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def builds(user: Graph) -> list[list[str]]:
 
 
 def check_refused(done: Done, user: Graph) -> None:
-    """It was a mistake that is told in few short lines, and nothing has run."""
+    """The error has few short lines, and nothing has run."""
     assert done.code == 3, done.text
     check_text(done.text)
     assert not (user.root / "calls").exists()
