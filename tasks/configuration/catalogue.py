@@ -197,7 +197,10 @@ def load(path: Path) -> Catalogue:
         CatalogueError: it cannot be read, or has faults; each is a line `file:line: …`.
     """
     faults = Faults(path)
-    root = yaml_nodes.read_entry(yaml_nodes.parse(_read(path), path), "the catalogue", KEYS, faults)
+    node = yaml_nodes.parse(_read(path), path)
+    root = yaml_nodes.read_entry(node, "the catalogue", KEYS, faults)
+    if isinstance(node, yaml_nodes.Mapping) and root.lines.keys().isdisjoint(("deployments", "lambdas")):
+        faults.add(root.line, "missing key 'deployments' or 'lambdas' in the catalogue")
     catalogue = _catalogue(root, path, faults)
     faults.check("correct these lines; docs/catalogue.md describes every key")
     return catalogue
@@ -238,8 +241,6 @@ def _catalogue(root: Entry, path: Path, faults: Faults) -> Catalogue:
                 faults.add(entry.line, f"duplicate image '{image.name}', first on line {images[image.name][1]}")
             elif image is not None:
                 images[image.name] = image, entry.line
-    if root.lines and not ("deployments" in root.lines or "lambdas" in root.lines):
-        faults.add(root.line, "missing key 'deployments' or 'lambdas' in the catalogue")
     builder = _builder(given.get("builder"), platforms, path, faults)
     return Catalogue(path, tuple(image for image, _ in images.values()), builder, stacks, bases.read(lock_path(path)))
 

@@ -1,7 +1,7 @@
 """The files of Sleeper that settings come from: an instance.properties, and version.txt of its Maven build.
 
-instance.properties is read as `java.util.Properties.load(Reader)` documents it, each value with its line. decision 0027
-says why by this module and not by a library.
+instance.properties is read as `java.util.Properties.load(Reader)` documents it, each value with its line.
+docs/decisions/0027-a-row-for-each-setting-and-key.md says why no library reads it.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ class Setting:
         group: what it is about. With the sandbox as the target, the environment does not give a setting of DESTINATION.
             A setting of RUN is for one run, so the environment never gives it.
         read: turns its text into its value.
+        meaning: what it is, for the documentation.
         default: the text of its default; empty if it has none.
         unset: what takes the place of a value if nothing gives one; for a computed default, how it is computed.
         properties: the keys of instance.properties that give it, best first.

@@ -282,6 +282,20 @@ def test_all_faults_of_a_file_are_named_at_once_in_its_order(tmp_path: Path) -> 
     assert [line.partition(":")[0] for line in faults(tmp_path, content)] == ["4", "5", "5", "6"]
 
 
+@pytest.mark.parametrize(
+    ("content", "others"), [("{}\n", []), ("imagse: []\n", ["1: unknown key 'imagse' in the catalogue"])]
+)
+def test_a_catalogue_without_any_known_key_lacks_all_required_ones(
+    tmp_path: Path, content: str, others: list[str]
+) -> None:
+    assert faults(tmp_path, content) == [
+        "1: missing key 'deployments' or 'lambdas' in the catalogue",
+        "1: missing key 'schema' in the catalogue",
+        "1: missing key 'stacks' in the catalogue",
+        *others,
+    ]
+
+
 def test_more_faults_than_a_screen_holds_are_counted(tmp_path: Path) -> None:
     found = faults(tmp_path, "schema: 1\nstacks: []\ndeployments:\n" + "  - {name: A}\n" * 40)
     assert (len(found), found[-1]) == (26, "and 15 more")

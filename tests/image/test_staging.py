@@ -180,8 +180,10 @@ def test_staging_what_was_staged_changes_nothing(own: str | None, common: str | 
                 (directory / path).write_text(content)
         try:
             entries = context.listing(directory, {"lambda.jar": Path(name) / "jar"})
-        except UnreadableInputError:
+        except UnreadableInputError as error:
             # Patterns by which BuildKit would send an empty file; a test of the context has them.
+            if "would be empty in the image" not in error.message:
+                raise
             reject()
         staging.stage(entries, directory / "Dockerfile", Path(name) / "one")
         staging.stage(context.listing(Path(name) / "one"), Path(name) / "one" / "Dockerfile", Path(name) / "two")
